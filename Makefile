@@ -1,0 +1,69 @@
+# `make demo` and `make test` set everything up by themselves, in .venv.
+
+# The first Python that the package supports; `make PYTHON=... test` picks another.
+SUPPORTED := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+RUN := $(VENV)/bin/python
+
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+# MNIST from a folder beside the checkout, where there is one.
+ifneq ($(wildcard ../shared/data/mnist.npz),)
+export KERAS_ATTEND_DATA ?= $(abspath ../shared/data)
+endif
+
+.PHONY: help demo test test-slow lint bench zoo clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo       classify the sample digits, draw where the model looked"
+	@echo "make test       style, types, and the tests on TensorFlow and on JAX"
+	@echo "make test-slow  the tests that train for minutes"
+	@echo "make bench      the benchmarks"
+	@echo "make zoo        the presets' cards and tables"
+	@echo "make clean      remove what these made"
+
+demo: $(VENV)/.plots
+	$(RUN) -m keras_attend demo --out .demo
+
+lint: $(VENV)/.dev
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+# JAX runs beside TensorFlow; its output comes after, and either may fail.
+test: lint
+	@mkdir -p build; \
+	echo "== pytest on TensorFlow and on JAX"; \
+	KERAS_BACKEND=jax $(RUN) -m pytest -p no:cacheprovider \
+		-m "not slow and not packaging" > build/test-jax.log 2>&1 & jax=$$!; \
+	KERAS_BACKEND=tensorflow $(RUN) -m pytest; tensorflow=$$?; \
+	wait $$jax; jax=$$?; \
+	echo "== pytest on JAX"; cat build/test-jax.log; \
+	exit $$((tensorflow | jax))
+
+test-slow: $(VENV)/.dev
+	KERAS_BACKEND=tensorflow $(RUN) -m pytest -m slow
+	KERAS_BACKEND=jax $(RUN) -m pytest -m slow
+
+bench: $(VENV)/.bench
+	$(RUN) -m pytest benchmarks
+
+zoo: $(VENV)/.plots
+	$(RUN) -m keras_attend.zoo.cards
+
+# A stamp for each set of extras, made again when the dependencies change.
+$(VENV)/.plots $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: pyproject.toml | $(RUN)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -e ".[$*]"
+	@touch $@
+
+$(RUN):
+	@test -n "$(PYTHON)" || { \
+	echo "Python 3.11, 3.12 or 3.13 with its venv module is needed."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+clean:
+	rm -rf $(VENV) .demo build dist *.egg-info .benchmarks
+	rm -rf .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

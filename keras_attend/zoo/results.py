@@ -1,0 +1,127 @@
+"""What a preset scored: `results.json`, written by the evaluation."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+METRICS = {
+    "error_percent": "error (%)",
+    "mean_iou": "mean IoU",
+    "center_error_px": "centre error (px)",
+    "catch_rate": "catch rate",
+    "success_auc": "success AUC",
+    "precision_20": "precision at 20 px",
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """One number and where it stands.
+
+    Attributes:
+        metric: one of `METRICS`, in the unit of its name.
+        protocol: a name that `keras_attend.evaluation` documents.
+        value: the mean over `n` runs.
+        min: the least of them.
+        max: the greatest of them.
+        n: how many runs.
+        paper: what the paper reports, if it does.
+        baselines: what trivial methods score, by name.
+    """
+
+    metric: str
+    protocol: str
+    value: float
+    min: float
+    max: float
+    n: int
+    paper: float | None = None
+    baselines: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.metric not in METRICS:
+            raise ValueError(
+                f"`metric` must be one of {', '.join(METRICS)}. "
+                f"Received: metric={self.metric!r}"
+            )
+        if not self.min <= self.value <= self.max:  # and so none is NaN
+            raise ValueError(
+                "`value` must lie between `min` and `max`. Received: "
+                f"value={self.value}, min={self.min}, max={self.max}"
+            )
+        if self.n < 1:
+            raise ValueError(f"`n` must be positive. Received: n={self.n}")
+
+
+@dataclass(frozen=True)
+class Results:
+    """The content of a `results.json`.
+
+    Attributes:
+        preset: the preset's name.
+        device: what it was trained on.
+        training_seconds: how long that took.
+        commit: the code's.
+        results: the numbers.
+    """
+
+    preset: str
+    device: str
+    training_seconds: float
+    commit: str
+    results: tuple[Result, ...]
+
+
+def write_results(
+    folder: str | Path,
+    results: Sequence[Result],
+    *,
+    device: str,
+    training_seconds: float,
+    commit: str,
+) -> None:
+    """Write a preset's `results.json`.
+
+    Args:
+        folder: the preset's; its name is the preset's name.
+        results: the numbers.
+        device: what the preset was trained on.
+        training_seconds: how long that took.
+        commit: the code's.
+    """
+    if not (math.isfinite(training_seconds) and training_seconds >= 0):
+        raise ValueError(
+            "`training_seconds` must be at least 0 and finite. "
+            f"Received: training_seconds={training_seconds}"
+        )
+    folder = Path(folder)
+    content = Results(
+        folder.resolve().name, device, training_seconds, commit, tuple(results)
+    )
+    text = json.dumps(asdict(content), indent=2) + "\n"
+    (folder / "results.json").write_text(text, encoding="utf-8")
+
+
+def read_results(folder: Path) -> Results | None:
+    """The content of a preset's `results.json`, or None where there is none."""
+    path = folder / "results.json"
+    if not path.is_file():
+        return None
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        rows = tuple(Result(**row) for row in content.pop("results"))
+        results = Results(**content, results=rows)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f"{path} is not a table of results (see `keras_attend.zoo.write_results`). "
+            f"Received: {type(error).__name__}: {error}"
+        ) from error
+    if results.preset != folder.resolve().name:
+        raise ValueError(
+            f"{path} must be about the preset {folder.resolve().name!r}. "
+            f"Received: preset={results.preset!r}"
+        )
+    return results

@@ -1,0 +1,112 @@
+"""`save_preset`: a preset's folder from a trained model."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import h5py
+import keras
+
+from keras_attend.zoo.loading import check_config
+from keras_attend.zoo.presets import CONFIG, MANIFEST, WEIGHTS
+
+
+def save_preset(
+    model: keras.Model,
+    folder: str | Path,
+    *,
+    description: str,
+    paper: str,
+    task: str,
+    input: str,
+    licence: str = "Apache-2.0",
+    half: bool = False,
+) -> None:
+    """Write what `load` reads, and the card.
+
+    The model's compile arguments are kept, its optimizer's state is not. The folder's
+    recipe stays; its `results.json` goes when the weights change, for it is about
+    the old ones. `preset.json` is written last: a folder whose writing was
+    interrupted fails its sha256 check.
+
+    Args:
+        model: a built model, best a compiled one.
+        folder: the preset's; its name is the preset's name.
+        description: one sentence.
+        paper: whose model it is.
+        task: what it does.
+        input: what it takes.
+        licence: of the weights.
+        half: store float32 weights as float16. Check that the score stays.
+    """
+    # Here, for `python -m keras_attend.zoo.cards` to find it not yet imported.
+    from keras_attend.zoo.cards import write_card
+
+    folder = Path(folder)
+    if not model.built:
+        raise ValueError(
+            "`model` must be built before it is saved: call it on some data. "
+            f"Received: {model.name} without weights"
+        )
+    config = keras.saving.serialize_keras_object(model)
+    check_config(config, folder / CONFIG)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".") as temporary:
+        written = Path(temporary)
+        # A copy that was never compiled has neither optimizer nor metrics to save.
+        compile_config = config.pop("compile_config", None)
+        copy = keras.saving.deserialize_keras_object(config)
+        copy.set_weights(model.get_weights())
+        keras.saving.save_model(copy, written, zipped=False)
+        config = json.loads((written / CONFIG).read_text(encoding="utf-8"))
+        _write_json(written / CONFIG, config | {"compile_config": compile_config})
+        if half:
+            _halve(written / WEIGHTS)
+        manifest = {
+            "description": description,
+            "paper": paper,
+            "task": task,
+            "input": input,
+            "licence": licence,
+            "model": type(model).__name__,
+            "parameters": model.count_params(),
+            "size_bytes": (written / WEIGHTS).stat().st_size,
+            "sha256": {
+                file: hashlib.sha256((written / file).read_bytes()).hexdigest()
+                for file in (CONFIG, WEIGHTS)
+            },
+        }
+        _write_json(written / MANIFEST, manifest)
+        if not _same_weights(written / WEIGHTS, folder / WEIGHTS):
+            (folder / "results.json").unlink(missing_ok=True)
+        for file in ("metadata.json", CONFIG, WEIGHTS, MANIFEST):
+            os.replace(written / file, folder / file)
+    write_card(folder)
+
+
+def _same_weights(new: Path, old: Path) -> bool:
+    return old.is_file() and new.read_bytes() == old.read_bytes()
+
+
+def _write_json(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _halve(path: Path) -> None:
+    """Rewrite a weights file with float16 in place of float32."""
+    full = path.with_suffix(".full")
+    shutil.move(path, full)
+    with h5py.File(full) as source, h5py.File(path, "w") as target:
+
+        def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:
+            if isinstance(item, h5py.Group):
+                new = target.require_group(name)
+            else:
+                dtype = "float16" if item.dtype == "float32" else item.dtype
+                new = target.create_dataset(name, data=item[()].astype(dtype))
+            new.attrs.update(item.attrs)
+
+        source.visititems(copy)
