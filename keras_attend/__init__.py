@@ -1,0 +1,39 @@
+"""Keras 3 layers, models and trained weights for recurrent visual attention.
+
+Importing the package registers its classes, so that Keras finds them when it loads a
+saved model.
+"""
+
+from keras_attend import (
+    boxes,
+    callbacks,
+    datasets,
+    evaluation,
+    layers,
+    losses,
+    metrics,
+    models,
+    plots,
+    policies,
+    reinforce,
+    zoo,
+)
+from keras_attend.unroll import unroll
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "boxes",
+    "callbacks",
+    "datasets",
+    "evaluation",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "plots",
+    "policies",
+    "reinforce",
+    "unroll",
+    "zoo",
+]

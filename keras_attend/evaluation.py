@@ -1,0 +1,145 @@
+"""The papers' protocols, each under a short fixed name.
+
+Classification (RAM), error in percent on a test set:
+
+* `<data>/single`: one pass for each image, from a uniform first location, each
+  further one at the policy's mean.
+* `<data>/mc10`: ten passes, locations drawn from the policy, answers by the mean of
+  the ten log probabilities: the protocol behind the number that the best-known
+  public code reports.
+* `<data>/single_seeds`: the mean of `single` over training seeds.
+
+`<data>` is `mnist_test` (10,000 images). Each is measured several times; `value` is
+the mean, `min` and `max` the spread. Beside each stand the baselines of a policy, by
+the same network and as `single`: "random glimpses" (every location uniform) and
+"unmoving glimpses" (every location the first one).
+"""
+
+import subprocess
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from keras_attend.zoo.results import Result
+
+
+def error_percent(
+    model: keras.Model,
+    images: NDArray[Any],
+    labels: NDArray[Any],
+    *,
+    episodes: int = 1,
+    location: str = "mean",
+    repeats: int = 5,
+    batch_size: int = 500,
+    seed: int = 0,
+) -> NDArray[Any]:
+    """The share of a RAM's wrong answers, in percent.
+
+    Args:
+        model: a `models.RAM`; nothing of it changes.
+        images: `[N, H, W, C]`.
+        labels: `[N]`.
+        episodes: passes for each image, averaged in log probability.
+        location: "mean" or "sample" of the policy, or "random" or "first".
+        repeats: how often to measure, each time from other first locations.
+        batch_size: images at a time.
+        seed: of all draws.
+
+    Returns:
+        `[repeats]`, one error for each time.
+    """
+    if len(images) != len(labels) or len(images) == 0:
+        raise ValueError(
+            "`images` and `labels` must be of one length, and not empty. Received: "
+            f"{len(images)} images, {len(labels)} labels"
+        )
+    if repeats < 1:
+        raise ValueError(f"`repeats` must be positive. Received: repeats={repeats}")
+    keras.utils.set_random_seed(seed)
+    judged = with_arguments(model, episodes=episodes, location=location)
+    judged.compile()
+    errors = []
+    for _ in range(repeats):
+        scores = judged.evaluate(
+            images, labels, batch_size=batch_size, verbose=0, return_dict=True
+        )
+        right = round(scores["accuracy"] * len(labels))  # undo float32's mean
+        errors.append(100.0 * (len(labels) - right) / len(labels))
+    return np.array(errors)
+
+
+def with_arguments(model: keras.Model, **arguments: Any) -> Any:
+    """The same network and weights under other constructor arguments."""
+    again = type(model).from_config({**model.get_config(), **arguments})
+    again.build((None, None, None, model.channels))
+    for old, new in zip(model.variables, again.variables, strict=True):
+        if "seed_generator" not in old.path:
+            # A copy: JAX hands a buffer over to the training that it enters.
+            new.assign(ops.convert_to_numpy(old))
+    return again
+
+
+def digit_results(
+    models: Sequence[keras.Model],
+    images: NDArray[Any],
+    labels: NDArray[Any],
+    *,
+    data: str,
+    paper: float | None = None,
+) -> list[Result]:
+    """All protocols of a digit task, for `zoo.write_results`.
+
+    Args:
+        models: the trained model, then those of further training seeds.
+        images: the test set.
+        labels: its labels.
+        data: the name of the test set in the protocols' names.
+        paper: the paper's error.
+    """
+    first = models[0]
+    single = error_percent(first, images, labels)
+    baselines = {
+        f"{name} glimpses": float(
+            error_percent(first, images, labels, location=location).mean()
+        )
+        for name, location in (("random", "random"), ("unmoving", "first"))
+    }
+    results = [_result(f"{data}/single", single, paper, baselines)]
+    if len(models) > 1:
+        others = [error_percent(m, images, labels).mean() for m in models[1:]]
+        seeds = np.array([single.mean(), *others])
+        results.append(_result(f"{data}/single_seeds", seeds, paper, baselines))
+    ten = error_percent(first, images, labels, episodes=10, location="sample")
+    results.append(_result(f"{data}/mc10", ten, paper, baselines))
+    return results
+
+
+def _result(
+    protocol: str,
+    errors: NDArray[Any],
+    paper: float | None,
+    baselines: dict[str, float],
+) -> Result:
+    return Result(
+        metric="error_percent",
+        protocol=protocol,
+        value=round(float(errors.mean()), 4),
+        min=round(float(errors.min()), 4),
+        max=round(float(errors.max()), 4),
+        n=len(errors),
+        paper=paper,
+        baselines={name: round(error, 2) for name, error in baselines.items()},
+    )
+
+
+def commit() -> str:
+    """The commit of the code that is running; "unknown" outside a checkout."""
+    found = subprocess.run(
+        ["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True
+    )
+    return found.stdout.strip() or "unknown"

@@ -1,0 +1,20 @@
+"""Layers: a window of an image, a per-sample filter, a recurrent core."""
+
+from keras_attend.layers.cells import IRNNCell, ReluLSTMCell, ZoneoutLSTMCell
+from keras_attend.layers.dynamic_filter import DynamicFilter
+from keras_attend.layers.gaussian_glimpse import GaussianGlimpse
+from keras_attend.layers.gaussian_params import hart_params, ratm_params
+from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
+from keras_attend.layers.retina import Retina
+
+__all__ = [
+    "DynamicFilter",
+    "GaussianGlimpse",
+    "IRNNCell",
+    "RecurrentTrackerCell",
+    "ReluLSTMCell",
+    "Retina",
+    "ZoneoutLSTMCell",
+    "hart_params",
+    "ratm_params",
+]

@@ -1,0 +1,86 @@
+"""Stochastic policies: how an action is drawn, and how likely it was.
+
+The one file that imports tfp, and it does so when a policy is first used.
+"""
+
+import functools
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attend.types import Tensor
+
+
+@functools.cache
+def _tfd() -> Any:
+    """`tfp.distributions` of the active backend."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        # tfp 0.25 looks for a name that newer JAX moved.
+        if not hasattr(jax.interpreters.xla, "pytype_aval_mappings"):
+            jax.interpreters.xla.pytype_aval_mappings = (
+                jax._src.core.pytype_aval_mappings
+            )
+        from tensorflow_probability.substrates import jax as tfp
+    else:
+        import tensorflow_probability as tfp
+    return tfp.distributions
+
+
+def _key(seed: Tensor) -> Tensor:
+    """An integer seed `[2]` in the type that tfp's backend wants."""
+    wanted = "uint32" if keras.backend.backend() == "jax" else "int32"
+    return ops.cast(seed, wanted)
+
+
+def draw_seeds(steps: int, generator: keras.random.SeedGenerator) -> Tensor:
+    """Seeds `[1, steps, 2]` for as many draws inside a time loop."""
+    # JAX draws int32, and a seed may be any bits: half of them are enough.
+    return keras.random.randint(
+        (1, steps, 2), 0, 2**31 - 1, dtype="int32", seed=generator
+    )
+
+
+class GaussianPolicy:
+    r"""$a \sim N(\mu, \sigma^2 I)$ with a given $\mu$ and a fixed $\sigma$.
+
+    The location policy of RAM (Mnih et al. 2014, section 3) and DRLT.
+
+    Args:
+        std: $\sigma$, in the unit of the action.
+    """
+
+    def __init__(self, std: float) -> None:
+        if not std > 0:
+            raise ValueError(f"`std` must be positive. Received: std={std}")
+        self.std = std
+
+    def distribution(self, mean: Tensor) -> Any:
+        """tfp's distribution over actions `[..., D]`."""
+        return _tfd().MultivariateNormalDiag(mean, ops.full_like(mean, self.std))
+
+    def sample(self, mean: Tensor, seed: Tensor) -> Tensor:
+        """An action `[..., D]`, a constant to the rest of the graph."""
+        return ops.stop_gradient(self.distribution(mean).sample(seed=_key(seed)))
+
+    def log_prob(self, mean: Tensor, action: Tensor) -> Tensor:
+        r"""$\log \pi(a)$, `[...]`; its gradient reaches $\mu$ alone."""
+        return self.distribution(mean).log_prob(ops.stop_gradient(action))
+
+
+class CategoricalPolicy:
+    r"""$a \sim \mathrm{Cat}(\mathrm{softmax}(z))$: one of `n` actions."""
+
+    def distribution(self, logits: Tensor) -> Any:
+        """tfp's distribution over actions `[...]` for `logits` `[..., n]`."""
+        return _tfd().Categorical(logits=logits)
+
+    def sample(self, logits: Tensor, seed: Tensor) -> Tensor:
+        """An action `[...]`, int32."""
+        return self.distribution(logits).sample(seed=_key(seed))
+
+    def log_prob(self, logits: Tensor, action: Tensor) -> Tensor:
+        r"""$\log \pi(a)$, `[...]`."""
+        return self.distribution(logits).log_prob(action)

@@ -1,0 +1,32 @@
+"""Fixtures that several test files share."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+# Inputs and outputs of the original code, kept beside a checkout, not in it.
+GOLDEN = Path(__file__).parents[2] / "shared" / "golden"
+DATA = Path(__file__).parents[2] / "shared" / "data"
+if "KERAS_ATTEND_DATA" not in os.environ and (DATA / "mnist.npz").exists():
+    os.environ["KERAS_ATTEND_DATA"] = str(DATA)
+
+
+@pytest.fixture(scope="session")
+def golden():
+    """`golden("name")` reads a file of the original code's outputs."""
+
+    def read(name):
+        path = GOLDEN / f"{name}.npz"
+        if not path.exists():
+            pytest.skip(f"{name}.npz is not beside this checkout")
+        with np.load(path, allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}
+
+    return read
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(0)
