@@ -13,7 +13,7 @@ ifneq ($(wildcard ../shared/data/mnist.npz),)
 export KERAS_ATTEND_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help demo test test-slow lint bench zoo clean
+.PHONY: help demo test test-slow lint bench notebooks zoo clean
 .DELETE_ON_ERROR:
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make test       style, types, and the tests on TensorFlow and on JAX"
 	@echo "make test-slow  the tests that train for minutes"
 	@echo "make bench      the benchmarks"
+	@echo "make notebooks  run the tutorials and store what they show"
 	@echo "make zoo        the presets' cards and tables"
 	@echo "make clean      remove what these made"
 
@@ -49,6 +50,9 @@ test-slow: $(VENV)/.dev
 
 bench: $(VENV)/.bench
 	$(RUN) -m pytest benchmarks
+
+notebooks: $(VENV)/.dev
+	$(VENV)/bin/jupyter execute --inplace notebooks/*.ipynb
 
 zoo: $(VENV)/.plots
 	$(RUN) -m keras_attend.zoo.cards

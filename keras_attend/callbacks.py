@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 
-class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
+class Checkpoint(keras.callbacks.Callback):
     """Keep the whole model, optimizer and all, so that a killed training goes on.
 
     The file is replaced in one step: whenever the process dies, the last whole

@@ -73,7 +73,7 @@ def _rematerialised(step: Step) -> Step:
     return _rematerialised_tensorflow(step)
 
 
-class _Reads(keras.StatelessScope):  # type: ignore[misc]
+class _Reads(keras.StatelessScope):
     """Notes which variables are read inside it."""
 
     def __init__(self) -> None:

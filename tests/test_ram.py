@@ -1,8 +1,12 @@
+import os
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
+from keras_attend.datasets import mnist
+from keras_attend.evaluation import error_percent
 from keras_attend.models import RAM
 
 SMALL = {"glimpses": 3, "size": 4, "scales": 2, "glimpse_units": 8, "units": 16}
@@ -65,7 +69,7 @@ def test_equals_numpy(trained):
     def rect(x):
         return np.maximum(x, 0)
 
-    l = first = np.random.default_rng(1).uniform(-1, 1, (5, 2)).astype("float32")  # noqa: E741
+    l = first = np.random.default_rng(1).uniform(-1, 1, (5, 2)).astype("float32")
     h = np.zeros((5, 16), "float32")
     found = model(images[:5], first_location=first)
     for t in range(3):
@@ -78,7 +82,7 @@ def test_equals_numpy(trained):
         if t < 2:
             baseline = linear("baseline", h)[:, 0]
             np.testing.assert_allclose(found["baselines"][:, t], baseline, atol=1e-5)
-        l = np.clip(np.tanh(linear("location", h)), -1, 1)  # noqa: E741
+        l = np.clip(np.tanh(linear("location", h)), -1, 1)
     np.testing.assert_allclose(found["logits"], linear("action", h), atol=1e-4)
 
 
@@ -299,3 +303,56 @@ def test_bad_inputs(trained):
         model(images[:2], first_location=np.zeros(2, "float32"))
     with pytest.raises(ValueError, match="RAM has its own loss"):
         model.compile(loss="mse")
+
+
+# The published model: the best-known public code, its weights and what they give.
+
+
+@pytest.fixture(scope="module")
+def published(golden):
+    model = RAM(std=0.17, variant="published")
+    model.build((None, 28, 28, 1))
+    return load_published_weights(model, golden("ram_kz_checkpoint_weights"))
+
+
+def load_published_weights(model, arrays):
+    renamed = {"core_input": "core/input", "core_recurrent": "core/recurrent"}
+    for variable in model.trainable_variables:
+        layer, rest = variable.path.split("/", 1)[1].rsplit("/", 1)
+        variable.assign(arrays[f"{renamed.get(layer, layer)}/{rest}"])
+    return model
+
+
+def test_golden_forward(golden, published):
+    """Every quantity of every step, without noise."""
+    file = golden("ram_kz_forward")
+    images = published._scaled(ops.convert_to_tensor(file["images_uint8"][..., None]))
+    steps = published.look(images, ops.convert_to_tensor(file["first_loc_xy"]))
+    names = {
+        "locations": "step_loc_in_xy",
+        "glimpses": "step_phi",
+        "features": "step_glimpse_feature",
+        "hidden": "step_hidden",
+        "means": "step_loc_mean_mu",
+        "choices": "step_loc_next_xy",
+        "baselines": "step_baseline",
+        "log_probs": "step_log_pi_std017",
+    }
+    for ours, theirs in names.items():
+        found = np.swapaxes(ops.convert_to_numpy(steps[ours]), 0, 1)
+        expected = file[theirs]
+        found = found.reshape(expected.shape)
+        np.testing.assert_allclose(found, expected, atol=1e-4, err_msg=ours)
+    log_p = ops.log_softmax(steps["logits"])
+    np.testing.assert_allclose(log_p, file["log_probs"], atol=1e-4)
+
+
+def test_golden_error(published):
+    """10 episodes with sampling: 1.28 to 1.45 % with the original code."""
+    if "KERAS_ATTEND_DATA" not in os.environ:
+        pytest.skip("MNIST is not beside this checkout")
+    images, labels = mnist("test")
+    (error,) = error_percent(
+        published, images, labels, episodes=10, location="sample", repeats=1
+    )
+    assert 1.28 <= error <= 1.45

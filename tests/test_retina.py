@@ -112,8 +112,14 @@ def test_small_batches(batch):
 
 @pytest.mark.parametrize(
     "kwargs",
-    [{"size": 0}, {"size": -2}, {"size": 2.5}, {"size": 4, "scales": 0}]
-    + [{"size": 4, "factor": 0}, {"size": True}],
+    [
+        {"size": 0},
+        {"size": -2},
+        {"size": 2.5},
+        {"size": True},
+        {"size": 4, "scales": 0},
+        {"size": 4, "factor": 0},
+    ],
 )
 def test_bad_arguments(kwargs):
     with pytest.raises(ValueError, match=r"must be a positive integer. Received"):

@@ -12,7 +12,9 @@ import numpy as np
 from keras import ops
 from keras.layers import Dense
 
+from keras_attend.arguments import check_choice, check_positive_integers
 from keras_attend.layers.retina import Retina
+from keras_attend.models.base import AttentionModel
 from keras_attend.policies import GaussianPolicy, draw_seeds
 from keras_attend.reinforce import baseline_loss, reinforce_loss
 from keras_attend.types import Shape, Tensor
@@ -35,7 +37,9 @@ class GlimpseNetwork(keras.layers.Layer):
         units: size of $g$.
     """
 
-    def __init__(self, hidden_units: int = 128, units: int = 256, **kwargs: Any):
+    def __init__(
+        self, hidden_units: int = 128, units: int = 256, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.hidden_units = hidden_units
         self.units = units
@@ -49,14 +53,14 @@ class GlimpseNetwork(keras.layers.Layer):
         self.what_out = Dense(units, name="what_out", dtype=dtype)
         self.where_out = Dense(units, name="where_out", dtype=dtype)
 
-    def build(self, rho_shape: Shape, l_shape: Shape) -> None:
+    def build(self, rho_shape: tuple[Any, ...], l_shape: Shape) -> None:
         """Make the weights."""
-        self.what_hidden.build((rho_shape[0], math.prod(rho_shape[1:])))
+        self.what_hidden.build((None, math.prod(rho_shape[1:])))
         self.where_hidden.build(l_shape)
         self.what_out.build((rho_shape[0], self.hidden_units))
         self.where_out.build((rho_shape[0], self.hidden_units))
 
-    def call(self, rho: Tensor, l: Tensor) -> Tensor:  # noqa: E741  the paper's l
+    def call(self, rho: Tensor, l: Tensor) -> Tensor:
         """The glimpse vector `[B, units]` of patches `[B, g, g, k C]` at `[B, 2]`."""
         rho = ops.reshape(rho, (-1, math.prod(rho.shape[1:])))
         h_g = self.what_hidden(rho)  # [B, hidden_units]
@@ -79,7 +83,7 @@ class GlimpseNetwork(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class RAM(keras.Model):
+class RAM(AttentionModel):
     r"""Classify an image by a few glimpses (Mnih et al. 2014, section 3).
 
     $$\rho_t = \mathrm{Retina}(x, l_{t-1}), \quad g_t = f_g(\rho_t, l_{t-1}), \quad
@@ -161,15 +165,11 @@ class RAM(keras.Model):
             "units": units,
             "episodes": episodes,
         }
-        for name, value in counts.items():
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(
-                    f"`{name}` must be a positive integer. Received: {name}={value!r}"
-                )
-        _check_choice("location", location, ("mean", "sample", "random", "first"))
-        _check_choice("locator", locator, ("tanh", "linear"))
-        _check_choice("reward", reward, ("correct", "log_prob"))
-        _check_choice("variant", variant, ("default", "published"))
+        check_positive_integers(**counts)
+        check_choice("location", location, ("mean", "sample", "random", "first"))
+        check_choice("locator", locator, ("tanh", "linear"))
+        check_choice("reward", reward, ("correct", "log_prob"))
+        check_choice("variant", variant, ("default", "published"))
         if not policy_weight >= 0:
             raise ValueError(
                 "`policy_weight` must not be negative. "
@@ -192,6 +192,7 @@ class RAM(keras.Model):
         self.policy_weight = policy_weight
         self.policy_trains_core = policy_trains_core
         self.published = variant == "published"
+        self.serving_shape = (None, None, None, channels)
 
         dtype = self.dtype_policy
         self.retina = Retina(size, scales, dtype=dtype, name="retina")
@@ -236,7 +237,10 @@ class RAM(keras.Model):
     # Section 3.1: one step, and the episode.
 
     def step(
-        self, rho: Tensor, l: Tensor, h: Tensor  # noqa: E741  the paper's l
+        self,
+        rho: Tensor,
+        l: Tensor,
+        h: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """`g_t` and `h_t`, both `[B, units]`, of one glimpse."""
         g = self.glimpse_network(rho, l)
@@ -272,8 +276,10 @@ class RAM(keras.Model):
             shape = (batch, self.glimpses, 2)
             draws["anywhere"] = uniform(shape, self.seed_generator)
 
-        def step(draw: dict[str, Tensor], state: tuple[Tensor, Tensor]) -> tuple[Any, Any]:
-            h, l = state  # noqa: E741
+        def step(
+            draw: dict[str, Tensor], state: tuple[Tensor, Tensor]
+        ) -> tuple[Any, Any]:
+            h, l = state
             rho = self.retina(images, l)
             g, h = self.step(rho, l, h)
             # Where to look is learned by REINFORCE alone: the draw is a constant.
@@ -370,23 +376,6 @@ class RAM(keras.Model):
 
     # Section 3.2: the hybrid loss.
 
-    def compile(
-        self, optimizer: Any = "adam", *, jit_compile: bool = True, **kwargs: Any
-    ) -> None:
-        """Keras's `compile`, by default under XLA; the loss is the model's own."""
-        if kwargs.get("loss") is not None:
-            raise ValueError(
-                "RAM has its own loss (see `compute_loss`): leave `loss` out. "
-                f"Received: loss={kwargs['loss']!r}"
-            )
-        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile as a saved model was."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.built and self.optimizer is not None:
-            self.optimizer.build(self.trainable_variables)
-
     def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
         """Keras's `fit`, after a look at the labels."""
         self._check_labels(y)
@@ -452,13 +441,6 @@ class RAM(keras.Model):
         self.accuracy.update_state(y, y_pred["logits"], sample_weight)
         return self.get_metrics_result()
 
-    def export(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
-        """Keras's `export`; by default for any batch and any size of image."""
-        if not args[2:] and kwargs.get("input_signature") is None:
-            shape = (None, None, None, self.channels)
-            kwargs["input_signature"] = [keras.InputSpec(shape=shape, dtype="float32")]
-        super().export(filepath, *args, **kwargs)
-
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""
         return {**super().get_config(), **self._config}
@@ -467,8 +449,3 @@ class RAM(keras.Model):
 def uniform(shape: Any, seed: Any) -> Tensor:
     """Locations anywhere in the image."""
     return keras.random.uniform(shape, -1.0, 1.0, dtype="float32", seed=seed)
-
-
-def _check_choice(name: str, value: str, accepted: tuple[str, ...]) -> None:
-    if value not in accepted:
-        raise ValueError(f"`{name}` must be one of {accepted}. Received: {value!r}")

@@ -1,0 +1,101 @@
+"""`Checkpoint`, and a recipe that is killed and goes on."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from keras_attend.callbacks import Checkpoint
+from keras_attend.datasets import Digits
+from keras_attend.models import RAM
+
+RECIPES = Path(__file__).parents[1] / "zoo"
+
+
+def make():
+    keras.utils.set_random_seed(1)
+    model = RAM(classes=2, glimpses=2, size=4, glimpse_units=4, units=8)
+    schedule = keras.optimizers.schedules.CosineDecay(0.01, 12)
+    model.compile(keras.optimizers.Adam(schedule))
+    return model
+
+
+def data():
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (48, 8, 8, 1)).astype("uint8")
+    return Digits(images, random.integers(0, 2, 48), batch_size=16, shift=1.0)
+
+
+def test_goes_on_as_if_never_stopped(tmp_path):
+    path = tmp_path / "run" / "model.keras"
+    straight, batches = make(), data()
+    straight.fit(batches, epochs=4, shuffle=False, verbose=0)
+
+    assert Checkpoint.resume(path) is None
+    stopped, batches = make(), data()
+    checkpoint = Checkpoint(path)
+    stopped.fit(batches, epochs=2, shuffle=False, verbose=0, callbacks=[checkpoint])
+    assert Checkpoint.seconds_spent(path) > 0
+
+    resumed, batches = Checkpoint.resume(path), data()
+    batches.epoch = int(resumed.optimizer.iterations) // len(batches)
+    assert batches.epoch == 2
+    resumed.fit(batches, epochs=4, initial_epoch=2, shuffle=False, verbose=0)
+    pairs = zip(straight.variables, resumed.variables, strict=True)
+    for a, b in pairs:  # weights and the state of the random numbers
+        np.testing.assert_allclose(np.asarray(a), np.asarray(b), atol=1e-6)
+
+
+def test_saves_at_times(tmp_path):
+    path = tmp_path / "model.keras"
+    model = make()
+    saves = []
+    checkpoint = Checkpoint(path, every=0.0)
+    checkpoint._save = lambda: saves.append(int(model.optimizer.iterations))
+    model.fit(data(), epochs=2, verbose=0, callbacks=[checkpoint])
+    assert saves == [3, 6, 6]  # each epoch, and the end
+
+
+def test_bad_path():
+    with pytest.raises(ValueError, match=r"`path` must end in \.keras"):
+        Checkpoint("model.h5")
+
+
+@pytest.mark.skipif(
+    "KERAS_ATTEND_DATA" not in os.environ, reason="MNIST is not beside this checkout"
+)
+def test_recipe_resumes_after_kill(tmp_path):
+    """`zoo/ram_mnist/recipe.py`, killed between two epochs, ends its training."""
+    command = [sys.executable, str(RECIPES / "ram_mnist" / "recipe.py")]
+    command += ["--seed", "0", "--steps", "4", "--epochs", "400"]
+    command += ["--runs", str(tmp_path), "--checkpoint-every", "0"]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    log = tmp_path / "log"
+    with log.open("w") as stream:
+        process = subprocess.Popen(command, stdout=stream, env=environment)
+        checkpoint = tmp_path / "seed_0.keras"
+        deadline = time.monotonic() + 200
+        while not checkpoint.exists() and time.monotonic() < deadline:
+            assert process.poll() is None
+            time.sleep(0.1)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    done = int(Checkpoint.resume(checkpoint).optimizer.iterations) // 4
+    assert 1 <= done < 400
+
+    command[command.index("400")] = str(done + 2)
+    found = subprocess.run(
+        [*command, "--resume"], env=environment, capture_output=True, text=True
+    )
+    assert found.returncode == 0, found.stderr
+    epochs = re.findall(r"Epoch (\d+)/", found.stdout)
+    assert epochs == [str(done + 1), str(done + 2)]
+    model = Checkpoint.resume(checkpoint)
+    assert int(model.optimizer.iterations) == 4 * (done + 2)

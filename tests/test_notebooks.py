@@ -1,0 +1,46 @@
+"""The tutorials run, and are stored with what they print and draw."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+nbformat = pytest.importorskip("nbformat")
+nbclient = pytest.importorskip("nbclient")
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+# What a reader's minute is to a test.
+QUICK = {"TRAIN_IMAGES = 54_000": "TRAIN_IMAGES = 10_000"}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_stored_with_outputs(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.execution_count for cell in code if cell.source)
+    outputs = [output for cell in code for output in cell.outputs]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 3
+    for output in outputs:
+        assert output.output_type != "error"
+        assert output.get("name") != "stderr", output.text[:500]
+
+
+@pytest.mark.packaging  # on TensorFlow, the reader's default
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_runs(path, tmp_path):
+    if "KERAS_ATTEND_DATA" not in os.environ:
+        pytest.skip("MNIST is not beside this checkout")
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        for slow, quick in QUICK.items():
+            cell.source = cell.source.replace(slow, quick)
+    client = nbclient.NotebookClient(
+        notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}
+    )
+    client.execute()
+    outputs = [o for c in notebook.cells for o in c.get("outputs", [])]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 3
+    printed = "".join(output.get("text", "") for output in outputs)
+    after = float(printed.split("after: ")[1].split("%")[0])
+    before = float(printed.split("right before: ")[1].split("%")[0])
+    assert after > before + 20  # it learned the negatives

@@ -1,0 +1,69 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_attend import plots
+from keras_attend.models import RAM
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("Agg")
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    return RAM(classes=3, glimpses=4, size=6, scales=2, glimpse_units=8, units=8)
+
+
+def test_plot_glimpses(model, random, tmp_path):
+    """The path drawn is the path looked along, the patches those seen."""
+    images = random.random((2, 20, 30, 1), dtype="float32")
+    path = tmp_path / "deep" / "glimpses.png"
+    figure = plots.plot_glimpses(model, images, [0, 1], path=path, seed=5)
+    assert path.stat().st_size > 5000
+    assert len(figure.axes) == 2 * (1 + 4)
+
+    first = np.random.default_rng(5).uniform(-1, 1, (2, 2)).astype("float32")
+    seen = model(images, first_location=ops.convert_to_tensor(first))
+    locations = ops.convert_to_numpy(seen["locations"])
+    for row in range(2):
+        axis = figure.axes[5 * row]
+        x, y = axis.lines[0].get_data()
+        centre = np.trunc(0.5 * (locations[row] + 1) * [30, 20]) - 0.5
+        np.testing.assert_allclose(np.stack([x, y], -1), centre)
+        # The finest patch's box encloses the pixels that the retina read.
+        box = axis.patches[0]
+        left, top = np.round(np.array(box.get_xy()) + 0.5).astype(int)
+        padded = np.pad(images[row, :, :, 0], 10)
+        patch = padded[top + 10 : top + 16, left + 10 : left + 16]
+        glimpse = ops.convert_to_numpy(seen["glimpses"])[row, 0, :, :, 0]
+        np.testing.assert_allclose(patch, glimpse, atol=1e-6)
+        shown = figure.axes[5 * row + 1].images[0].get_array()
+        np.testing.assert_allclose(shown[:6], glimpse, atol=1e-6)
+    answer = int(np.argmax(seen["logits"][0]))
+    assert figure.axes[0].get_title().startswith(str(answer))
+
+
+def test_plot_glimpses_of_episodes_and_colours(random):
+    model = RAM(glimpses=2, size=4, channels=3, episodes=3, glimpse_units=4, units=4)
+    figure = plots.plot_glimpses(model, random.random((1, 9, 9, 3), dtype="float32"))
+    assert len(figure.axes) == 3
+
+
+def test_plot_history(tmp_path):
+    curves = {"loss": [2.0, 1.0], "val_loss": [2.5, 1.5], "accuracy": [0.1, 0.9]}
+    figure = plots.plot_history(curves, path=tmp_path / "history.png")
+    assert (tmp_path / "history.png").exists()
+    assert [axis.get_title() for axis in figure.axes] == ["loss", "accuracy"]
+    lines = figure.axes[0].lines
+    np.testing.assert_array_equal(lines[1].get_data(), [[1, 2], [2.5, 1.5]])
+
+
+def test_bad_inputs(model):
+    with pytest.raises(ValueError, match="`images` must have shape"):
+        plots.plot_glimpses(model, np.zeros((8, 8, 1)))
+    with pytest.raises(ValueError, match="`labels` must be as many"):
+        plots.plot_glimpses(model, np.zeros((2, 8, 8, 1)), [1])
+    with pytest.raises(ValueError, match="`history` must hold"):
+        plots.plot_history({})
