@@ -20,7 +20,7 @@ help:
 	@echo "make demo       classify the sample digits, draw where the model looked"
 	@echo "make test       style, types, and the tests on TensorFlow and on JAX"
 	@echo "make test-slow  the tests that train for minutes"
-	@echo "make bench      the benchmarks"
+	@echo "make bench      the benchmarks on TensorFlow and on JAX, on one core"
 	@echo "make notebooks  run the tutorials and store what they show"
 	@echo "make zoo        the presets' cards and tables"
 	@echo "make clean      remove what these made"
@@ -48,8 +48,11 @@ test-slow: $(VENV)/.dev
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -m slow
 	KERAS_BACKEND=jax $(RUN) -m pytest -m slow
 
+# One backend a process; either may fail, and both show their tables.
 bench: $(VENV)/.bench
-	$(RUN) -m pytest benchmarks
+	@KERAS_BACKEND=tensorflow $(RUN) -m pytest benchmarks; tensorflow=$$?; \
+	KERAS_BACKEND=jax $(RUN) -m pytest benchmarks; jax=$$?; \
+	exit $$((tensorflow | jax))
 
 notebooks: $(VENV)/.dev
 	$(VENV)/bin/jupyter execute --inplace notebooks/*.ipynb

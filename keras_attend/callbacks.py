@@ -1,19 +1,22 @@
 """Callbacks of the recipes."""
 
+import json
 import os
 import time
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 
 class Checkpoint(keras.callbacks.Callback):
     """Keep the whole model, optimizer and all, so that a killed training goes on.
 
     The file is replaced in one step: whenever the process dies, the last whole
-    checkpoint is there. `Checkpoint.resume(path)` reads it. The seconds spent so far
-    are kept in the file beside it, `<path>.seconds`.
+    checkpoint is there, and `Checkpoint.resume(path)` reads it. Beside it, in
+    `<path>.json`, are the seconds spent so far and the state of the model's random
+    numbers, which Keras's file leaves out.
 
     Args:
         path: the `.keras` file.
@@ -27,8 +30,7 @@ class Checkpoint(keras.callbacks.Callback):
         if self.path.suffix != ".keras":
             raise ValueError(f"`path` must end in .keras. Received: path={path}")
         self.every = every
-        self.seconds = 0.0
-        self._last = 0.0
+        self._start = self._last = 0.0
 
     @staticmethod
     def resume(path: str | Path) -> Any | None:
@@ -36,14 +38,18 @@ class Checkpoint(keras.callbacks.Callback):
 
         How far it came is in its optimizer: `int(model.optimizer.iterations)`.
         """
-        path = Path(path)
-        return keras.saving.load_model(path) if path.exists() else None
+        if not Path(path).exists():
+            return None
+        model = keras.saving.load_model(path)
+        states = _notes(path).get("seeds", [])
+        for seed, state in zip(_seeds(model), states, strict=False):
+            seed.assign(np.array(state, seed.dtype))
+        return model
 
     @staticmethod
     def seconds_spent(path: str | Path) -> float:
         """The training time behind the last checkpoint."""
-        clock = Path(f"{path}.seconds")
-        return float(clock.read_text()) if clock.exists() else 0.0
+        return float(_notes(path).get("seconds", 0.0))
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Start the clock where the last run stopped."""
@@ -61,9 +67,26 @@ class Checkpoint(keras.callbacks.Callback):
         self._save()
 
     def _save(self) -> None:
-        self.seconds = time.monotonic() - self._start
         partial = self.path.with_name(f".{self.path.stem}.partial.keras")
         self.model.save(partial)
         os.replace(partial, self.path)
-        Path(f"{self.path}.seconds").write_text(f"{self.seconds:.1f}\n")
+        notes = {
+            "seconds": round(time.monotonic() - self._start, 1),
+            "seeds": [np.asarray(seed).tolist() for seed in _seeds(self.model)],
+        }
+        _notes_path(self.path).write_text(json.dumps(notes) + "\n")
         self._last = time.monotonic()
+
+
+def _seeds(model: keras.Model) -> list[Any]:
+    """The states of a model's random numbers."""
+    return [v for v in model.non_trainable_variables if "seed_generator" in v.path]
+
+
+def _notes_path(path: str | Path) -> Path:
+    return Path(f"{path}.json")
+
+
+def _notes(path: str | Path) -> dict[str, Any]:
+    found = _notes_path(path)
+    return dict(json.loads(found.read_text())) if found.exists() else {}

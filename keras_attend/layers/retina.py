@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attend.arguments import check_positive_integers
 from keras_attend.types import Shape, Tensor
 
 
@@ -47,11 +48,7 @@ class Retina(keras.layers.Layer):
     ) -> None:
         # A half-precision location would miss its pixel: cast images alone.
         super().__init__(**{"autocast": False, **kwargs})
-        for name, value in (("size", size), ("scales", scales), ("factor", factor)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(
-                    f"`{name}` must be a positive integer. Received: {name}={value!r}"
-                )
+        check_positive_integers(size=size, scales=scales, factor=factor)
         self.size = size
         self.scales = scales
         self.factor = factor
