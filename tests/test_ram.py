@@ -48,9 +48,9 @@ def test_outputs(trained):
         "episode_logits": (7, 2),
         "locations": (7, 3, 2),
         "glimpses": (7, 3, 4, 4, 2),
-        "log_probs": (7, 2),
         "baselines": (7, 2),
     }
+    assert model(images[:7], training=True)["log_probs"].shape == (7, 2)
     assert (np.abs(found["locations"]) <= 1).all()
     # What it saw is what the retina shows where it looked.
     seen = model.retina(images[:7], found["locations"][:, 1])
@@ -263,7 +263,7 @@ def test_one_glimpse_several_channels():
     images = np.random.default_rng(0).random((8, 9, 11, 3), dtype="float32")
     loss = model.train_on_batch(images, np.arange(8) % 3)
     assert np.isfinite(loss).all()
-    assert model(images)["log_probs"].shape == (8, 0)
+    assert model(images, training=True)["log_probs"].shape == (8, 0)
 
 
 def test_linear_locator_and_cut():
@@ -271,7 +271,7 @@ def test_linear_locator_and_cut():
     model = RAM(locator="linear", **SMALL)
     model.build((None, 12, 12, 1))
     model.locator.bias.assign([5.0, -5.0])
-    found = model(np.zeros((2, 12, 12, 1), "float32"))
+    found = model(np.zeros((2, 12, 12, 1), "float32"), training=True)
     np.testing.assert_allclose(found["locations"][:, 1:], [[[1, -1]] * 2] * 2)
     assert np.isfinite(np.asarray(found["log_probs"])).all()
 
@@ -336,23 +336,32 @@ def test_golden_forward(golden, published):
         "means": "step_loc_mean_mu",
         "choices": "step_loc_next_xy",
         "baselines": "step_baseline",
-        "log_probs": "step_log_pi_std017",
     }
     for ours, theirs in names.items():
         found = np.swapaxes(ops.convert_to_numpy(steps[ours]), 0, 1)
         expected = file[theirs]
         found = found.reshape(expected.shape)
         np.testing.assert_allclose(found, expected, atol=1e-4, err_msg=ours)
+    log_pi = published.policy.log_prob(steps["means"], steps["choices"])  # [B, T]
+    expected = file["step_log_pi_std017"].T
+    np.testing.assert_allclose(log_pi, expected, atol=1e-4)
     log_p = ops.log_softmax(steps["logits"])
     np.testing.assert_allclose(log_p, file["log_probs"], atol=1e-4)
 
 
-def test_golden_error(published):
+@pytest.mark.parametrize(
+    "repeats, low, high",
+    [
+        (1, 1.2, 1.6),  # one pass over the test set scatters by 0.06
+        pytest.param(6, 1.28, 1.45, marks=pytest.mark.slow),
+    ],
+)
+def test_golden_error(published, repeats, low, high):
     """10 episodes with sampling: 1.28 to 1.45 % with the original code."""
     if "KERAS_ATTEND_DATA" not in os.environ:
         pytest.skip("MNIST is not beside this checkout")
     images, labels = mnist("test")
-    (error,) = error_percent(
-        published, images, labels, episodes=10, location="sample", repeats=1
+    errors = error_percent(
+        published, images, labels, episodes=10, location="sample", repeats=repeats
     )
-    assert 1.28 <= error <= 1.45
+    assert low <= errors.mean() <= high

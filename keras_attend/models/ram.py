@@ -130,7 +130,7 @@ class RAM(AttentionModel):
         locations: `[B, M, T, 2]`, where it looked.
         glimpses: `[B, M, T, size, size, scales * C]`, what it saw.
         episode_logits: `[B, M, classes]`.
-        log_probs: `[B, M, T - 1]`, of the locations it chose.
+        log_probs: `[B, M, T - 1]`, of the locations it drew; only where it draws.
         baselines: `[B, M, T - 1]`, the reward it expected when it chose them.
     """
 
@@ -262,7 +262,8 @@ class RAM(AttentionModel):
         Returns:
             `locations` `[B, T, 2]`, `glimpses`, `features` and `hidden`
             `[B, T, units]`, the `means` and the `choices` (before the cut) of the
-            next locations `[B, T, 2]`, their `log_probs` and `baselines` `[B, T]`,
+            next locations `[B, T, 2]`, the `baselines` `[B, T]`, where locations
+            are drawn their `log_probs` `[B, T]`,
             and `logits` `[B, classes]`.
         """
         batch = ops.shape(images)[0]
@@ -308,7 +309,8 @@ class RAM(AttentionModel):
             h_t = ops.stop_gradient(h_t)
         mu_t = self._mean(h_t)  # [B, T, 2]
         steps["means"] = mu_t
-        steps["log_probs"] = self.policy.log_prob(mu_t, steps["choices"])
+        if location == "sample":  # (a published draw is scored after its tanh)
+            steps["log_probs"] = self.policy.log_prob(mu_t, steps["choices"])
         steps["baselines"] = ops.cast(self.baseline(h_t)[..., 0], "float32")
         steps["logits"] = ops.cast(self.classifier(h_T), "float32")
         return steps
@@ -344,9 +346,10 @@ class RAM(AttentionModel):
             "locations": steps["locations"],
             "glimpses": steps["glimpses"],
             "episode_logits": logits,
-            "log_probs": steps["log_probs"][:, :chosen],
             "baselines": steps["baselines"][:, :chosen],
         }
+        if "log_probs" in steps:
+            outputs["log_probs"] = steps["log_probs"][:, :chosen]
         if M > 1:
             outputs = {
                 name: ops.reshape(x, (-1, M, *x.shape[1:]))
@@ -407,7 +410,8 @@ class RAM(AttentionModel):
         r"""$-\log p(y) + \sum_t (b_t - R)^2 / T - w \sum_t \log\pi(l_t)(R - b_t)$.
 
         $R$ is 1 for a right answer at the last step and 0 for a wrong one (or see
-        `reward`). Labels outside `0..classes - 1` make the loss NaN.
+        `reward`). The policy has a loss where it draws. Labels outside
+        `0..classes - 1` make the loss NaN.
         """
         logits = y_pred["episode_logits"]  # [B, (M,) classes]
         y = ops.cast(y, "int32")
@@ -422,9 +426,11 @@ class RAM(AttentionModel):
         R = ops.cast(ops.argmax(logits, axis=-1) == y, "float32")
         R = (log_p if self.reward == "log_prob" else R)[..., None]
         if self.glimpses > 1 or self.published:
-            b_t, log_pi_t = y_pred["baselines"], y_pred["log_probs"]
+            b_t = y_pred["baselines"]
             loss = loss + baseline_loss(b_t, R)
-            loss = loss + self.policy_weight * reinforce_loss(log_pi_t, R, b_t)
+            if "log_probs" in y_pred:
+                log_pi_t = y_pred["log_probs"]
+                loss = loss + self.policy_weight * reinforce_loss(log_pi_t, R, b_t)
         if self.episodes > 1:
             loss = ops.mean(loss, axis=1)  # [B]
         loss = ops.where(valid, loss, float("nan"))
