@@ -55,7 +55,7 @@ bench: $(VENV)/.bench
 	exit $$((tensorflow | jax))
 
 notebooks: $(VENV)/.dev
-	$(VENV)/bin/jupyter execute --inplace notebooks/*.ipynb
+	$(RUN) notebooks/store.py
 
 zoo: $(VENV)/.plots
 	$(RUN) -m keras_attend.zoo.cards

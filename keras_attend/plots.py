@@ -90,7 +90,7 @@ def plot_glimpses(
                 row[1 + t].set_title(f"glimpse {t + 1}", fontsize=9)
             if t in (0, T - 1):
                 for spine in row[1 + t].spines.values():
-                    spine.set(visible=True, color=FIRST if t == 0 else LAST, lw=2)
+                    spine.set(color=FIRST if t == 0 else LAST, lw=2)
     return _finish(figure, path)
 
 
@@ -173,7 +173,7 @@ def _log_sum_exp(logits: NDArray[Any]) -> Any:
 def _bare(axis: Any) -> None:
     axis.set(xticks=[], yticks=[])
     for spine in axis.spines.values():
-        spine.set_visible(False)
+        spine.set(color="0.7", lw=0.8)  # white on white needs an edge
 
 
 def _finish(figure: Any, path: str | Path | None) -> Any:

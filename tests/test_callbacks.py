@@ -68,6 +68,7 @@ def test_bad_path():
         Checkpoint("model.h5")
 
 
+@pytest.mark.packaging
 @pytest.mark.skipif(
     "KERAS_ATTEND_DATA" not in os.environ, reason="MNIST is not beside this checkout"
 )
