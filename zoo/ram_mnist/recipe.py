@@ -3,8 +3,9 @@
 Paper     Mnih et al. 2014, "Recurrent Models of Visual Attention", table 1, row
           "RAM, 6 glimpses, 8 x 8, 1 scale": 1.29 % test error.
 Command   KERAS_BACKEND=jax python zoo/ram_mnist/recipe.py
-Expected  see results.json beside this file
-Time      TIME
+Expected  1.06 % in one pass from a random first location (seed 0; three seeds: see
+          results.json), 0.42 % by ten sampled passes
+Time      40 minutes a seed on one CPU core with JAX
 
 Trains seeds 0, 1 and 2 one after the other, each with its own checkpoint (start
 `--seed 1` by itself to train them at once), then measures all three and makes the
@@ -13,11 +14,18 @@ preset of seed 0. Killed at any moment, the same command with `--resume` goes on
 What decides whether the number is reached:
  1. Warped digits (shifts, turns, sizes, shears): the network never sees an image
     twice, and can be trained for long.
- 2. Length. The error still falls after 200 epochs.
- 3. The core starts at half the identity.
- 4. Adam from 1e-3 down a cosine to 0, batch 256.
- 5. The test set is not looked at before the end; settings were chosen on the last
+ 2. Length. The training accuracy still rises after 200 epochs.
+ 3. (Errors here and below: validation, one seed, ten epochs of training.) The core starts at half the
+    identity: 4.8 % rather than 5.1 %.
+ 4. REINFORCE is rewarded by log p of the label: when nearly all answers are right,
+    a reward of 1 or 0 tells little. 4.2 % rather than 4.4 %.
+ 5. Adam from 1e-3 down a cosine to 0, batch 256. From 3e-3 the accuracy stalls at
+    90 % until the rate has fallen.
+ 6. The test set is not looked at before the end; settings were chosen on the last
     6,000 training images, which the final training includes.
+
+Tried without gain: an end of the training with less noise in the locations (std 0.04
+rather than 0.11: the same error).
 """
 
 import argparse
