@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_attend.arguments import check_positive_integers
@@ -23,8 +24,9 @@ class Retina(keras.layers.Layer):
     $$A_k[i, n] = f^{-k} \;\text{ if }\; s + i f^k \le n < s + (i + 1) f^k,
       \qquad s = c - \lfloor g f^k / 2 \rfloor$$
 
-    and the glimpse is $A^y_k X (A^x_k)^T$: two matrix products, which beat a
-    gather by a factor of eight.
+    and the glimpse is $A^y_k X (A^x_k)^T$. The left product fetches the few rows that
+    it needs, the right one is a matrix product: a gather of single pixels is several
+    times slower.
 
     Args:
         size: $g$, pixels of a patch's side after pooling.
@@ -58,42 +60,64 @@ class Retina(keras.layers.Layer):
         self._check(images.shape, locations.shape)
         images = ops.cast(images, self.compute_dtype)  # [B, H, W, C]
         locations = ops.cast(locations, "float32")  # [B, 2]
-        batch, height, width, channels = ops.shape(images)
+        batch, _, width, channels = ops.shape(images)
         g, k = self.size, self.scales
 
-        rows = self._bank(locations[:, 1], height)  # [B, k, g, H]
+        rows = self._rows(images, locations[:, 1])  # [B, k g, W C]
+        rows = ops.reshape(rows, (batch, k, g, width, channels))
         columns = self._bank(locations[:, 0], width)  # [B, k, g, W]
-        rows = ops.reshape(rows, (batch, k * g, height))
-        x = ops.reshape(images, (batch, height, width * channels))
-        x = ops.matmul(rows, x)  # [B, k g, W C]
-        x = ops.reshape(x, (batch, k, g, width, channels))
         if images.shape[-1] == 1:
             columns = ops.transpose(columns, (0, 1, 3, 2))  # [B, k, W, g]
-            x = ops.matmul(x[..., 0], columns)[..., None]  # [B, k, g, g, 1]
+            x = ops.matmul(rows[..., 0], columns)[..., None]  # [B, k, g, g, 1]
         else:
-            x = ops.matmul(columns[:, :, None], x)  # [B, k, g, g, C]
+            x = ops.matmul(columns[:, :, None], rows)  # [B, k, g, g, C]
         x = ops.transpose(x, (0, 2, 3, 1, 4))  # [B, g, g, k, C]
         return ops.reshape(x, (batch, g, g, k * channels))
 
+    def _rows(self, images: Tensor, y: Tensor) -> Tensor:
+        """$A^y X$ of all patches, `[B, scales * size, W C]`.
+
+        A box filter takes few rows, each of them whole: to fetch and to add these
+        is a fifth of a training step faster than the product over all rows.
+        """
+        batch, height, width, channels = ops.shape(images)
+        flat = ops.reshape(images, (batch * height, width * channels))
+        before = ops.cast(ops.arange(batch), "int32")[:, None] * height  # [B, 1]
+        # Far outside is as good as just outside; NaN, which is neither, is set there.
+        far = ops.cast(height, "float32") + self.size * self.factor**self.scales
+        centre = ops.clip(self._centre(y, height), -far, far)
+        centre = ops.where(ops.isnan(centre), far, centre)
+        centre = ops.cast(centre, "int32")[:, None]  # [B, 1]
+        patches = []
+        for k in range(self.scales):
+            block = self.factor**k
+            start = centre - self.size * block // 2 + block * ops.arange(self.size)
+            total = 0.0
+            for i in range(block):
+                n = start + i  # [B, g]
+                inside = ops.logical_and(n >= 0, n < height)[..., None]
+                row = ops.take(flat, before + ops.clip(n, 0, height - 1), axis=0)
+                row = ops.reshape(row, (batch, self.size, width * channels))
+                total = total + ops.where(inside, row, ops.zeros_like(row))
+            patches.append(total / block)  # [B, g, W C]
+        return ops.concatenate(patches, axis=1)
+
+    @staticmethod
+    def _centre(location: Tensor, length: Any) -> Tensor:
+        """$c$ along one axis, `[B]`."""
+        return ops.trunc(0.5 * (location + 1.0) * ops.cast(length, "float32"))
+
     def _bank(self, location: Tensor, length: Any) -> Tensor:
         """Box filters `[B, scales, size, length]` along one axis."""
-        extent = ops.cast(length, "float32")
-        centre = ops.trunc(0.5 * (location + 1.0) * extent)[:, None, None, None]
+        centre = self._centre(location, length)[:, None, None, None]
         pixel = ops.arange(length, dtype="float32")  # [N]
-        blocks = [float(self.factor**k) for k in range(self.scales)]
-        block = ops.reshape(
-            ops.convert_to_tensor(blocks, "float32"), (1, self.scales, 1, 1)
-        )
-        half = [float(self.size * self.factor**k // 2) for k in range(self.scales)]
-        shift = ops.reshape(
-            ops.convert_to_tensor(half, "float32"), (1, self.scales, 1, 1)
-        )
-        i = ops.reshape(ops.arange(self.size, dtype="float32"), (1, 1, -1, 1))
-        start = centre - shift + i * block  # [B, k, g, 1]
+        scale = self.factor ** np.arange(self.scales)[:, None, None]
+        block = scale.astype("float32")  # [k, 1, 1]
+        first = np.arange(self.size)[:, None] * scale - self.size * scale // 2
+        start = centre + first.astype("float32")  # [B, k, g, 1]
         inside = ops.logical_and(pixel >= start, pixel < start + block)
-        return ops.cast(inside, self.compute_dtype) / ops.cast(
-            block, self.compute_dtype
-        )
+        bank = ops.cast(inside, "float32") / block
+        return ops.cast(bank, self.compute_dtype)
 
     def _check(self, images: Shape, locations: Shape) -> None:
         if len(images) != 4:
