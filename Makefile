@@ -19,7 +19,7 @@ endif
 help:
 	@echo "make demo       classify the sample digits, draw where the model looked"
 	@echo "make test       style, types, and the tests on TensorFlow and on JAX"
-	@echo "make test-slow  the tests that train for minutes"
+	@echo "make test-slow  the long tests, and all of them on JAX"
 	@echo "make bench      the benchmarks on TensorFlow and on JAX, on one core"
 	@echo "make notebooks  run the tutorials and store what they show"
 	@echo "make zoo        the presets' cards and tables"
@@ -33,12 +33,16 @@ lint: $(VENV)/.dev
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
+# On JAX the layers, the models and what they stand on; `test-slow` runs the rest.
+JAX_TESTS := $(foreach name,boxes cells dynamic_filter gaussian_glimpse losses metrics \
+	policies ram recurrent_tracker reinforce retina unroll,tests/test_$(name).py)
+
 # JAX runs beside TensorFlow; its output comes after, and either may fail.
 test: lint
 	@mkdir -p build; \
 	echo "== pytest on TensorFlow and on JAX"; \
 	KERAS_BACKEND=jax $(RUN) -m pytest -p no:cacheprovider \
-		-m "not slow and not packaging" > build/test-jax.log 2>&1 & jax=$$!; \
+		-m "not slow and not packaging" $(JAX_TESTS) > build/test-jax.log 2>&1 & jax=$$!; \
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest; tensorflow=$$?; \
 	wait $$jax; jax=$$?; \
 	echo "== pytest on JAX"; cat build/test-jax.log; \
@@ -46,7 +50,7 @@ test: lint
 
 test-slow: $(VENV)/.dev
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -m slow
-	KERAS_BACKEND=jax $(RUN) -m pytest -m slow
+	KERAS_BACKEND=jax $(RUN) -m pytest -m "not packaging"
 
 # One backend a process; either may fail, and both show their tables.
 bench: $(VENV)/.bench
