@@ -106,8 +106,7 @@ class TorchRAM(nn.Module):
             if t < self.glimpses - 1:  # the last step looks nowhere
                 log_prob, location = self.locator(h)
                 log_probs.append(log_prob)
-                if self.training:
-                    baselines.append(self.baseliner(h.detach()).squeeze(1))
+                baselines.append(self.baseliner(h.detach()).squeeze(1))
         return self.classifier(h), log_probs, baselines
 
 
