@@ -12,7 +12,12 @@ Step = Callable[[Nested, Nested], tuple[Nested, Nested]]
 
 
 def unroll(
-    step: Step, state: Nested, inputs: Nested, *, remat: bool = False
+    step: Step,
+    state: Nested,
+    inputs: Nested,
+    *,
+    remat: bool = False,
+    inline: bool = False,
 ) -> tuple[Nested, Nested]:
     r"""Run `step` over the time axis of `inputs`.
 
@@ -31,6 +36,10 @@ def unroll(
             for what all samples share.
         remat: compute a step again in the backward pass rather than keep what it
             made: memory that grows with the state alone.
+        inline: write the steps out one after the other instead of looping. A few
+            cheap steps run faster so (by a fifth in RAM), many take long to
+            compile. The first state may then be of another shape than the next
+            ones, such as one row for the whole batch.
 
     Returns:
         The outputs `[B, T, ...]` in the structure of `step`'s, and the last state.
@@ -49,7 +58,9 @@ def unroll(
     if remat:
         step = _rematerialised(step)
     xs = tree.map_structure(_swap, inputs)  # [T, B, ...]
-    if keras.backend.backend() == "jax":
+    if inline:
+        ys, state = _unroll_inline(step, state, xs)
+    elif keras.backend.backend() == "jax":
         ys, state = _unroll_jax(step, state, xs)
     elif keras.backend.backend() == "tensorflow":
         ys, state = _unroll_tensorflow(step, state, xs)
@@ -120,6 +131,17 @@ def _rematerialised_tensorflow(step: Step) -> Step:
     return rematerialised
 
 
+def _unroll_inline(step: Step, state: Nested, xs: Nested) -> tuple[Nested, Nested]:
+    length = tree.flatten(xs)[0].shape[0]
+    if length is None:
+        raise ValueError("`inline` needs `inputs` of a known number of steps.")
+    rows = []
+    for t in range(length):
+        y_t, state = step(tree.map_structure(lambda x, t=t: x[t], xs), state)
+        rows.append(y_t)
+    return tree.map_structure(lambda *y: ops.stack(y), *rows), state
+
+
 def _unroll_jax(step: Step, state: Nested, xs: Nested) -> tuple[Nested, Nested]:
     import jax
 
@@ -137,11 +159,7 @@ def _unroll_tensorflow(step: Step, state: Nested, xs: Nested) -> tuple[Nested, N
     flat_xs = tree.flatten(xs)
     length = flat_xs[0].shape[0]
     if tf.executing_eagerly():
-        rows = []
-        for t in range(length):
-            y_t, state = step(tree.map_structure(lambda x, t=t: x[t], xs), state)
-            rows.append(y_t)
-        return tree.map_structure(lambda *y: tf.stack(y), *rows), state
+        return _unroll_inline(step, state, xs)
 
     steps = tf.shape(flat_xs[0])[0] if length is None else length
     # Traced once outside the loop for the structure of the outputs; nothing reads

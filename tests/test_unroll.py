@@ -28,16 +28,18 @@ def inputs(random, steps=5):
     return a, b
 
 
-def run(a, b, remat=False):
-    state = {"sum": ops.ones((3, 2)), "count": ops.zeros((1,), "int32")}
-    return unroll(step, state, {"a": a, "b": b}, remat=remat)
+def run(a, b, remat=False, inline=False):
+    rows = 1 if inline else 3  # a row for all samples will do
+    state = {"sum": ops.ones((rows, 2)), "count": ops.zeros((1,), "int32")}
+    return unroll(step, state, {"a": a, "b": b}, remat=remat, inline=inline)
 
 
+@pytest.mark.parametrize("inline", [False, True])
 @pytest.mark.parametrize("remat", [False, True])
 @pytest.mark.parametrize("mode", ["eager", "compiled", "graph"])
-def test_equals_numpy(random, mode, remat):
+def test_equals_numpy(random, mode, remat, inline):
     a, b = inputs(random)
-    function = lambda a, b: run(a, b, remat)  # noqa: E731
+    function = lambda a, b: run(a, b, remat, inline)  # noqa: E731
     if mode == "compiled":
         function = compiled(function)
     elif mode == "graph":
@@ -55,10 +57,12 @@ def test_equals_numpy(random, mode, remat):
     assert int(state["count"][0]) == 5
 
 
-@pytest.mark.parametrize("remat", [False, True])
-def test_gradients(random, remat):
+@pytest.mark.parametrize(
+    ("remat", "inline"), [(False, False), (True, False), (False, True)]
+)
+def test_gradients(random, remat, inline):
     a, b = inputs(random)
-    total = lambda a, b: ops.sum(run(a, b, remat)[0]["sum"] ** 2)  # noqa: E731
+    total = lambda a, b: ops.sum(run(a, b, remat, inline)[0]["sum"] ** 2)  # noqa: E731
     h = 1e-3
     for jit in (False, True):
         function = total
@@ -96,9 +100,9 @@ def test_trains_in_fit_under_xla(random):
     """A layer around `unroll`, trained by `fit` with `jit_compile=True`."""
 
     class Sum(keras.layers.Layer):
-        def __init__(self, remat):
+        def __init__(self, **options):
             super().__init__()
-            self.remat = remat
+            self.options = options
             self.dense = keras.layers.Dense(4, activation="tanh")
 
         def build(self, shape):
@@ -109,16 +113,16 @@ def test_trains_in_fit_under_xla(random):
                 h = self.dense(ops.concatenate([x_t, h], -1))
                 return h, h
 
-            return unroll(step, ops.zeros((ops.shape(x)[0], 4)), x, remat=self.remat)[1]
+            return unroll(step, ops.zeros((ops.shape(x)[0], 4)), x, **self.options)[1]
 
         def compute_output_shape(self, shape):
             return (shape[0], 4)
 
     x = random.normal(size=(64, 6, 2)).astype("float32")
     y = x.sum((1, 2))[:, None]
-    for remat in (False, True):
+    for options in ({}, {"remat": True}, {"inline": True}):
         keras.utils.set_random_seed(0)
-        model = keras.Sequential([Sum(remat), keras.layers.Dense(1)])
+        model = keras.Sequential([Sum(**options), keras.layers.Dense(1)])
         model.compile(keras.optimizers.Adam(0.02), "mse", jit_compile=True)
         losses = model.fit(x, y, batch_size=32, epochs=20, verbose=0).history["loss"]
         assert losses[-1] < 0.5 * losses[0]

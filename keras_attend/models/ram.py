@@ -22,6 +22,8 @@ from keras_attend.unroll import unroll
 
 # Mean and deviation of MNIST's pixels, which the published code normalises by.
 MNIST_MEAN, MNIST_STD = 0.1307, 0.3081
+# Up to so many glimpses the steps are written out rather than looped over.
+INLINE_GLIMPSES = 12
 
 
 @keras.saving.register_keras_serializable("keras_attend")
@@ -270,7 +272,10 @@ class RAM(AttentionModel):
         l_0 = first_location
         if l_0 is None:
             l_0 = uniform((batch, 2), self.seed_generator)
-        h_0 = ops.zeros((batch, self.core_input.units), self.compute_dtype)
+        inline = self.glimpses <= INLINE_GLIMPSES
+        # All start alike: where the steps are written out, one row does.
+        rows = 1 if inline else batch
+        h_0 = ops.zeros((rows, self.core_input.units), self.compute_dtype)
         # Random numbers are drawn before the loop.
         draws = {"seed": draw_seeds(self.glimpses, self.seed_generator)}  # [1, T, 2]
         if location == "random":
@@ -303,7 +308,8 @@ class RAM(AttentionModel):
             }
             return outputs, (h, ops.clip(choice, -1.0, 1.0))
 
-        steps, (h_T, _) = unroll(step, (h_0, ops.cast(l_0, "float32")), draws)
+        state = (h_0, ops.cast(l_0, "float32"))
+        steps, (h_T, _) = unroll(step, state, draws, inline=inline)
         h_t = steps["hidden"]  # [B, T, units]
         if not self.policy_trains_core:
             h_t = ops.stop_gradient(h_t)
