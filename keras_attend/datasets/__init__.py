@@ -1,5 +1,15 @@
-"""Data sets as NumPy arrays behind `keras.utils.PyDataset`."""
+"""Data sets as NumPy arrays behind `keras.utils.PyDataset`, and a game."""
 
+from keras_attend.datasets.catch import Catch, Games
+from keras_attend.datasets.cluttered_digits import ClutteredDigits, cluttered_mnist
 from keras_attend.datasets.digits import Digits, mnist, sample_digits
 
-__all__ = ["Digits", "mnist", "sample_digits"]
+__all__ = [
+    "Catch",
+    "ClutteredDigits",
+    "Digits",
+    "Games",
+    "cluttered_mnist",
+    "mnist",
+    "sample_digits",
+]

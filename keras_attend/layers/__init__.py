@@ -4,12 +4,14 @@ from keras_attend.layers.cells import IRNNCell, ReluLSTMCell, ZoneoutLSTMCell
 from keras_attend.layers.dynamic_filter import DynamicFilter
 from keras_attend.layers.gaussian_glimpse import GaussianGlimpse
 from keras_attend.layers.gaussian_params import hart_params, ratm_params
+from keras_attend.layers.glimpse_network import GlimpseNetwork
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
 from keras_attend.layers.retina import Retina
 
 __all__ = [
     "DynamicFilter",
     "GaussianGlimpse",
+    "GlimpseNetwork",
     "IRNNCell",
     "RecurrentTrackerCell",
     "ReluLSTMCell",

@@ -1,0 +1,139 @@
+"""Digits somewhere on a larger canvas, alone or among pieces of other digits.
+
+The data of RAM's tables 1b, 2a and 2b (Mnih et al. 2014, section 4.1), made on the
+fly: Translated MNIST (60x60), and Cluttered Translated MNIST (60x60 with 4 and
+100x100 with 8 pieces).
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_attend.datasets.digits import Digits, mnist
+
+Array = NDArray[Any]
+
+# The seeds of the held-out sets; training may use any other.
+HELD_OUT_SEEDS = {"validation": 1_000_001, "test": 1_000_002}
+
+
+class ClutteredDigits(Digits):
+    """Shuffled batches of digits on a canvas, each epoch at other places.
+
+    Each digit is put at a whole pixel of a black canvas, all places being equally
+    likely. Then come `pieces` square cuts, each from anywhere in any of `images`,
+    to anywhere on the canvas. Where two things meet, the brighter pixel stays.
+
+    What a batch holds depends on `(seed, epoch, index)` alone, drawn from a stream
+    that NumPy promises never to change. (The paper says no more than that random
+    8x8 subpatches of other digits are added at random locations: cuts may be black,
+    and may cover the digit.)
+
+    Args:
+        images: the digits, `[N, H, W, 1]` uint8.
+        labels: `[N]`, integers.
+        side: of the canvas, in pixels.
+        pieces: how many.
+        piece_size: side of a piece in pixels.
+        **kwargs: of `Digits` (`batch_size`, `seed`, warps, `shuffle`, ...).
+
+    Yields `(images, labels)`: `[B, side, side, 1]` uint8, `[B]` int32.
+    """
+
+    def __init__(
+        self,
+        images: Array,
+        labels: Array,
+        side: int = 60,
+        pieces: int = 0,
+        piece_size: int = 8,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(images, labels, **kwargs)
+        if self.images.dtype != np.uint8:
+            raise ValueError(
+                f"`images` must be uint8. Received: images.dtype={self.images.dtype}"
+            )
+        if side < max(self.images.shape[1:3]):
+            raise ValueError(
+                "`side` must be at least the images' own. Received: "
+                f"side={side}, images.shape={self.images.shape}"
+            )
+        if pieces < 0:
+            raise ValueError(
+                f"`pieces` must not be negative. Received: pieces={pieces}"
+            )
+        if not 1 <= piece_size <= min(self.images.shape[1:3]):
+            raise ValueError(
+                "`piece_size` must be positive and at most the images' side. "
+                f"Received: piece_size={piece_size}, images.shape={self.images.shape}"
+            )
+        self.side = side
+        self.pieces = pieces
+        self.piece_size = piece_size
+
+    def __getitem__(self, index: int) -> tuple[Array, Array]:
+        digits, labels = super().__getitem__(index)
+        if digits.dtype != np.uint8:  # they were warped
+            digits = np.rint(digits * np.float32(255)).astype("uint8")
+        entropy = np.random.SeedSequence([self.seed, self.epoch, index])
+        random = np.random.RandomState(np.random.MT19937(entropy))
+        return self._canvases(digits[..., 0], random), labels
+
+    def _canvases(self, digits: Array, random: np.random.RandomState) -> Array:
+        """`[B, side, side, 1]` of digits `[B, H, W]`."""
+        count, *sides = digits.shape
+        canvases = np.zeros((count, self.side, self.side), "uint8")
+        _paste(canvases, digits, random)
+        size = self.piece_size
+        rows, columns = np.mgrid[:size, :size]
+        for _ in range(self.pieces):
+            source = random.randint(len(self.images), size=(count, 1, 1))
+            y, x = (random.randint(s - size + 1, size=(count, 1, 1)) for s in sides)
+            piece = self.images[source, y + rows, x + columns, 0]
+            _paste(canvases, piece, random)
+        return canvases[..., None]
+
+
+def _paste(canvases: Array, patches: Array, random: np.random.RandomState) -> None:
+    """Put a patch `[B, h, w]` anywhere on each canvas `[B, side, side]`."""
+    count, height, width = patches.shape
+    side = canvases.shape[1]
+    y = random.randint(side - height + 1, size=count)
+    x = random.randint(side - width + 1, size=count)
+    start = (np.arange(count) * side + y) * side + x  # [B]
+    inside = np.arange(height)[:, None] * side + np.arange(width)  # [h, w]
+    index = start[:, None, None] + inside
+    flat = canvases.reshape(-1)  # a view
+    flat[index] = np.maximum(flat[index], patches)
+
+
+def cluttered_mnist(split: str, side: int = 60, pieces: int = 0) -> tuple[Array, Array]:
+    """The held-out set of a task: each digit once, at places fixed by a seed.
+
+    Args:
+        split: "validation" (the last 6,000 digits of the original training set) or
+            "test" (the 10,000 test digits). Pieces come from the same digits.
+        side: of the canvas.
+        pieces: how many.
+
+    Returns:
+        Images `[N, side, side, 1]` uint8, labels `[N]` int32.
+    """
+    if split not in HELD_OUT_SEEDS:
+        raise ValueError(
+            "`split` must be 'validation' or 'test' (for training there is "
+            f"`ClutteredDigits`). Received: split={split!r}"
+        )
+    data = ClutteredDigits(
+        *mnist(split),
+        side=side,
+        pieces=pieces,
+        seed=HELD_OUT_SEEDS[split],
+        batch_size=1000,
+        shuffle=False,
+    )
+    batches = [data[index] for index in range(len(data))]
+    images, labels = (np.concatenate(part) for part in zip(*batches, strict=True))
+    return images, labels
