@@ -15,6 +15,7 @@ from keras_attend import (
     models,
     plots,
     policies,
+    recipes,
     reinforce,
     zoo,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "models",
     "plots",
     "policies",
+    "recipes",
     "reinforce",
     "unroll",
     "zoo",

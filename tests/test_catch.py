@@ -78,7 +78,7 @@ def test_the_screen_shows_ball_and_paddle(games):
 
 
 def test_starts_are_everywhere(games):
-    game, numbers, _, states = games
+    game, _, _, states = games
     first = states[:, 0]
     assert first[:, 0].min() < 1 and first[:, 0].max() > 22
     assert set(np.unique(first[:, 3])) == set(range(game.size - game.paddle + 1))
@@ -102,7 +102,7 @@ def test_following_the_ball_catches_it():
 
 
 def test_compiles(games):
-    game, numbers, actions, states = games
+    game, _, actions, states = games
     step = compiled(lambda s, a: game.step(s, a))
     found = step(
         ops.convert_to_tensor(states[:, 4]), ops.convert_to_tensor(actions[:, 4])

@@ -7,6 +7,7 @@ from keras_attend.layers.gaussian_params import hart_params, ratm_params
 from keras_attend.layers.glimpse_network import GlimpseNetwork
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
 from keras_attend.layers.retina import Retina
+from keras_attend.layers.zoom_retina import ZoomRetina
 
 __all__ = [
     "DynamicFilter",
@@ -17,6 +18,7 @@ __all__ = [
     "ReluLSTMCell",
     "Retina",
     "ZoneoutLSTMCell",
+    "ZoomRetina",
     "hart_params",
     "ratm_params",
 ]

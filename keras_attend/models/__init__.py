@@ -1,5 +1,6 @@
 """One paper a file."""
 
 from keras_attend.models.ram import RAM
+from keras_attend.models.ram_agent import RAMAgent
 
-__all__ = ["RAM"]
+__all__ = ["RAM", "RAMAgent"]

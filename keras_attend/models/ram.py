@@ -15,8 +15,9 @@ from keras.layers import Dense
 from keras_attend.arguments import check_choice, check_positive_integers
 from keras_attend.layers.glimpse_network import GlimpseNetwork
 from keras_attend.layers.retina import Retina
+from keras_attend.layers.zoom_retina import ZoomRetina
 from keras_attend.models.base import AttentionModel
-from keras_attend.policies import GaussianPolicy, draw_seeds
+from keras_attend.policies import CategoricalPolicy, GaussianPolicy, draw_seeds
 from keras_attend.reinforce import baseline_loss, reinforce_loss
 from keras_attend.types import Shape, Tensor
 from keras_attend.unroll import unroll
@@ -60,6 +61,12 @@ class RAM(AttentionModel):
         reward: what $R$ is: "correct" is the paper's 1 or 0; "log_prob",
             $\log p(y)$ of the label, still tells good looks from bad ones when
             nearly all answers are right.
+        zooms: widths of a glimpse to choose from, each twice the last (section 5's
+            control of the scale). The first look is the widest; a policy learned as
+            $f_l$ is chooses the next ones, and the glimpse network is told.
+        stop_price: what a glimpse costs in units of $R$; then the network may stop
+            before $T$ (section 5's stop action), and answers from where it stopped.
+            None always takes $T$ glimpses.
         policy_weight: weight of the REINFORCE loss.
         policy_trains_core: whether the losses of $f_l$ and of the baseline reach
             the core. The paper is silent; the published code says no.
@@ -75,7 +82,10 @@ class RAM(AttentionModel):
         locations: `[B, M, T, 2]`, where it looked.
         glimpses: `[B, M, T, size, size, scales * C]`, what it saw.
         episode_logits: `[B, M, classes]`.
-        log_probs: `[B, M, T - 1]`, of the locations it drew; only where it draws.
+        log_probs: `[B, M, T - 1]`, of what it drew; only where it draws.
+        zooms: `[B, M, T]`, int32, how wide each glimpse was, 0 the finest; only with
+            `zooms`.
+        looks: `[B, M]`, int32, how many glimpses it took; only with `stop_price`.
         baselines: `[B, M, T - 1]`, the reward it expected when it chose them.
     """
 
@@ -94,6 +104,8 @@ class RAM(AttentionModel):
         location: str = "mean",
         locator: str = "tanh",
         reward: str = "correct",
+        zooms: int = 1,
+        stop_price: float | None = None,
         policy_weight: float = 0.01,
         policy_trains_core: bool = False,
         variant: str = "default",
@@ -109,6 +121,7 @@ class RAM(AttentionModel):
             "glimpse_units": glimpse_units,
             "units": units,
             "episodes": episodes,
+            "zooms": zooms,
         }
         check_positive_integers(**counts)
         check_choice("location", location, ("mean", "sample", "random", "first"))
@@ -120,12 +133,23 @@ class RAM(AttentionModel):
                 "`policy_weight` must not be negative. "
                 f"Received: policy_weight={policy_weight}"
             )
+        if stop_price is not None and not stop_price >= 0:
+            raise ValueError(
+                "`stop_price` must be None or not negative. "
+                f"Received: stop_price={stop_price}"
+            )
+        if variant == "published" and (zooms > 1 or stop_price is not None):
+            raise ValueError(
+                "The published variant has neither `zooms` nor `stop_price`. "
+                f"Received: zooms={zooms}, stop_price={stop_price}"
+            )
         self._config = {
             **counts,
             "std": std,
             "location": location,
             "locator": locator,
             "reward": reward,
+            "stop_price": stop_price,
             "policy_weight": policy_weight,
             "policy_trains_core": policy_trains_core,
             "variant": variant,
@@ -134,13 +158,18 @@ class RAM(AttentionModel):
         self.glimpses, self.size, self.scales = glimpses, size, scales
         self.episodes, self.location = episodes, location
         self.reward = reward
+        self.zooms, self.stop_price = zooms, stop_price
         self.policy_weight = policy_weight
         self.policy_trains_core = policy_trains_core
         self.published = variant == "published"
         self.serving_shape = (None, None, None, channels)
 
         dtype = self.dtype_policy
-        self.retina = Retina(size, scales, dtype=dtype, name="retina")
+        self.retina = (
+            Retina(size, scales, dtype=dtype, name="retina")
+            if zooms == 1
+            else ZoomRetina(size, scales, zooms, dtype=dtype, name="retina")
+        )
         self.glimpse_network = GlimpseNetwork(
             glimpse_units, units, dtype=dtype, name="glimpse"
         )
@@ -162,6 +191,14 @@ class RAM(AttentionModel):
             name="baseline",
         )
         self.policy = GaussianPolicy(std)
+        self.choice_policy = CategoricalPolicy()
+        if zooms > 1:
+            self.zoomer = Dense(zooms, dtype=dtype, name="zoom")
+        if stop_price is not None:
+            # Scores of going on and of stopping; at first it mostly goes on.
+            first = keras.initializers.Constant([1.0, -1.0])
+            self.stopper = Dense(2, bias_initializer=first, dtype=dtype, name="stop")
+            self.mean_looks = keras.metrics.Mean(name="looks")
         self.seed_generator = keras.random.SeedGenerator()
         self.accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
 
@@ -169,27 +206,38 @@ class RAM(AttentionModel):
         """Make the weights; none depends on the image's size."""
         units = self.core_input.units
         depth = self.scales * self.channels
-        self.glimpse_network.build((None, self.size, self.size, depth), (None, 2))
-        for dense in (
+        where = 2 if self.zooms == 1 else 3
+        self.glimpse_network.build((None, self.size, self.size, depth), (None, where))
+        parts = [
             self.core_input,
             self.core_recurrent,
             self.classifier,
             self.locator,
             self.baseline,
-        ):
+        ]
+        if self.zooms > 1:
+            parts.append(self.zoomer)
+        if self.stop_price is not None:
+            parts.append(self.stopper)
+        for dense in parts:
             dense.build((None, units))
 
     # Section 3.1: one step, and the episode.
 
     def step(
-        self,
-        rho: Tensor,
-        l: Tensor,
-        h: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """`g_t` and `h_t`, both `[B, units]`, of one glimpse."""
-        g = self.glimpse_network(rho, l)
-        return g, ops.relu(self.core_input(g) + self.core_recurrent(h))
+        self, images: Tensor, l: Tensor, h: Tensor, zoom: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        r"""One glimpse: $\rho_t$, and $g_t$ and $h_t$, both `[B, units]`."""
+        where = l
+        if zoom is None:
+            rho = self.retina(images, l)
+        else:
+            rho = self.retina(images, l, zoom)
+            width = ops.cast(zoom, l.dtype) / (self.zooms - 1)
+            where = ops.concatenate([l, 2.0 * width[:, None] - 1.0], axis=-1)
+        g = self.glimpse_network(rho, where)
+        h = ops.relu(self.core_input(g) + self.core_recurrent(h))
+        return rho, g, h
 
     def look(
         self,
@@ -208,8 +256,8 @@ class RAM(AttentionModel):
             `locations` `[B, T, 2]`, `glimpses`, `features` and `hidden`
             `[B, T, units]`, the `means` and the `choices` (before the cut) of the
             next locations `[B, T, 2]`, the `baselines` `[B, T]`, where locations
-            are drawn their `log_probs` `[B, T]`,
-            and `logits` `[B, classes]`.
+            are drawn the `log_probs` `[B, T]` of all choices, `zooms` `[B, T]` and
+            `looks` `[B]` where there are any, and `logits` `[B, classes]`.
         """
         batch = ops.shape(images)[0]
         l_0 = first_location
@@ -219,23 +267,24 @@ class RAM(AttentionModel):
         # All start alike: where the steps are written out, one row does.
         rows = 1 if inline else batch
         h_0 = ops.zeros((rows, self.core_input.units), self.compute_dtype)
+        state = {"h": h_0, "l": ops.cast(l_0, "float32")}
         # Random numbers are drawn before the loop.
-        draws = {"seed": draw_seeds(self.glimpses, self.seed_generator)}  # [1, T, 2]
+        draws = {"location": draw_seeds(self.glimpses, self.seed_generator)}
         if location == "random":
             shape = (batch, self.glimpses, 2)
             draws["anywhere"] = uniform(shape, self.seed_generator)
+        if self.zooms > 1:
+            state["zoom"] = ops.full((batch,), self.zooms - 1, dtype="int32")
+            draws["zoom"] = draw_seeds(self.glimpses, self.seed_generator)
 
-        def step(
-            draw: dict[str, Tensor], state: tuple[Tensor, Tensor]
-        ) -> tuple[Any, Any]:
-            h, l = state
-            rho = self.retina(images, l)
-            g, h = self.step(rho, l, h)
+        def step(draw: dict[str, Tensor], state: dict[str, Tensor]) -> tuple[Any, Any]:
+            l, zoom = state["l"], state.get("zoom")
+            rho, g, h = self.step(images, l, state["h"], zoom)
             # Where to look is learned by REINFORCE alone: the draw is a constant.
             mu = ops.stop_gradient(self._mean(h))
             choice = mu
             if location == "sample":
-                choice = self.policy.sample(mu, draw["seed"][0])
+                choice = self.policy.sample(mu, draw["location"][0])
             elif location == "random":
                 choice = draw["anywhere"]
             elif location == "first":
@@ -249,20 +298,66 @@ class RAM(AttentionModel):
                 "hidden": h,
                 "choices": choice,
             }
-            return outputs, (h, ops.clip(choice, -1.0, 1.0))
+            state = {"h": h, "l": ops.clip(choice, -1.0, 1.0)}
+            if zoom is not None:
+                scores = ops.stop_gradient(ops.cast(self.zoomer(h), "float32"))
+                state["zoom"] = self._choose(scores, draw["zoom"][0], location)
+                outputs |= {"zooms": zoom, "next_zooms": state["zoom"]}
+            return outputs, state
 
-        state = (h_0, ops.cast(l_0, "float32"))
-        steps, (h_T, _) = unroll(step, state, draws, inline=inline)
+        steps, _ = unroll(step, state, draws, inline=inline)
         h_t = steps["hidden"]  # [B, T, units]
+        h_n = h_t[:, -1]
+        if self.stop_price is not None:
+            steps["looks"], log_pi_stop = self._stop(h_t, location)
+            last = ops.one_hot(steps["looks"] - 1, self.glimpses, dtype=h_t.dtype)
+            h_n = ops.sum(last[..., None] * h_t, axis=1)
         if not self.policy_trains_core:
             h_t = ops.stop_gradient(h_t)
         mu_t = self._mean(h_t)  # [B, T, 2]
         steps["means"] = mu_t
         if location == "sample":  # (a published draw is scored after its tanh)
-            steps["log_probs"] = self.policy.log_prob(mu_t, steps["choices"])
+            log_probs = self.policy.log_prob(mu_t, steps["choices"])
+            if self.zooms > 1:
+                scores = ops.cast(self.zoomer(h_t), "float32")
+                log_probs += self.choice_policy.log_prob(scores, steps["next_zooms"])
+            if self.stop_price is not None:
+                # What would have been chosen after the stop changes nothing.
+                going_on = self._before(steps["looks"] - 1)
+                log_probs = going_on * log_probs + log_pi_stop
+            steps["log_probs"] = log_probs
         steps["baselines"] = ops.cast(self.baseline(h_t)[..., 0], "float32")
-        steps["logits"] = ops.cast(self.classifier(h_T), "float32")
+        steps["logits"] = ops.cast(self.classifier(h_n), "float32")
         return steps
+
+    def _choose(self, scores: Tensor, seed: Tensor, location: str) -> Tensor:
+        """One of several, `[...]` int32: a draw where locations are drawn."""
+        if location == "sample":
+            return ops.cast(self.choice_policy.sample(scores, seed), "int32")
+        return ops.cast(ops.argmax(scores, axis=-1), "int32")
+
+    def _before(self, count: Tensor) -> Tensor:
+        """1 at the first `count` `[B]` steps, then 0; `[B, T]`."""
+        steps = ops.arange(self.glimpses, dtype="int32")
+        return ops.cast(steps < count[..., None], "float32")
+
+    def _stop(self, h_t: Tensor, location: str) -> tuple[Tensor, Tensor]:
+        """How many glimpses are taken `[B]`, and how likely that was `[B, T]`.
+
+        Nothing in a glimpse depends on whether it is the last, so that this is
+        decided after all of them.
+        """
+        if not self.policy_trains_core:
+            h_t = ops.stop_gradient(h_t)
+        scores = ops.cast(self.stopper(h_t), "float32")  # [B, T, 2]
+        seed = draw_seeds(1, self.seed_generator)[0, 0]
+        stop = self._choose(ops.stop_gradient(scores), seed, location)  # [B, T]
+        went_on = ops.cumprod(1 - stop[:, :-1], axis=1)  # [B, T - 1]
+        looks = 1 + ops.sum(went_on, axis=1)
+        # The decisions up to the stop; after the last glimpse there is none.
+        decided = ops.arange(self.glimpses, dtype="int32") < self.glimpses - 1
+        decided = self._before(looks) * ops.cast(decided, "float32")
+        return looks, decided * self.choice_policy.log_prob(scores, stop)
 
     def _mean(self, h: Tensor) -> Tensor:
         return ops.cast(self.locator(h), "float32")
@@ -299,6 +394,7 @@ class RAM(AttentionModel):
         }
         if "log_probs" in steps:
             outputs["log_probs"] = steps["log_probs"][:, :chosen]
+        outputs |= {name: steps[name] for name in ("zooms", "looks") if name in steps}
         if M > 1:
             outputs = {
                 name: ops.reshape(x, (-1, M, *x.shape[1:]))
@@ -374,8 +470,13 @@ class RAM(AttentionModel):
         loss = -log_p
         R = ops.cast(ops.argmax(logits, axis=-1) == y, "float32")
         R = (log_p if self.reward == "log_prob" else R)[..., None]
+        if self.stop_price is not None:
+            looks = y_pred["looks"]  # [B, (M)]
+            R = R - self.stop_price * ops.cast(looks, "float32")[..., None]
         if self.glimpses > 1 or self.published:
             b_t = y_pred["baselines"]
+            if self.stop_price is not None:  # none is expected after the stop
+                b_t = ops.where(self._before(looks)[..., :-1] > 0, b_t, R)
             loss = loss + baseline_loss(b_t, R)
             if "log_probs" in y_pred:
                 log_pi_t = y_pred["log_probs"]
@@ -392,8 +493,10 @@ class RAM(AttentionModel):
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> dict[str, Tensor]:
-        """Loss and accuracy."""
+        """Loss and accuracy; with `stop_price` also how many glimpses it took."""
         self.accuracy.update_state(y, y_pred["logits"], sample_weight)
+        if self.stop_price is not None:
+            self.mean_looks.update_state(y_pred["looks"])
         return self.get_metrics_result()
 
     def get_config(self) -> dict[str, Any]:

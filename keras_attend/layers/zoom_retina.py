@@ -1,0 +1,71 @@
+"""A retina whose width is chosen glimpse by glimpse."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attend.arguments import check_positive_integers
+from keras_attend.layers.retina import Retina
+from keras_attend.types import Shape, Tensor
+
+
+@keras.saving.register_keras_serializable("keras_attend")
+class ZoomRetina(keras.layers.Layer):
+    r"""A retina that is told how wide to look (Mnih et al. 2014, section 5).
+
+    At zoom $z$ the patches are those of a `Retina` that are $2^z, 2^{z+1}, \dots$
+    times `size` wide: the same number of pixels, of a wider or a narrower view.
+
+    Args:
+        size: $g$, pixels of a patch's side after pooling.
+        scales: number of patches.
+        zooms: how many widths there are to choose from.
+
+    Call arguments:
+        images: `[B, H, W, C]`.
+        locations: `[B, 2]`, as `Retina` takes them.
+        zoom: `[B]`, integers: 0 is the finest, `zooms - 1` the widest.
+
+    Returns:
+        `[B, size, size, scales * C]`.
+    """
+
+    def __init__(self, size: int, scales: int, zooms: int, **kwargs: Any) -> None:
+        super().__init__(**{"autocast": False, **kwargs})
+        check_positive_integers(size=size, scales=scales, zooms=zooms)
+        self.size = size
+        self.scales = scales
+        self.zooms = zooms
+        self.retina = Retina(size, scales + zooms - 1, dtype=self.dtype_policy)
+
+    def call(self, images: Tensor, locations: Tensor, zoom: Tensor) -> Tensor:
+        """The glimpses at `locations`, as wide as `zoom` says."""
+        channels = images.shape[-1]
+        patches = self.retina(images, locations)  # [B, g, g, (scales + zooms - 1) C]
+        chosen = ops.one_hot(zoom, self.zooms, dtype=patches.dtype)  # [B, zooms]
+        glimpse = 0.0
+        for z in range(self.zooms):
+            seen = patches[..., z * channels : (z + self.scales) * channels]
+            glimpse = glimpse + chosen[:, z, None, None, None] * seen
+        return glimpse
+
+    def compute_output_shape(
+        self,
+        images_shape: Shape,
+        locations_shape: Shape | None = None,
+        zoom_shape: Shape | None = None,
+    ) -> tuple[int | None, ...]:
+        """`(B, size, size, scales * C)`."""
+        batch, channels = images_shape[0], images_shape[-1]
+        depth = None if channels is None else self.scales * channels
+        return (batch, self.size, self.size, depth)
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        return {
+            **super().get_config(),
+            "size": self.size,
+            "scales": self.scales,
+            "zooms": self.zooms,
+        }

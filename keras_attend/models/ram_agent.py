@@ -1,0 +1,243 @@
+"""RAM as an agent in a game (Mnih et al. 2014, sections 3 and 4.2).
+
+The network of `models/ram.py` with a core of LSTM units and two policies, where to
+look and what to do; both learn by REINFORCE from the reward at the end alone.
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+from keras.layers import Dense
+
+from keras_attend.arguments import check_choice, check_positive_integers
+from keras_attend.datasets.catch import Catch
+from keras_attend.layers.glimpse_network import GlimpseNetwork
+from keras_attend.layers.retina import Retina
+from keras_attend.models.base import AttentionModel
+from keras_attend.policies import CategoricalPolicy, GaussianPolicy, draw_seeds
+from keras_attend.reinforce import baseline_loss, reinforce_loss
+from keras_attend.types import Shape, Tensor
+from keras_attend.unroll import unroll
+
+
+@keras.saving.register_keras_serializable("keras_attend")
+class RAMAgent(AttentionModel):
+    r"""Play a game of which one sees a glimpse a frame (section 4.2).
+
+    $$g_t = f_g(\mathrm{Retina}(x_t, l_{t-1}), l_{t-1}), \qquad
+      h_t = \mathrm{LSTM}(h_{t-1}, g_t)$$
+
+    $$l_t \sim N(f_l(h_t), \sigma^2 I), \qquad
+      a_t \sim \mathrm{Cat}(\mathrm{softmax}(f_a(h_t)))$$
+
+    $x_t$ is the screen after $a_{t-1}$. The loss is $-\sum_t (\log \pi(l_t) +
+    \log \pi(a_t)) (R - b_t)$ with the game's reward $R$ and a learned baseline $b_t$;
+    its gradient trains everything, through all frames.
+
+    Args:
+        game: the rules; see `datasets.Catch`.
+        size: side of the retina's patches in pixels.
+        scales: number of patches.
+        glimpse_units: size of the glimpse network's hidden layers.
+        units: LSTM units, and size of $g_t$.
+        std: $\sigma$, in half screens.
+        play: "mean" looks at $f_l(h_t)$ and takes the likeliest action in prediction;
+            "sample" draws both, as training does; "random" does anything at all.
+        look: "policy" chooses where to look, "centre" never moves: with a `size`
+            of the whole screen it sees all of it.
+        policy_weight: of the location's part of the loss.
+        entropy: weight of the game policy's entropy, which keeps it trying.
+
+    Call arguments:
+        numbers: `[B, game.start_numbers]` in 0..1, how each game starts.
+
+    Returns a dict, of games with `T` frames:
+        reward: `[B]`, of the whole game.
+        states: `[B, T, S]`, the game's; `game.screen(states)` draws them.
+        locations: `[B, T, 2]`, where it looked.
+        actions: `[B, T - 1]`, int32.
+        baselines: `[B, T - 1]`, the reward it expected.
+        log_probs: `[B, T - 1]`, of what it drew, weighted; training only.
+        entropies: `[B, T - 1]`, of the game policy.
+    """
+
+    def __init__(
+        self,
+        game: Any = None,
+        size: int = 6,
+        scales: int = 3,
+        *,
+        glimpse_units: int = 128,
+        units: int = 256,
+        std: float = 0.15,
+        play: str = "mean",
+        look: str = "policy",
+        policy_weight: float = 1.0,
+        entropy: float = 0.01,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        counts = {
+            "size": size,
+            "scales": scales,
+            "glimpse_units": glimpse_units,
+            "units": units,
+        }
+        check_positive_integers(**counts)
+        check_choice("play", play, ("mean", "sample", "random"))
+        check_choice("look", look, ("policy", "centre"))
+        for name, weight in (("policy_weight", policy_weight), ("entropy", entropy)):
+            if not weight >= 0:
+                raise ValueError(
+                    f"`{name}` must not be negative. Received: {name}={weight}"
+                )
+        if isinstance(game, dict):
+            game = keras.saving.deserialize_keras_object(game)
+        self.game = Catch() if game is None else game
+        self._config = {
+            **counts,
+            "std": std,
+            "play": play,
+            "look": look,
+            "policy_weight": policy_weight,
+            "entropy": entropy,
+        }
+        self.play, self.looks = play, look == "policy"
+        self.policy_weight = policy_weight
+        self.entropy = entropy
+        self.serving_shape = (None, self.game.start_numbers)
+
+        dtype = self.dtype_policy
+        self.retina = Retina(size, scales, dtype=dtype, name="retina")
+        self.glimpse_network = GlimpseNetwork(
+            glimpse_units, units, dtype=dtype, name="glimpse"
+        )
+        self.core = keras.layers.LSTMCell(units, dtype=dtype, name="core")
+        self.player = Dense(self.game.actions, dtype=dtype, name="action")
+        self.locator = Dense(2, activation="tanh", dtype=dtype, name="location")
+        self.baseline = Dense(1, dtype=dtype, name="baseline")
+        self.location_policy = GaussianPolicy(std)
+        self.game_policy = CategoricalPolicy()
+        self.seed_generator = keras.random.SeedGenerator()
+        self.reward = keras.metrics.Mean(name="reward")
+
+    def build(self, input_shape: Shape) -> None:
+        """Make the weights."""
+        size, units = self.retina.size, self.core.units
+        depth = self.retina.scales
+        self.glimpse_network.build((None, size, size, depth), (None, 2))
+        self.core.build((None, units))
+        for dense in (self.player, self.locator, self.baseline):
+            dense.build((None, units))
+
+    def call(self, numbers: Tensor, training: bool | None = None) -> dict[str, Tensor]:
+        """Whole games, from how they start; see the class."""
+        self._check(numbers.shape)
+        play = "sample" if training else self.play
+        batch, T = ops.shape(numbers)[0], self.game.frames
+        states_0 = self.game.start(numbers)
+        zeros = ops.zeros((batch, self.core.units), self.compute_dtype)
+        l_0 = ops.zeros((batch, 2), "float32")
+        if self.looks:
+            l_0 = keras.random.uniform((batch, 2), -1.0, 1.0, seed=self.seed_generator)
+        # Random numbers are drawn before the loop.
+        draws = {
+            "location": draw_seeds(T, self.seed_generator),  # [1, T, 2]
+            "action": draw_seeds(T, self.seed_generator),
+        }
+
+        def step(draw: dict[str, Tensor], state: Any) -> tuple[Any, Any]:
+            game_state, core_state, l = state
+            rho = self.retina(self.game.screen(game_state), l)
+            g = self.glimpse_network(rho, l)
+            h, core_state = self.core(g, core_state)
+            mu, z = self._policies(h)
+            if play == "random":
+                mu, z = ops.zeros_like(mu), ops.zeros_like(z)
+            # Draws are constants to the rest of the graph.
+            mu, z = ops.stop_gradient(mu), ops.stop_gradient(z)
+            choice, action = mu, ops.cast(ops.argmax(z, axis=-1), "int32")
+            if play != "mean":
+                choice = self.location_policy.sample(mu, draw["location"][0])
+                action = self.game_policy.sample(z, draw["action"][0])
+            outputs = {
+                "states": game_state,
+                "locations": l,
+                "choices": choice,
+                "actions": action,
+                "hidden": h,
+            }
+            l = ops.clip(choice, -1.0, 1.0) if self.looks else l
+            return outputs, (self.game.step(game_state, action), core_state, l)
+
+        steps, _ = unroll(step, (states_0, [zeros, zeros], l_0), draws)
+        states, h_t = steps["states"], steps["hidden"]  # [B, T, S], [B, T, units]
+        # What is chosen after the last frame changes nothing.
+        h_t, choices = h_t[:, :-1], steps["choices"][:, :-1]
+        actions = steps["actions"][:, :-1]
+        mu_t, z_t = self._policies(h_t)
+        log_pi_a = ops.log_softmax(z_t)  # [B, T - 1, actions]
+        outputs = {
+            "reward": ops.sum(self.game.reward(states), axis=-1),
+            "states": states,
+            "locations": steps["locations"],
+            "actions": actions,
+            "baselines": ops.cast(self.baseline(ops.stop_gradient(h_t)), "float32")[
+                ..., 0
+            ],
+            "entropies": -ops.sum(ops.exp(log_pi_a) * log_pi_a, axis=-1),
+        }
+        if training:
+            taken = ops.one_hot(actions, self.game.actions, dtype="float32")
+            log_probs = ops.sum(taken * log_pi_a, axis=-1)
+            if self.looks:
+                log_pi_l = self.location_policy.log_prob(mu_t, choices)
+                log_probs = log_probs + self.policy_weight * log_pi_l
+            outputs["log_probs"] = log_probs
+        return outputs
+
+    def _policies(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean of the next location and the scores of the actions."""
+        return (
+            ops.cast(self.locator(h), "float32"),
+            ops.cast(self.player(h), "float32"),
+        )
+
+    def _check(self, shape: Shape) -> None:
+        if len(shape) != 2 or shape[-1] != self.game.start_numbers:
+            raise ValueError(
+                f"`numbers` must have shape [batch, {self.game.start_numbers}]. "
+                f"Received: numbers.shape={tuple(shape)}"
+            )
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Tensor:
+        r"""$-\sum_t \log\pi_t (R - b_t) + \sum_t (b_t - R)^2 / T$, and the entropy."""
+        R = y_pred["reward"][:, None]  # [B, 1]
+        b_t = y_pred["baselines"]  # [B, T - 1]
+        loss = baseline_loss(b_t, R)
+        if "log_probs" in y_pred:
+            loss = loss + reinforce_loss(y_pred["log_probs"], R, b_t)
+            loss = loss - self.entropy * ops.sum(y_pred["entropies"], axis=-1)
+        for extra in self.losses:  # regularisers, if any layer was given one
+            loss = loss + extra
+        return ops.mean(loss)
+
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, Tensor]:
+        """Loss, and the mean reward: of Catch, the share of balls caught."""
+        self.reward.update_state(y_pred["reward"])
+        return self.get_metrics_result()
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        game = keras.saving.serialize_keras_object(self.game)
+        return {**super().get_config(), "game": game, **self._config}

@@ -1,0 +1,81 @@
+"""ram_translated_mnist: RAM on Translated MNIST (60x60)
+
+Paper     Mnih et al. 2014, "Recurrent Models of Visual Attention", table 1b, row
+          "RAM, 8 glimpses, 12 x 12, 3 scales": 1.84 % test error.
+Command   KERAS_BACKEND=jax python zoo/ram_translated_mnist/recipe.py
+Expected  TODO
+Time      TODO
+
+Killed at any moment, the same command with `--resume` goes on.
+"""
+
+from pathlib import Path
+
+import keras
+
+import keras_attend as ka
+from keras_attend import recipes
+from keras_attend.callbacks import Checkpoint
+from keras_attend.datasets import ClutteredDigits, cluttered_mnist, mnist
+
+HERE = Path(__file__).parent
+CANVAS = {"side": 60, "pieces": 0}
+
+
+def make(batches: int) -> keras.Model:
+    """The model, compiled for a training of so many batches."""
+    model = ka.models.RAM(
+        glimpses=8,
+        size=12,
+        scales=3,
+        std=0.15,
+        reward="log_prob",
+        policy_weight=0.1,
+    )
+    schedule = keras.optimizers.schedules.CosineDecay(1e-3, batches)
+    model.compile(keras.optimizers.Adam(schedule))
+    return model
+
+
+def main() -> None:
+    """Train, measure, write the preset."""
+    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=200))
+    keras.utils.set_random_seed(args.seed)
+    data = ClutteredDigits(
+        *mnist("train", validation=6000 if args.validate else 0),
+        **CANVAS,
+        batch_size=256,
+        seed=args.seed,
+        rotation=8.0,
+        scale=0.08,
+        shear=0.08,
+    )
+    path = args.runs / f"seed_{args.seed}.keras"
+    model = recipes.fit(make, data, path, args)
+    if args.validate:
+        recipes.print_errors(model, *cluttered_mnist("validation", **CANVAS))
+        return
+    results = ka.evaluation.digit_results(
+        [model], *cluttered_mnist("test", **CANVAS), data="translated_mnist", paper=1.84
+    )
+    model.compile(keras.optimizers.Adam(1e-4))  # a rate to fine-tune with
+    ka.zoo.save_preset(
+        model,
+        args.out,
+        description="RAM on Translated MNIST (60x60): "
+        "8 glimpses of 12x12 pixels, 3 scales",
+        paper="Mnih et al. 2014, table 1b: RAM, 8 glimpses, 12 x 12, 3 scales",
+        task="image classification",
+        input="images [B, H, W, 1], uint8 or float in 0..1, digits of about 20 pixels",
+    )
+    ka.zoo.write_results(
+        args.out,
+        results,
+        device=args.device,
+        training_seconds=Checkpoint.seconds_spent(path),
+        commit=ka.evaluation.commit(),
+    )
+
+
+if __name__ == "__main__":
+    main()
