@@ -9,10 +9,18 @@ Classification (RAM), error in percent on a test set:
   public code reports.
 * `<data>/single_seeds`: the mean of `single` over training seeds.
 
-`<data>` is `mnist_test` (10,000 images). Each is measured several times; `value` is
-the mean, `min` and `max` the spread. Beside each stand the baselines of a policy, by
+`<data>` is `mnist_test` (10,000 images), or `translated_mnist`, `cluttered_mnist`
+(60x60) or `cluttered_mnist_100` (100x100): those images, each once, at places that
+`datasets.cluttered_mnist("test", ...)` fixes. Each is measured several times; `value`
+is the mean, `min` and `max` the spread. Beside each stand the baselines of a policy, by
 the same network and as `single`: "random glimpses" (every location uniform) and
 "unmoving glimpses" (every location the first one).
+
+Catch (RAM), the share of games in which the ball is caught:
+
+* `catch/10000_games`: where to look and what to do at the policies' best, from a
+  uniform first location; five times 10,000 games. Beside it "random play", and an
+  agent of the same size that sees the "whole screen".
 """
 
 import subprocess
@@ -24,6 +32,8 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from keras_attend.datasets.catch import Games
+from keras_attend.models.feedforward import Feedforward
 from keras_attend.zoo.results import Result
 
 
@@ -38,10 +48,11 @@ def error_percent(
     batch_size: int = 500,
     seed: int = 0,
 ) -> NDArray[Any]:
-    """The share of a RAM's wrong answers, in percent.
+    """The share of a digit model's wrong answers, in percent.
 
     Args:
-        model: a `models.RAM`; nothing of it changes.
+        model: a `models.RAM`, or a `models.Feedforward`, which always answers alike;
+            nothing of it changes.
         images: `[N, H, W, C]`.
         labels: `[N]`.
         episodes: passes for each image, averaged in log probability.
@@ -51,7 +62,7 @@ def error_percent(
         seed: of all draws.
 
     Returns:
-        `[repeats]`, one error for each time.
+        `[repeats]`, one error for each time (one alone of what always answers alike).
     """
     if len(images) != len(labels) or len(images) == 0:
         raise ValueError(
@@ -61,7 +72,10 @@ def error_percent(
     if repeats < 1:
         raise ValueError(f"`repeats` must be positive. Received: repeats={repeats}")
     keras.utils.set_random_seed(seed)
-    judged = with_arguments(model, episodes=episodes, location=location)
+    arguments: dict[str, Any] = {"episodes": episodes, "location": location}
+    if isinstance(model, Feedforward):
+        arguments, repeats = {}, 1
+    judged = with_arguments(model, **arguments)
     judged.compile()
     errors = []
     for _ in range(repeats):
@@ -73,10 +87,10 @@ def error_percent(
     return np.array(errors)
 
 
-def with_arguments(model: keras.Model, **arguments: Any) -> Any:
+def with_arguments(model: Any, **arguments: Any) -> Any:
     """The same network and weights under other constructor arguments."""
     again = type(model).from_config({**model.get_config(), **arguments})
-    again.build((None, None, None, model.channels))
+    again.build(model.serving_shape)
     for old, new in zip(model.variables, again.variables, strict=True):
         if "seed_generator" not in old.path:
             # A copy: JAX hands a buffer over to the training that it enters.
@@ -117,6 +131,58 @@ def digit_results(
     ten = error_percent(first, images, labels, episodes=10, location="sample")
     results.append(_result(f"{data}/mc10", ten, paper, baselines))
     return results
+
+
+def catch_rate(
+    agent: keras.Model, *, games: int = 10_000, repeats: int = 5, seed: int = 1_000_002
+) -> NDArray[Any]:
+    """The share of balls that a `models.RAMAgent` catches, `[repeats]`.
+
+    Args:
+        agent: nothing of it changes.
+        games: how many, each time others.
+        repeats: how often to measure.
+        seed: of the games and of all draws; one that no training has.
+    """
+    keras.utils.set_random_seed(seed)
+    judged = with_arguments(agent)
+    judged.compile()
+    data = Games(batch_size=games // 10, batches=10, seed=seed)
+    rates = []
+    for repeat in range(repeats):
+        data.epoch = repeat
+        scores = judged.evaluate(data, verbose=0, return_dict=True)
+        rates.append(scores["reward"])
+    return np.array(rates)
+
+
+def catch_results(
+    agent: keras.Model, whole_screen: keras.Model, *, paper: float | None = None
+) -> list[Result]:
+    """The protocol of Catch, for `zoo.write_results`.
+
+    Args:
+        agent: the trained agent.
+        whole_screen: one that sees everything.
+        paper: the paper's rate.
+    """
+    baselines = {
+        "random play": catch_rate(with_arguments(agent, play="random")).mean(),
+        "whole screen": catch_rate(whole_screen).mean(),
+    }
+    found = catch_rate(agent)
+    return [
+        Result(
+            metric="catch_rate",
+            protocol="catch/10000_games",
+            value=round(float(found.mean()), 4),
+            min=round(float(found.min()), 4),
+            max=round(float(found.max()), 4),
+            n=len(found),
+            paper=paper,
+            baselines={name: round(float(r), 4) for name, r in baselines.items()},
+        )
+    ]
 
 
 def _result(

@@ -326,7 +326,7 @@ def load_published_weights(model, arrays):
 def test_golden_forward(golden, published):
     """Every quantity of every step, without noise."""
     file = golden("ram_kz_forward")
-    images = published._scaled(ops.convert_to_tensor(file["images_uint8"][..., None]))
+    images = published.scaled(ops.convert_to_tensor(file["images_uint8"][..., None]))
     steps = published.look(images, ops.convert_to_tensor(file["first_loc_xy"]))
     names = {
         "locations": "step_loc_in_xy",

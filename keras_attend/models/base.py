@@ -3,6 +3,9 @@
 from typing import Any
 
 import keras
+from keras import ops
+
+from keras_attend.types import Tensor
 
 
 class AttentionModel(keras.Model):
@@ -40,3 +43,18 @@ class AttentionModel(keras.Model):
                 keras.InputSpec(shape=self.serving_shape, dtype="float32")
             ]
         super().export(filepath, *args, **kwargs)
+
+
+def scaled_images(images: Tensor, channels: int, dtype: str) -> Tensor:
+    """Images `[B, H, W, C]` in 0..1, of floats there or of uint8."""
+    shape = tuple(images.shape)
+    if len(shape) != 4 or shape[-1] not in (None, channels):
+        raise ValueError(
+            f"`images` must have shape [batch, height, width, {channels}]. "
+            f"Received: images.shape={shape}"
+        )
+    if 0 in shape[1:3]:
+        raise ValueError(f"`images` must not be empty. Received: images.shape={shape}")
+    if keras.backend.is_int_dtype(images.dtype):
+        images = ops.cast(images, dtype) / 255.0
+    return ops.cast(images, dtype)

@@ -16,7 +16,7 @@ from keras_attend.arguments import check_choice, check_positive_integers
 from keras_attend.layers.glimpse_network import GlimpseNetwork
 from keras_attend.layers.retina import Retina
 from keras_attend.layers.zoom_retina import ZoomRetina
-from keras_attend.models.base import AttentionModel
+from keras_attend.models.base import AttentionModel, scaled_images
 from keras_attend.policies import CategoricalPolicy, GaussianPolicy, draw_seeds
 from keras_attend.reinforce import baseline_loss, reinforce_loss
 from keras_attend.types import Shape, Tensor
@@ -369,7 +369,7 @@ class RAM(AttentionModel):
         first_location: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Logits, and where and what it saw; see the class."""
-        images = self._scaled(images)
+        images = self.scaled(images)
         if first_location is not None and len(first_location.shape) != 2:
             raise ValueError(
                 "`first_location` must have shape [batch, 2]. Received: "
@@ -403,24 +403,10 @@ class RAM(AttentionModel):
             logits = ops.mean(ops.log_softmax(outputs["episode_logits"]), axis=1)
         return {"logits": logits, **outputs}
 
-    def _scaled(self, images: Tensor) -> Tensor:
+    def scaled(self, images: Tensor) -> Tensor:
         """Images in 0..1 (published: normalised)."""
-        shape = tuple(images.shape)
-        if len(shape) != 4 or shape[-1] not in (None, self.channels):
-            raise ValueError(
-                f"`images` must have shape [batch, height, width, {self.channels}]. "
-                f"Received: images.shape={shape}"
-            )
-        if 0 in shape[1:3]:
-            raise ValueError(
-                f"`images` must not be empty. Received: images.shape={shape}"
-            )
-        if keras.backend.is_int_dtype(images.dtype):
-            images = ops.cast(images, self.compute_dtype) / 255.0
-        images = ops.cast(images, self.compute_dtype)
-        if self.published:
-            images = (images - MNIST_MEAN) / MNIST_STD
-        return images
+        images = scaled_images(images, self.channels, self.compute_dtype)
+        return (images - MNIST_MEAN) / MNIST_STD if self.published else images
 
     # Section 3.2: the hybrid loss.
 
