@@ -44,6 +44,21 @@ def compiled_gradient(loss, variables):
     return lambda *inputs: run([v.value for v in variables], *inputs)
 
 
+def compiled_logits(model, example):
+    """The logits of a batch under XLA; a call waits for them."""
+    model(example)  # builds it
+    if BACKEND == "tensorflow":
+        return compiled(lambda batch: model(batch, training=False)["logits"])
+
+    def stateless(variables, batch):
+        outputs, _ = model.stateless_call(*variables, batch, training=False)
+        return outputs["logits"]
+
+    run = compiled(stateless)
+    parts = (model.trainable_variables, model.non_trainable_variables)
+    return lambda batch: run([[v.value for v in part] for part in parts], batch)
+
+
 def take_turns(*calls, rounds=11, warmup=2):
     """The median seconds of each call.
 

@@ -7,7 +7,7 @@ run, an epoch each, and the medians of their times make the ratio.
 import keras
 import numpy as np
 import pytest
-from common import BACKEND, compiled, print_table, take_turns
+from common import compiled_logits, print_table, take_turns
 from keras import ops
 
 from keras_attend.models.ram import RAM
@@ -93,20 +93,6 @@ def test_inference(contest):
         f"inference, {side}x{side}", theirs, ours, ["compiled call", "predict"]
     )
     assert theirs / ours[0] >= INFERENCE[side]
-
-
-def compiled_logits(model, example):
-    model(example)  # builds it
-    if BACKEND == "tensorflow":
-        return compiled(lambda batch: model(batch, training=False)["logits"])
-
-    def stateless(variables, batch):
-        outputs, _ = model.stateless_call(*variables, batch, training=False)
-        return outputs["logits"]
-
-    run = compiled(stateless)
-    parts = (model.trainable_variables, model.non_trainable_variables)
-    return lambda batch: run([[v.value for v in part] for part in parts], batch)
 
 
 def print_speeds(title, theirs, ours, names):

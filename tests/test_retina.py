@@ -132,3 +132,21 @@ def test_bad_inputs():
         Retina(4)(images[..., 0], locations)
     with pytest.raises(ValueError, match=r"`locations` must have shape"):
         Retina(4)(images, locations[:, :1])
+
+
+@pytest.mark.parametrize(
+    ("size", "scales", "channels"), [(4, 3, 1), (5, 2, 3), (3, 1, 1)]
+)
+def test_wide_images_are_read_in_parts(random, size, scales, channels):
+    """The same glimpses as from whole rows, at the edges and outside too."""
+    layer = Retina(size, scales)
+    for width in (150, 151, 160):
+        images = random.random((40, 9, width, channels), dtype="float32")
+        locations = random.uniform(-1.3, 1.3, (40, 2)).astype("float32")
+        locations[:6, 0] = [-1, 1, -np.inf, np.inf, np.nan, 1e9]
+        locations[:2, 1] = 0
+        found = ops.convert_to_numpy(layer(images, locations))
+        assert found[:2].any((1, 2, 3)).all() and not found[2:6].any()
+        for few in (slice(0, 2), slice(6, 40)):
+            expected = numpy_retina(images[few], locations[few], size, scales)
+            np.testing.assert_allclose(found[few], expected, atol=1e-6)
