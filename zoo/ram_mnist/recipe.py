@@ -29,74 +29,54 @@ rather than 0.11: the same error).
 """
 
 import argparse
-import os
 from pathlib import Path
 
 import keras
 
 import keras_attend as ka
+from keras_attend import recipes
 from keras_attend.callbacks import Checkpoint
-from keras_attend.datasets.digits import Digits, mnist
+from keras_attend.datasets import Digits, mnist
 
 HERE = Path(__file__).parent
-BATCH = 256
+
+
+def make(batches: int) -> keras.Model:
+    """The model, compiled for a training of so many batches."""
+    model = ka.models.RAM(
+        classes=10, glimpses=6, size=8, scales=1, std=0.11, reward="log_prob"
+    )
+    schedule = keras.optimizers.schedules.CosineDecay(1e-3, batches)
+    model.compile(keras.optimizers.Adam(schedule))
+    return model
 
 
 def train(seed: int, args: argparse.Namespace) -> Path:
     """The checkpoint of one training."""
     path = args.runs / f"seed_{seed}.keras"
     keras.utils.set_random_seed(seed)
-    images, labels = mnist("train", validation=0)
     data = Digits(
-        images,
-        labels,
-        batch_size=BATCH,
+        *mnist("train", validation=6000 if args.validate else 0),
+        batch_size=256,
         seed=seed,
         shift=1.0,
         rotation=8.0,
         scale=0.08,
         shear=0.08,
     )
-    steps = min(args.steps or len(data), len(data))
-    model = Checkpoint.resume(path) if args.resume else None
-    if model is None:
-        model = ka.models.RAM(
-            classes=10, glimpses=6, size=8, scales=1, std=0.11, reward="log_prob"
-        )
-        schedule = keras.optimizers.schedules.CosineDecay(1e-3, steps * args.epochs)
-        model.compile(keras.optimizers.Adam(schedule))
-    data.epoch = int(model.optimizer.iterations) // steps
-    if data.epoch < args.epochs:
-        model.fit(
-            data,
-            epochs=args.epochs,
-            initial_epoch=data.epoch,
-            steps_per_epoch=steps if args.steps else None,
-            shuffle=False,  # `data` does
-            verbose=2,
-            callbacks=[Checkpoint(path, every=args.checkpoint_every)],
-        )
+    recipes.fit(make, data, path, args)
     return path
 
 
 def main() -> None:
     """Train, measure, write the preset."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=220)
-    parser.add_argument("--steps", type=int, help="of an epoch; all when absent")
-    parser.add_argument("--seed", type=int, help="train this one, measure nothing")
-    parser.add_argument("--out", type=Path, default=HERE, help="the preset's folder")
-    parser.add_argument("--runs", type=Path, default=Path("runs/ram_mnist"))
-    parser.add_argument("--data", type=Path, help="a folder that holds mnist.npz")
-    parser.add_argument("--device", default="CPU, one core", help="for results.json")
-    parser.add_argument("--checkpoint-every", type=float, default=30.0, help="seconds")
-    parser.add_argument("--resume", action="store_true")
-    args = parser.parse_args()
-    if args.data:
-        os.environ["KERAS_ATTEND_DATA"] = str(args.data)
-
-    if args.seed is not None:
-        train(args.seed, args)
+    parser = recipes.parser(__doc__, HERE, epochs=220)
+    parser.set_defaults(seed=None)  # all three; one that is given is only trained
+    args = recipes.parse(parser)
+    if args.seed is not None or args.validate:
+        path = train(args.seed or 0, args)
+        if args.validate:
+            recipes.print_errors(Checkpoint.resume(path), *mnist("validation"))
         return
     checkpoints = [train(seed, args) for seed in range(3)]
     models = [Checkpoint.resume(path) for path in checkpoints]
