@@ -58,7 +58,7 @@ def plot_glimpses(
     seen = model(images, training=False, first_location=first)
     seen = {name: ops.convert_to_numpy(x) for name, x in seen.items()}
     if model.episodes > 1:  # the first episode of each image
-        for name in ("locations", "glimpses"):
+        for name in {"locations", "glimpses", "zooms", "looks"} & seen.keys():
             seen[name] = seen[name][:, 0]
 
     T, g = model.glimpses, model.size
@@ -71,13 +71,18 @@ def plot_glimpses(
         squeeze=False,
         layout="constrained",
     )
-    for row, image, logits, locations, glimpses in zip(
-        axes, images, seen["logits"], seen["locations"], seen["glimpses"], strict=True
+    # Where RAM chooses its zoom and when to stop, that is drawn too.
+    looks = seen.get("looks", np.full(len(images), T))
+    zooms = seen.get("zooms", np.zeros((len(images), T), "int32"))
+    for index, (row, image, logits) in enumerate(
+        zip(axes, images, seen["logits"], strict=True)
     ):
-        _draw_path(row[0], image, locations, g)
+        n = int(looks[index])
+        glimpses = seen["glimpses"][index, :n]
+        widths = g * 2 ** zooms[index, [0, n - 1]]
+        _draw_path(row[0], image, seen["locations"][index, :n], widths)
         answer = int(np.argmax(logits))
         probability = float(np.exp(logits - _log_sum_exp(logits))[answer])
-        index = int(np.flatnonzero(axes[:, 0] == row[0])[0])
         colour, text = "black", f"{answer}  ({probability:.0%})"
         if labels is not None:
             right = answer == int(labels[index])
@@ -88,9 +93,11 @@ def plot_glimpses(
             _draw_glimpse(row[1 + t], glimpse, model.scales)
             if index == 0:
                 row[1 + t].set_title(f"glimpse {t + 1}", fontsize=9)
-            if t in (0, T - 1):
+            if t in (0, n - 1):
                 for spine in row[1 + t].spines.values():
                     spine.set(color=FIRST if t == 0 else LAST, lw=2)
+        for axis in row[1 + n :]:
+            axis.set_axis_off()
     return _finish(figure, path)
 
 
@@ -139,8 +146,8 @@ def animate_games(
     """Write an animated picture of a RAM agent's games, side by side.
 
     Above, the screen with the squares that the retina sees and what the agent does;
-    below, all that it sees, the finest patch on the left. After the last frame the
-    picture stands still, with a frame in green where the ball was caught.
+    below, all that it sees, brightened, the finest patch on the left. After the last
+    frame the picture stands still, framed in green where the ball was caught.
 
     Args:
         agent: a `models.RAMAgent`.
@@ -193,9 +200,10 @@ def animate_games(
                 above.add_patch(square)
             above.set(xlim=(-0.5, len(screen) - 0.5), ylim=(len(screen) - 0.5, -0.5))
             _bare(above)
-            patches = np.pad(
-                seen[t][game], ((0, 0), (0, 1), (0, 0)), constant_values=1
-            )  # [g, g + 1, k]: a white line between patches
+            # A pixel is faint in a wide patch: by its root it shows. [g, g + 1, k],
+            # with a white line between patches.
+            patches = seen[t][game] ** 0.4
+            patches = np.pad(patches, ((0, 0), (0, 1), (0, 0)), constant_values=1)
             strip = np.concatenate(np.moveaxis(patches, -1, 0), axis=1)[:, :-1]
             below.imshow(strip, cmap="gray", vmin=0, vmax=1)
             _bare(below)
@@ -218,14 +226,15 @@ def animate_games(
     plt.close(figure)
 
 
-def _draw_path(axis: Any, image: NDArray[Any], locations: Any, size: int) -> None:
-    """The image, the gaze's path, and the first and last patch."""
+def _draw_path(axis: Any, image: NDArray[Any], locations: Any, widths: Any) -> None:
+    """The image, the gaze's path, and the first and last patch, so many pixels wide."""
     height, width = image.shape[:2]
     axis.imshow(_displayable(image), cmap="gray", vmin=0)
     # The retina's pixel: its patch is centred on the corner before it.
     centres = np.trunc(0.5 * (locations + 1) * [width, height]) - 0.5  # [T, 2]
     axis.plot(*centres.T, color=PATH, lw=1.5, marker=".", ms=5)
-    for centre, colour, fill in ((centres[0], FIRST, True), (centres[-1], LAST, False)):
+    ends = ((centres[0], FIRST, True), (centres[-1], LAST, False))
+    for (centre, colour, fill), size in zip(ends, widths, strict=True):
         face = colour if fill else "none"
         axis.plot(*centre, "o", ms=7, mec=colour, mfc=face, mew=1.8)
         corner = centre - size // 2

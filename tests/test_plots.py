@@ -4,7 +4,8 @@ import pytest
 from keras import ops
 
 from keras_attend import plots
-from keras_attend.models import RAM
+from keras_attend.datasets import Catch
+from keras_attend.models import RAM, RAMAgent
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -67,3 +68,38 @@ def test_bad_inputs(model):
         plots.plot_glimpses(model, np.zeros((2, 8, 8, 1)), [1])
     with pytest.raises(ValueError, match="`history` must hold"):
         plots.plot_history({})
+
+
+def test_plot_glimpses_that_were_chosen(random):
+    """A path ends where the model stopped, in a box as wide as its zoom."""
+    keras.utils.set_random_seed(1)
+    model = RAM(glimpses=4, size=4, zooms=3, stop_price=0.1, units=8, glimpse_units=8)
+    images = random.random((6, 20, 20, 1), dtype="float32")
+    model(images)
+    model.stopper.kernel.assign(random.normal(size=(8, 2)))
+    model.stopper.bias.assign([0.0, 0.0])
+    figure = plots.plot_glimpses(model, images, seed=5)
+    first = np.random.default_rng(5).uniform(-1, 1, (6, 2)).astype("float32")
+    seen = model(images, first_location=ops.convert_to_tensor(first))
+    looks, zooms = (ops.convert_to_numpy(seen[name]) for name in ("looks", "zooms"))
+    assert len(set(looks)) > 1
+    for row in range(6):
+        axes = figure.axes[5 * row : 5 * row + 5]
+        assert len(axes[0].lines[0].get_data()[0]) == looks[row]
+        assert axes[0].patches[1].get_width() == 4 * 2 ** zooms[row, looks[row] - 1]
+        assert [axis.axison for axis in axes[1:]] == [t < looks[row] for t in range(4)]
+
+
+def test_animate_games(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    agent = RAMAgent(Catch(size=6), size=2, scales=2, units=8, glimpse_units=8)
+    path = tmp_path / "deep" / "games.gif"
+    plots.animate_games(agent, path, games=2, frames_per_second=2)
+    with image.open(path) as animation:
+        # Equal frames are one, shown longer.
+        assert 4 <= animation.n_frames <= 8
+        first = np.asarray(animation.convert("L"))
+        animation.seek(animation.n_frames - 1)
+        assert (np.asarray(animation.convert("L")) != first).any()
+    with pytest.raises(ValueError, match=r"must end in \.gif"):
+        plots.animate_games(agent, tmp_path / "games.mp4")
