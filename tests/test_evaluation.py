@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from keras_attend import evaluation
-from keras_attend.models import RAM
+from keras_attend.datasets import Catch
+from keras_attend.models import RAM, Feedforward, RAMAgent
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +84,30 @@ def test_bad_inputs(model):
             evaluation.error_percent(model, bad, np.array(labels))
     with pytest.raises(ValueError, match="`repeats` must be positive"):
         evaluation.error_percent(model, images, np.zeros(3, "int32"), repeats=0)
+
+
+def test_what_always_answers_alike_is_asked_once():
+    model = Feedforward((4,), classes=2)
+    images = np.zeros((6, 5, 5, 1), "uint8")
+    model(images)
+    errors = evaluation.error_percent(model, images, np.arange(6) % 2)
+    np.testing.assert_allclose(errors, [50.0])
+
+
+def test_catch_results():
+    """A paddle as wide as the screen catches everything, a narrow one a share."""
+    narrow, wide = (
+        RAMAgent(
+            Catch(size=4, paddle=paddle), size=2, scales=1, units=4, glimpse_units=4
+        )
+        for paddle in (1, 4)
+    )
+    narrow.build((None, 3))
+    rates = evaluation.catch_rate(narrow, games=1000, repeats=2)
+    assert rates.shape == (2,) and rates[0] != rates[1]  # other games
+    assert ((rates > 0.05) & (rates < 0.6)).all()
+    wide.build((None, 3))
+    (result,) = evaluation.catch_results(wide, wide, paper=0.85)
+    assert result.protocol == "catch/10000_games" and result.metric == "catch_rate"
+    assert result.value == 1 and result.n == 5
+    assert result.baselines == {"random play": 1.0, "whole screen": 1.0}
