@@ -100,3 +100,30 @@ def test_chooser_round_trip(chooser, tmp_path):
 def test_chooser_rejects(arguments, message):
     with pytest.raises(ValueError, match=message):
         RAM(**arguments)
+
+
+def test_a_baseline_for_each_answer():
+    """The loss takes the label's; its gradient reaches no other."""
+    keras.utils.set_random_seed(0)
+    model = RAM(
+        classes=3, glimpses=3, size=4, units=8, glimpse_units=8, baseline="answer"
+    )
+    images = np.random.default_rng(0).random((4, 9, 9, 1), "float32")
+    labels = np.array([0, 2, 2, 0])
+    outputs = model(images, training=True)
+    assert outputs["baselines"].shape == (4, 2, 3)
+    b_t = ops.convert_to_numpy(outputs["baselines"])
+    b_t = b_t[np.arange(4)[:, None], np.arange(2), labels[:, None]]
+    right = ops.convert_to_numpy(outputs["logits"]).argmax(-1) == labels
+    R = right.astype("float32")[:, None]
+    log_p = ops.convert_to_numpy(ops.log_softmax(outputs["logits"]))
+    log_pi = ops.convert_to_numpy(outputs["log_probs"])
+    expected = -log_p[np.arange(4), labels] + ((b_t - R) ** 2).mean(-1)
+    expected -= 0.01 * (log_pi * (R - b_t)).sum(-1)
+    found = model.compute_loss(y=labels, y_pred=outputs)
+    np.testing.assert_allclose(found, expected.mean(), rtol=1e-5)
+    model.compile(keras.optimizers.SGD(0.1))
+    before = ops.convert_to_numpy(model.baseline.bias)
+    model.fit(images, labels, verbose=0)
+    moved = ops.convert_to_numpy(model.baseline.bias) != before
+    assert moved.tolist() == [True, False, True]

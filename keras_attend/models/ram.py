@@ -61,6 +61,9 @@ class RAM(AttentionModel):
         reward: what $R$ is: "correct" is the paper's 1 or 0; "log_prob",
             $\log p(y)$ of the label, still tells good looks from bad ones when
             nearly all answers are right.
+        baseline: what the expected reward $b_t$ is learned from: "state" is $h_t$, as
+            in the paper; "answer" is $h_t$ and the label. The label does not depend on
+            where the gaze goes, so that the gradient stays right, with less noise.
         zooms: widths of a glimpse to choose from, each twice the last (section 5's
             control of the scale). The first look is the widest; a policy learned as
             $f_l$ is chooses the next ones, and the glimpse network is told.
@@ -86,7 +89,8 @@ class RAM(AttentionModel):
         zooms: `[B, M, T]`, int32, how wide each glimpse was, 0 the finest; only with
             `zooms`.
         looks: `[B, M]`, int32, how many glimpses it took; only with `stop_price`.
-        baselines: `[B, M, T - 1]`, the reward it expected when it chose them.
+        baselines: `[B, M, T - 1]`, the reward it expected when it chose them; with
+            `baseline="answer"` `[B, M, T - 1, classes]`, that for each answer.
     """
 
     def __init__(
@@ -104,6 +108,7 @@ class RAM(AttentionModel):
         location: str = "mean",
         locator: str = "tanh",
         reward: str = "correct",
+        baseline: str = "state",
         zooms: int = 1,
         stop_price: float | None = None,
         policy_weight: float = 0.01,
@@ -127,6 +132,7 @@ class RAM(AttentionModel):
         check_choice("location", location, ("mean", "sample", "random", "first"))
         check_choice("locator", locator, ("tanh", "linear"))
         check_choice("reward", reward, ("correct", "log_prob"))
+        check_choice("baseline", baseline, ("state", "answer"))
         check_choice("variant", variant, ("default", "published"))
         if not policy_weight >= 0:
             raise ValueError(
@@ -149,6 +155,7 @@ class RAM(AttentionModel):
             "location": location,
             "locator": locator,
             "reward": reward,
+            "baseline": baseline,
             "stop_price": stop_price,
             "policy_weight": policy_weight,
             "policy_trains_core": policy_trains_core,
@@ -185,7 +192,7 @@ class RAM(AttentionModel):
         squash = "tanh" if locator == "tanh" or self.published else None
         self.locator = Dense(2, activation=squash, dtype=dtype, name="location")
         self.baseline = Dense(
-            1,
+            1 if baseline == "state" else classes,
             activation="relu" if self.published else None,
             dtype=dtype,
             name="baseline",
@@ -326,7 +333,8 @@ class RAM(AttentionModel):
                 going_on = self._before(steps["looks"] - 1)
                 log_probs = going_on * log_probs + log_pi_stop
             steps["log_probs"] = log_probs
-        steps["baselines"] = ops.cast(self.baseline(h_t)[..., 0], "float32")
+        b_t = ops.cast(self.baseline(h_t), "float32")  # [B, T, 1 or classes]
+        steps["baselines"] = b_t[..., 0] if b_t.shape[-1] == 1 else b_t
         steps["logits"] = ops.cast(self.classifier(h_n), "float32")
         return steps
 
@@ -394,7 +402,8 @@ class RAM(AttentionModel):
         }
         if "log_probs" in steps:
             outputs["log_probs"] = steps["log_probs"][:, :chosen]
-        outputs |= {name: steps[name] for name in ("zooms", "looks") if name in steps}
+        extra = ("zooms", "looks")
+        outputs |= {name: steps[name] for name in extra if name in steps}
         if M > 1:
             outputs = {
                 name: ops.reshape(x, (-1, M, *x.shape[1:]))
@@ -460,7 +469,9 @@ class RAM(AttentionModel):
             looks = y_pred["looks"]  # [B, (M)]
             R = R - self.stop_price * ops.cast(looks, "float32")[..., None]
         if self.glimpses > 1 or self.published:
-            b_t = y_pred["baselines"]
+            b_t = y_pred["baselines"]  # [B, (M), T - 1, (classes)]
+            if len(b_t.shape) > len(target.shape):
+                b_t = ops.sum(b_t * target[..., None, :], axis=-1)
             if self.stop_price is not None:  # none is expected after the stop
                 b_t = ops.where(self._before(looks)[..., :-1] > 0, b_t, R)
             loss = loss + baseline_loss(b_t, R)
