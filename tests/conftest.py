@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -30,3 +31,22 @@ def golden():
 @pytest.fixture
 def random():
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Models compile without XLA on TensorFlow, which takes half the time to do.
+
+    For tests of what uses a model; the models' own tests train under XLA.
+    """
+    if keras.backend.backend() == "tensorflow":
+        from keras_attend.models.base import AttentionModel
+
+        compile = AttentionModel.compile
+        monkeypatch.setattr(
+            AttentionModel,
+            "compile",
+            lambda self, *args, **kwargs: compile(
+                self, *args, **{**kwargs, "jit_compile": False}
+            ),
+        )

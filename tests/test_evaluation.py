@@ -6,6 +6,8 @@ from keras_attend import evaluation
 from keras_attend.datasets import Catch
 from keras_attend.models import RAM, Feedforward, RAMAgent
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 
 @pytest.fixture(scope="module")
 def model():
