@@ -34,19 +34,24 @@ lint: $(VENV)/.dev
 	$(RUN) -m mypy
 
 # On JAX the layers, the models and what they stand on; `test-slow` runs the rest.
-JAX_TESTS := $(foreach name,boxes cells dynamic_filter gaussian_glimpse losses metrics \
-	policies ram recurrent_tracker reinforce retina unroll,tests/test_$(name).py)
+JAX_TESTS := $(foreach name,boxes catch cells dynamic_filter feedforward gaussian_glimpse \
+	losses metrics policies ram ram_agent ram_choices recurrent_tracker reinforce retina \
+	unroll,tests/test_$(name).py)
 
-# JAX runs beside TensorFlow; its output comes after, and either may fail.
+# Two at a time: TensorFlow, and JAX followed by what is about the package. The second's
+# output comes after the first's, and any may fail.
 test: lint
 	@mkdir -p build; \
-	echo "== pytest on TensorFlow and on JAX"; \
-	KERAS_BACKEND=jax $(RUN) -m pytest -p no:cacheprovider \
-		-m "not slow and not packaging" $(JAX_TESTS) > build/test-jax.log 2>&1 & jax=$$!; \
-	KERAS_BACKEND=tensorflow $(RUN) -m pytest; tensorflow=$$?; \
-	wait $$jax; jax=$$?; \
-	echo "== pytest on JAX"; cat build/test-jax.log; \
-	exit $$((tensorflow | jax))
+	echo "== pytest on TensorFlow; on JAX; of the package"; \
+	( KERAS_BACKEND=jax $(RUN) -m pytest -p no:cacheprovider \
+		-m "not slow and not packaging" $(JAX_TESTS); jax=$$?; \
+	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider \
+		-m "packaging and not slow"; exit $$((jax | $$?)) ) \
+		> build/test-second.log 2>&1 & second=$$!; \
+	KERAS_BACKEND=tensorflow $(RUN) -m pytest -m "not slow and not packaging"; first=$$?; \
+	wait $$second; second=$$?; \
+	echo "== pytest on JAX, and of the package"; cat build/test-second.log; \
+	exit $$((first | second))
 
 test-slow: $(VENV)/.dev
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -m slow

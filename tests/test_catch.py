@@ -101,6 +101,14 @@ def test_following_the_ball_catches_it():
     assert rewards[:, -1].mean() == 1
 
 
+def test_scaled_states(games):
+    game, _, _, states = games
+    scaled = ops.convert_to_numpy(game.scaled(ops.convert_to_tensor(states)))
+    assert np.abs(scaled[..., [0, 1, 3]]).max() <= 1
+    np.testing.assert_allclose(scaled[0, 0, 1], -1)
+    np.testing.assert_allclose(11.5 * (scaled + 1)[..., 0], states[..., 0], atol=1e-4)
+
+
 def test_compiles(games):
     game, _, actions, states = games
     step = compiled(lambda s, a: game.step(s, a))

@@ -42,6 +42,7 @@ class Catch:
 
     actions = 3
     start_numbers = 3
+    state_numbers = 4
 
     def __init__(self, size: int = 24, paddle: int = 2, max_speed: float = 1.0) -> None:
         check_positive_integers(size=size, paddle=paddle)
@@ -86,6 +87,14 @@ class Catch:
         paddle = paddle + ops.cast(action, "float32") - STAY
         paddle = ops.clip(paddle, 0.0, float(self.size - self.paddle))
         return ops.stack([x, y + 1.0, speed, paddle], axis=-1)
+
+    def scaled(self, state: Tensor) -> Tensor:
+        """States in numbers of about -1..1, for a network to read."""
+        half = (self.size - 1) / 2
+        x, y, speed, paddle = (state[..., i] for i in range(4))
+        return ops.stack(
+            [x / half - 1, y / half - 1, speed, paddle / half - 1], axis=-1
+        )
 
     def reward(self, state: Tensor) -> Tensor:
         """1 where a game is over and the ball is caught, else 0; `[...]`."""

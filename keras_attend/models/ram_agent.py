@@ -46,6 +46,10 @@ class RAMAgent(AttentionModel):
             "sample" draws both, as training does; "random" does anything at all.
         look: "policy" chooses where to look, "centre" never moves: with a `size`
             of the whole screen it sees all of it.
+        baseline: what $b_t$ is learned from: "state" is $h_t$, as in the paper; "game"
+            is $h_t$ and the game's own state, which the policies never see. It does
+            not depend on what is done next, so that the gradient stays right, with
+            less noise.
         policy_weight: of the location's part of the loss.
         entropy: weight of the game policy's entropy, which keeps it trying.
 
@@ -73,6 +77,7 @@ class RAMAgent(AttentionModel):
         std: float = 0.15,
         play: str = "mean",
         look: str = "policy",
+        baseline: str = "state",
         policy_weight: float = 1.0,
         entropy: float = 0.01,
         **kwargs: Any,
@@ -87,6 +92,7 @@ class RAMAgent(AttentionModel):
         check_positive_integers(**counts)
         check_choice("play", play, ("mean", "sample", "random"))
         check_choice("look", look, ("policy", "centre"))
+        check_choice("baseline", baseline, ("state", "game"))
         for name, weight in (("policy_weight", policy_weight), ("entropy", entropy)):
             if not weight >= 0:
                 raise ValueError(
@@ -100,6 +106,7 @@ class RAMAgent(AttentionModel):
             "std": std,
             "play": play,
             "look": look,
+            "baseline": baseline,
             "policy_weight": policy_weight,
             "entropy": entropy,
         }
@@ -117,6 +124,11 @@ class RAMAgent(AttentionModel):
         self.player = Dense(self.game.actions, dtype=dtype, name="action")
         self.locator = Dense(2, activation="tanh", dtype=dtype, name="location")
         self.baseline = Dense(1, dtype=dtype, name="baseline")
+        self.baseline_hidden = None
+        if baseline == "game":
+            self.baseline_hidden = Dense(
+                units, activation="relu", dtype=dtype, name="baseline_hidden"
+            )
         self.location_policy = GaussianPolicy(std)
         self.game_policy = CategoricalPolicy()
         self.seed_generator = keras.random.SeedGenerator()
@@ -130,6 +142,8 @@ class RAMAgent(AttentionModel):
         self.core.build((None, units))
         for dense in (self.player, self.locator, self.baseline):
             dense.build((None, units))
+        if self.baseline_hidden is not None:
+            self.baseline_hidden.build((None, units + self.game.state_numbers))
 
     def call(self, numbers: Tensor, training: bool | None = None) -> dict[str, Tensor]:
         """Whole games, from how they start; see the class."""
@@ -183,9 +197,7 @@ class RAMAgent(AttentionModel):
             "states": states,
             "locations": steps["locations"],
             "actions": actions,
-            "baselines": ops.cast(self.baseline(ops.stop_gradient(h_t)), "float32")[
-                ..., 0
-            ],
+            "baselines": self._expected(h_t, states[:, :-1]),
             "entropies": -ops.sum(ops.exp(log_pi_a) * log_pi_a, axis=-1),
         }
         if training:
@@ -196,6 +208,14 @@ class RAMAgent(AttentionModel):
                 log_probs = log_probs + self.policy_weight * log_pi_l
             outputs["log_probs"] = log_probs
         return outputs
+
+    def _expected(self, h_t: Tensor, states: Tensor) -> Tensor:
+        """$b_t$ `[B, T - 1]`; no gradient leaves it."""
+        x = ops.stop_gradient(h_t)
+        if self.baseline_hidden is not None:
+            known = ops.cast(self.game.scaled(states), x.dtype)
+            x = self.baseline_hidden(ops.concatenate([x, known], axis=-1))
+        return ops.cast(self.baseline(x)[..., 0], "float32")
 
     def _policies(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """The mean of the next location and the scores of the actions."""
