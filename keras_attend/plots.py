@@ -146,7 +146,7 @@ def animate_games(
     """Write an animated picture of a RAM agent's games, side by side.
 
     Above, the screen with the squares that the retina sees and what the agent does;
-    below, all that it sees, brightened, the finest patch on the left. After the last
+    below, all that it sees, the finest patch on the left. After the last
     frame the picture stands still, framed in green where the ball was caught.
 
     Args:
@@ -170,9 +170,9 @@ def animate_games(
     scales = agent.retina.scales
     seen = [
         ops.convert_to_numpy(
-            agent.retina(screens[:, t], ops.convert_to_tensor(locations))
+            agent.see(played["states"][:, t], played["locations"][:, t])
         )
-        for t, locations in enumerate(np.swapaxes(played["locations"], 0, 1))
+        for t in range(frames)
     ]
     figure, axes = plt.subplots(
         2,
@@ -200,10 +200,8 @@ def animate_games(
                 above.add_patch(square)
             above.set(xlim=(-0.5, len(screen) - 0.5), ylim=(len(screen) - 0.5, -0.5))
             _bare(above)
-            # A pixel is faint in a wide patch: by its root it shows. [g, g + 1, k],
-            # with a white line between patches.
-            patches = seen[t][game] ** 0.4
-            patches = np.pad(patches, ((0, 0), (0, 1), (0, 0)), constant_values=1)
+            # [g, g + 1, k]: a white line between patches
+            patches = np.pad(seen[t][game], ((0, 0), (0, 1), (0, 0)), constant_values=1)
             strip = np.concatenate(np.moveaxis(patches, -1, 0), axis=1)[:, :-1]
             below.imshow(strip, cmap="gray", vmin=0, vmax=1)
             _bare(below)

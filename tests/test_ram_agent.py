@@ -59,6 +59,14 @@ def test_outputs(looker):
     np.testing.assert_array_equal(found["reward"], last)
 
 
+def test_sees_a_ball_of_one_pixel_in_every_patch():
+    """The ball is as bright in a wide patch as in the finest."""
+    agent = RAMAgent(size=6, scales=3)
+    state = np.array([[12.0, 12.0, 0.0, 0.0]], "float32")
+    glimpse = agent.see(ops.convert_to_tensor(state), ops.zeros((1, 2)))
+    np.testing.assert_allclose(ops.convert_to_numpy(glimpse).max((0, 1, 2)), 1.0)
+
+
 def test_log_probs_are_of_what_was_drawn(looker):
     """Recomputed from the locations and the actions, one frame at a time."""
     games = Games(5, 1)[0][0]
@@ -66,7 +74,7 @@ def test_log_probs_are_of_what_was_drawn(looker):
     states, l_t = found["states"], found["locations"]
     h = [ops.zeros((5, 32)), ops.zeros((5, 32))]
     for t in range(5):
-        rho = looker.retina(looker.game.screen(states[:, t]), l_t[:, t])
+        rho = looker.see(states[:, t], l_t[:, t])
         output, h = looker.core(looker.glimpse_network(rho, l_t[:, t]), h)
         log_p = ops.convert_to_numpy(ops.log_softmax(looker.player(output)))
         mu = ops.convert_to_numpy(looker.locator(output))

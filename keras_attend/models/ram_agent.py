@@ -7,6 +7,7 @@ look and what to do; both learn by REINFORCE from the reward at the end alone.
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 from keras.layers import Dense
 
@@ -33,7 +34,9 @@ class RAMAgent(AttentionModel):
 
     $x_t$ is the screen after $a_{t-1}$. The loss is $-\sum_t (\log \pi(l_t) +
     \log \pi(a_t)) (R - b_t)$ with the game's reward $R$ and a learned baseline $b_t$;
-    its gradient trains everything, through all frames.
+    its gradient trains everything, through all frames. A patch's pixel is the sum of
+    its block here, not the mean: the ball is one pixel, and in a mean of sixteen it
+    could hardly be seen.
 
     Args:
         game: the rules; see `datasets.Catch`.
@@ -163,7 +166,7 @@ class RAMAgent(AttentionModel):
 
         def step(draw: dict[str, Tensor], state: Any) -> tuple[Any, Any]:
             game_state, core_state, l = state
-            rho = self.retina(self.game.screen(game_state), l)
+            rho = self.see(game_state, l)
             g = self.glimpse_network(rho, l)
             h, core_state = self.core(g, core_state)
             mu, z = self._policies(h)
@@ -208,6 +211,12 @@ class RAMAgent(AttentionModel):
                 log_probs = log_probs + self.policy_weight * log_pi_l
             outputs["log_probs"] = log_probs
         return outputs
+
+    def see(self, states: Tensor, l: Tensor) -> Tensor:
+        """The glimpses `[B, size, size, scales]` at `l` `[B, 2]`: sums of blocks."""
+        rho = self.retina(self.game.screen(states), l)
+        blocks = self.retina.factor ** (2 * np.arange(self.retina.scales))
+        return rho * ops.cast(blocks, rho.dtype)
 
     def _expected(self, h_t: Tensor, states: Tensor) -> Tensor:
         """$b_t$ `[B, T - 1]`; no gradient leaves it."""
