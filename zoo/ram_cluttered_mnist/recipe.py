@@ -3,10 +3,22 @@
 Paper     Mnih et al. 2014, "Recurrent Models of Visual Attention", table 2a, row
           "RAM, 8 glimpses, 12 x 12, 3 scales": 5.23 % test error.
 Command   KERAS_BACKEND=jax python zoo/ram_cluttered_mnist/recipe.py
-Expected  TODO
-Time      TODO
+Expected  8.5 % in one pass from a random first location (the paper's 5.23 % is not
+          reached), 4.6 % by ten sampled passes
+Time      33 minutes on one CPU core with JAX
 
 Killed at any moment, the same command with `--resume` goes on.
+
+What was tried (validation error in one pass / M = 10 of one seed after 12 epochs, with
+warped digits; two trainings of the same settings differ by about a point):
+ 1. Noise in the gaze: std 0.11 16.0 / 10.9, 0.2 16.7 / 10.4, 0.06 17.3 / 13.0.
+ 2. A reward of 1 or 0 rather than log p: 17.4 / 11.5. A linear locator: 20.2 / 14.2.
+    A policy that trains the core: 17.8 / 13.3.
+ 3. Adam from 2e-3 with a clipped gradient rather than from 1e-3: 15.8 / 9.4.
+ 4. A baseline that knows the answer (8 epochs, digits not warped): 15.3 / 10.7 rather
+    than 18.2 / 12.4. An answer trained after each glimpse too: 16.9 / 11.3.
+ 5. 200 epochs of warped digits with the paper's baseline ended at 8.7 / 4.6 on the
+    test set, these 130 of unwarped ones at 8.5 / 4.6: both still fall.
 """
 
 from pathlib import Path

@@ -3,8 +3,7 @@
 Paper     Mnih et al. 2014, "Recurrent Models of Visual Attention", table 2b, row
           "RAM, 8 glimpses, 12 x 12, 4 scales": 10.83 % test error.
 Command   KERAS_BACKEND=jax python zoo/ram_cluttered_mnist_100/recipe.py
-Expected  TODO
-Time      TODO
+Expected  not measured yet: this preset is to come
 
 Killed at any moment, the same command with `--resume` goes on.
 """

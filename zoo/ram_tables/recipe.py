@@ -4,7 +4,6 @@ Paper     Mnih et al. 2014, "Recurrent Models of Visual Attention", arXiv:1406.6
 Command   KERAS_BACKEND=jax python zoo/ram_tables/recipe.py
           (`--only 2a` for the rows of one table, `--page` for the page alone)
 Makes     results.csv, README.md and glimpses.png beside this file
-Time      TODO
 
 Each row is trained in the same way: MNIST's 60,000 training digits, turned, scaled
 and sheared a little, on canvases that are new in each epoch; batches of 256; Adam
