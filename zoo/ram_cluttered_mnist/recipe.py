@@ -18,7 +18,7 @@ warped digits; two trainings of the same settings differ by about a point):
  4. A baseline that knows the answer (8 epochs, digits not warped): 15.3 / 10.7 rather
     than 18.2 / 12.4. An answer trained after each glimpse too: 16.9 / 11.3.
  5. 200 epochs of warped digits with the paper's baseline ended at 8.7 / 4.6 on the
-    test set, these 130 of unwarped ones at 8.5 / 4.6: both still fall.
+    test set, these 130 of unwarped ones at 8.5 / 4.6.
 """
 
 from pathlib import Path
