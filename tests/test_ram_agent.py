@@ -61,7 +61,7 @@ def test_outputs(looker):
 
 def test_sees_a_ball_of_one_pixel_in_every_patch():
     """The ball is as bright in a wide patch as in the finest."""
-    agent = RAMAgent(size=6, scales=3)
+    agent = RAMAgent(Catch(paddle=1), size=6, scales=3)
     state = np.array([[12.0, 12.0, 0.0, 0.0]], "float32")
     glimpse = agent.see(ops.convert_to_tensor(state), ops.zeros((1, 2)))
     np.testing.assert_allclose(ops.convert_to_numpy(glimpse).max((0, 1, 2)), 1.0)
