@@ -24,7 +24,9 @@ def trained():
 def looker():
     keras.utils.set_random_seed(0)
     agent = RAMAgent(Catch(size=6), **SMALL, baseline="game")
-    agent.compile(keras.optimizers.Adam(1e-3))
+    # Without XLA where that is sooner done; `trained` is under XLA.
+    jit = keras.backend.backend() == "jax"
+    agent.compile(keras.optimizers.Adam(1e-3), jit_compile=jit)
     agent.fit(Games(32, 2), verbose=0)
     return agent
 
