@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,8 @@ import keras
 
 from keras_attend import evaluation
 from keras_attend.callbacks import Checkpoint
+from keras_attend.zoo.results import Result, write_results
+from keras_attend.zoo.saving import save_preset
 
 
 def parser(doc: str | None, preset: Path, epochs: int) -> argparse.ArgumentParser:
@@ -84,3 +86,47 @@ def print_errors(model: keras.Model, images: Any, labels: Any) -> None:
             model, images, labels, episodes=episodes, location=location
         )
         print(f"{episodes} passes: {errors.mean():.3f} %", flush=True)
+
+
+def write_preset(
+    model: keras.Model,
+    results: Sequence[Result],
+    args: argparse.Namespace,
+    checkpoint: Path,
+    *,
+    description: str,
+    paper: str,
+    task: str,
+    input: str,
+) -> None:
+    """Write the preset that a recipe has trained, with what it scored.
+
+    Args:
+        model: compiled anew here, at a rate to fine-tune with.
+        results: of the evaluation.
+        args: `parse`'s.
+        checkpoint: of the training, which knows how long it took.
+        description: one sentence.
+        paper: whose model it is, and which row of its tables.
+        task: what it does.
+        input: what it takes.
+    """
+    for result in results:
+        print(f"{result.protocol}: {result.value} ({result.min} to {result.max})")
+        print(f"  beside {result.baselines}")
+    model.compile(keras.optimizers.Adam(1e-4))
+    save_preset(
+        model,
+        args.out,
+        description=description,
+        paper=paper,
+        task=task,
+        input=input,
+    )
+    write_results(
+        args.out,
+        results,
+        device=args.device,
+        training_seconds=Checkpoint.seconds_spent(checkpoint),
+        commit=evaluation.commit(),
+    )

@@ -16,7 +16,6 @@ import keras
 
 import keras_attend as ka
 from keras_attend import recipes
-from keras_attend.callbacks import Checkpoint
 from keras_attend.datasets import Games
 
 HERE = Path(__file__).parent
@@ -41,26 +40,19 @@ def main() -> None:
         path = args.runs / f"{name}_{args.seed}.keras"
         agents[name] = recipes.fit(make, data, path, args)
     agent = agents["agent"]
+    if args.validate:  # by games that neither the training nor the test has
+        print(ka.evaluation.catch_rate(agent, seed=1_000_001))
+        return
     results = ka.evaluation.catch_results(agent, agents["whole_screen"], paper=0.85)
-    for result in results:
-        print(f"{result.protocol}: {result.value} {result.baselines}")
-    agent.compile(keras.optimizers.Adam(1e-4))  # a rate to fine-tune with
-    ka.zoo.save_preset(
+    recipes.write_preset(
         agent,
-        args.out,
+        results,
+        args,
+        args.runs / f"agent_{args.seed}.keras",
         description="RAM plays Catch: a 6x6 retina of three scales",
         paper="Mnih et al. 2014, section 4.2",
         task="playing a game",
         input="numbers [B, 3] in 0..1: where the ball and the paddle start",
-    )
-    ka.zoo.write_results(
-        args.out,
-        results,
-        device=args.device,
-        training_seconds=Checkpoint.seconds_spent(
-            args.runs / f"agent_{args.seed}.keras"
-        ),
-        commit=ka.evaluation.commit(),
     )
 
 

@@ -14,7 +14,6 @@ import keras
 
 import keras_attend as ka
 from keras_attend import recipes
-from keras_attend.callbacks import Checkpoint
 from keras_attend.datasets import ClutteredDigits, cluttered_mnist, mnist
 
 HERE = Path(__file__).parent
@@ -58,22 +57,16 @@ def main() -> None:
         data="cluttered_mnist_100",
         paper=10.83,
     )
-    model.compile(keras.optimizers.Adam(1e-4))  # a rate to fine-tune with
-    ka.zoo.save_preset(
+    recipes.write_preset(
         model,
-        args.out,
+        results,
+        args,
+        path,
         description="RAM on Cluttered Translated MNIST, 100x100 with 8 pieces: "
         "8 glimpses of 12x12 pixels, 4 scales",
         paper="Mnih et al. 2014, table 2b: RAM, 8 glimpses, 12 x 12, 4 scales",
         task="image classification",
         input="images [B, H, W, 1], uint8 or float in 0..1, digits of about 20 pixels",
-    )
-    ka.zoo.write_results(
-        args.out,
-        results,
-        device=args.device,
-        training_seconds=Checkpoint.seconds_spent(path),
-        commit=ka.evaluation.commit(),
     )
 
 

@@ -83,23 +83,15 @@ def main() -> None:
     results = ka.evaluation.digit_results(
         models, *mnist("test"), data="mnist_test", paper=1.29
     )
-    for result in results:
-        print(f"{result.protocol}: {result.value} ({result.min} to {result.max})")
-    models[0].compile(keras.optimizers.Adam(1e-4))  # a rate to fine-tune with
-    ka.zoo.save_preset(
+    recipes.write_preset(
         models[0],
-        args.out,
+        results,
+        args,
+        checkpoints[0],
         description="RAM on MNIST: 6 glimpses of 8x8 pixels, one scale",
         paper="Mnih et al. 2014, table 1: RAM, 6 glimpses, 8 x 8, 1 scale",
         task="image classification",
         input="images [B, H, W, 1], uint8 or float in 0..1, digits of about 20 pixels",
-    )
-    ka.zoo.write_results(
-        args.out,
-        results,
-        device=args.device,
-        training_seconds=Checkpoint.seconds_spent(checkpoints[0]),
-        commit=ka.evaluation.commit(),
     )
 
 
