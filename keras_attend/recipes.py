@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+from keras import ops
 
 from keras_attend import evaluation
 from keras_attend.callbacks import Checkpoint
@@ -43,6 +45,37 @@ def parse(found: argparse.ArgumentParser) -> argparse.Namespace:
     if args.data:
         os.environ["KERAS_ATTEND_DATA"] = str(args.data)
     return args
+
+
+def start_from(model: keras.Model, other: keras.Model, width: float = 1.0) -> None:
+    """Give a `models.RAM` the weights of another one.
+
+    Layers that differ in size keep what they have, but for the first of the glimpse
+    network: scales that the other one lacks start with no effect.
+
+    Args:
+        model: built here where it is not.
+        other: of the same task's size, with as many scales or fewer.
+        width: of `model`'s canvas in widths of `other`'s. Locations are fractions of
+            the canvas: they are rescaled so that both look as many pixels away.
+    """
+    if not model.built:
+        model.build(model.serving_shape)
+    pairs = zip(model.trainable_variables, other.trainable_variables, strict=True)
+    for variable, learned in pairs:
+        value = ops.convert_to_numpy(learned)
+        if "what_hidden/kernel" in variable.path:  # rows: pixel, scale
+            units = value.shape[-1]
+            old = value.reshape(model.size**2, -1, units)
+            new = np.zeros((model.size**2, model.scales * model.channels, units))
+            new[:, : old.shape[1]] = old
+            value = new.reshape(-1, units)
+        elif "where_hidden/kernel" in variable.path:
+            value = value * width
+        elif "location/" in variable.path:
+            value = value / width
+        if value.shape == tuple(variable.shape):
+            variable.assign(value)
 
 
 def fit(

@@ -26,6 +26,26 @@ def rewards_to_go(r_t: Tensor, discount: float = 1.0) -> Tensor:
     return ops.matmul(r_t, ops.cast(weight, r_t.dtype))
 
 
+def lambda_returns(R: Tensor, b_t: Tensor, trace: float = 1.0) -> Tensor:
+    r"""$G_t = (1 - \lambda) b_{t+1} + \lambda G_{t+1}$, $G_T = R$, `[..., T]`.
+
+    What an action is credited with when a reward comes at the end alone. With
+    $\lambda = 1$ it is $R$, which all later actions blur. With less, the baseline of
+    the next state says how well $a_t$ turned out: less noise, at the price of the
+    baseline's own errors (Sutton and Barto 2018, section 12.1).
+
+    Args:
+        R: the reward, `[..., 1]`.
+        b_t: baselines, `[..., T]`; no gradient flows into them.
+        trace: $\lambda$.
+    """
+    if trace == 1.0:
+        return R
+    b_t = ops.stop_gradient(b_t)
+    following = ops.concatenate([b_t[..., 1:], R], axis=-1)  # [..., T]
+    return b_t + rewards_to_go(following - b_t, discount=trace)
+
+
 def reinforce_loss(log_pi_t: Tensor, R_t: Tensor, b_t: Tensor) -> Tensor:
     r"""$-\sum_t \log \pi(a_t)\, (R_t - b_t)$, `[...]`.
 

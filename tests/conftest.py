@@ -3,6 +3,10 @@
 import os
 from pathlib import Path
 
+# The tests compile much and compute little: XLA's optimisation passes take a third of
+# the time and are not what is tested. (Read once, when the backend starts.)
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
 import keras
 import numpy as np
 import pytest

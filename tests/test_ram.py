@@ -106,6 +106,12 @@ def test_loss_by_hand(trained):
     by_hand = -R[:, 0] + ((b - R) ** 2).mean(1) - 0.01 * (log_pi * (R - b)).sum(1)
     loss_ = model.compute_loss(None, y, y_pred)
     np.testing.assert_allclose(float(loss_), by_hand.mean(), rtol=1e-5)
+    model = RAM(classes=2, trace=0.0, **SMALL)
+    # A look is credited with what is expected after the next: b_1, then R.
+    G, R = np.array([[1.0, 1.0], [0.5, 0.0]]), np.array([[1.0], [0.0]])
+    by_hand = each - 0.13 + ((b - R) ** 2).mean(1) - 0.01 * (log_pi * (G - b)).sum(1)
+    loss_ = model.compute_loss(None, y, y_pred)
+    np.testing.assert_allclose(float(loss_), by_hand.mean(), rtol=1e-5)
     model = trained[0]
     loss = model.compute_loss(None, y[:, None], y_pred, np.array([1.0, 0.0]))
     np.testing.assert_allclose(float(loss), each[0] / 2, rtol=1e-5)

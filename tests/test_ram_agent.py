@@ -125,6 +125,7 @@ def test_round_trip(looker, tmp_path):
         ({"play": "well"}, "play='well'"),
         ({"look": "away"}, "look='away'"),
         ({"baseline": "none"}, "baseline='none'"),
+        ({"trace": 1.5}, "trace=1.5"),
         ({"scales": 0}, "scales=0"),
         ({"entropy": -1.0}, "entropy=-1"),
         ({"std": 0.0}, "std=0"),

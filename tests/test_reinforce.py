@@ -4,7 +4,12 @@ from keras import ops
 from layer_check import compiled, gradients
 
 from keras_attend.policies import GaussianPolicy
-from keras_attend.reinforce import baseline_loss, reinforce_loss, rewards_to_go
+from keras_attend.reinforce import (
+    baseline_loss,
+    lambda_returns,
+    reinforce_loss,
+    rewards_to_go,
+)
 
 LOG_PI = np.array([[-1.0, -2.0, -0.5], [0.1, -0.3, -4.0]], "float32")
 R = np.array([[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]], "float32")
@@ -41,6 +46,26 @@ def test_rewards_to_go(random, discount):
         total = r[:, t] + discount * total
         expected[:, t] = total
     np.testing.assert_allclose(rewards_to_go(r, discount), expected, rtol=2e-5)
+
+
+@pytest.mark.parametrize("trace", [1.0, 0.3, 0.0])
+def test_lambda_returns(random, trace):
+    R, b = (random.normal(size=(4, T)).astype("float32") for T in (1, 6))
+    expected = np.zeros_like(b)
+    after = R[:, 0]
+    for t in reversed(range(6)):
+        following = R[:, 0] if t == 5 else b[:, t + 1]
+        after = (1 - trace) * following + trace * after
+        expected[:, t] = after
+
+    def returns(R, b):
+        return lambda_returns(R, b, trace)
+
+    for run in (returns, compiled(returns)):
+        found = run(*map(ops.convert_to_tensor, (R, b)))
+        found = np.broadcast_to(ops.convert_to_numpy(found), b.shape)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert (gradients(returns, R, b)[1] == 0).all()
 
 
 @pytest.mark.parametrize("baseline", [0.0, -1.5])

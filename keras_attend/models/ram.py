@@ -18,7 +18,7 @@ from keras_attend.layers.retina import Retina
 from keras_attend.layers.zoom_retina import ZoomRetina
 from keras_attend.models.base import AttentionModel, scaled_images
 from keras_attend.policies import CategoricalPolicy, GaussianPolicy, draw_seeds
-from keras_attend.reinforce import baseline_loss, reinforce_loss
+from keras_attend.reinforce import baseline_loss, lambda_returns, reinforce_loss
 from keras_attend.types import Shape, Tensor
 from keras_attend.unroll import unroll
 
@@ -64,6 +64,9 @@ class RAM(AttentionModel):
         baseline: what the expected reward $b_t$ is learned from: "state" is $h_t$, as
             in the paper; "answer" is $h_t$ and the label. The label does not depend on
             where the gaze goes, so that the gradient stays right, with less noise.
+        trace: $\lambda$ of what a look is credited with: 1 is the paper's $R$, less
+            mixes in what the baseline expects after the next look (see
+            `reinforce.lambda_returns`), again with less noise.
         zooms: widths of a glimpse to choose from, each twice the last (section 5's
             control of the scale). The first look is the widest; a policy learned as
             $f_l$ is chooses the next ones, and the glimpse network is told.
@@ -109,6 +112,7 @@ class RAM(AttentionModel):
         locator: str = "tanh",
         reward: str = "correct",
         baseline: str = "state",
+        trace: float = 1.0,
         zooms: int = 1,
         stop_price: float | None = None,
         policy_weight: float = 0.01,
@@ -139,6 +143,8 @@ class RAM(AttentionModel):
                 "`policy_weight` must not be negative. "
                 f"Received: policy_weight={policy_weight}"
             )
+        if not 0 <= trace <= 1:
+            raise ValueError(f"`trace` must be in 0..1. Received: trace={trace}")
         if stop_price is not None and not stop_price >= 0:
             raise ValueError(
                 "`stop_price` must be None or not negative. "
@@ -156,6 +162,7 @@ class RAM(AttentionModel):
             "locator": locator,
             "reward": reward,
             "baseline": baseline,
+            "trace": trace,
             "stop_price": stop_price,
             "policy_weight": policy_weight,
             "policy_trains_core": policy_trains_core,
@@ -164,7 +171,7 @@ class RAM(AttentionModel):
         self.classes, self.channels = classes, channels
         self.glimpses, self.size, self.scales = glimpses, size, scales
         self.episodes, self.location = episodes, location
-        self.reward = reward
+        self.reward, self.trace = reward, trace
         self.zooms, self.stop_price = zooms, stop_price
         self.policy_weight = policy_weight
         self.policy_trains_core = policy_trains_core
@@ -447,11 +454,11 @@ class RAM(AttentionModel):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Tensor:
-        r"""$-\log p(y) + \sum_t (b_t - R)^2 / T - w \sum_t \log\pi(l_t)(R - b_t)$.
+        r"""$-\log p(y) + \sum_t (b_t - R)^2 / T - w \sum_t \log\pi(l_t)(G_t - b_t)$.
 
         $R$ is 1 for a right answer at the last step and 0 for a wrong one (or see
-        `reward`). The policy has a loss where it draws. Labels outside
-        `0..classes - 1` make the loss NaN.
+        `reward`), and $G_t$ is $R$ (or see `trace`). The policy has a loss where it
+        draws. Labels outside `0..classes - 1` make the loss NaN.
         """
         logits = y_pred["episode_logits"]  # [B, (M,) classes]
         y = ops.cast(y, "int32")
@@ -477,7 +484,8 @@ class RAM(AttentionModel):
             loss = loss + baseline_loss(b_t, R)
             if "log_probs" in y_pred:
                 log_pi_t = y_pred["log_probs"]
-                loss = loss + self.policy_weight * reinforce_loss(log_pi_t, R, b_t)
+                G_t = lambda_returns(R, b_t, self.trace)
+                loss = loss + self.policy_weight * reinforce_loss(log_pi_t, G_t, b_t)
         if self.episodes > 1:
             loss = ops.mean(loss, axis=1)  # [B]
         loss = ops.where(valid, loss, float("nan"))

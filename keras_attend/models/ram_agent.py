@@ -17,7 +17,7 @@ from keras_attend.layers.glimpse_network import GlimpseNetwork
 from keras_attend.layers.retina import Retina
 from keras_attend.models.base import AttentionModel
 from keras_attend.policies import CategoricalPolicy, GaussianPolicy, draw_seeds
-from keras_attend.reinforce import baseline_loss, reinforce_loss
+from keras_attend.reinforce import baseline_loss, lambda_returns, reinforce_loss
 from keras_attend.types import Shape, Tensor
 from keras_attend.unroll import unroll
 
@@ -33,10 +33,10 @@ class RAMAgent(AttentionModel):
       a_t \sim \mathrm{Cat}(\mathrm{softmax}(f_a(h_t)))$$
 
     $x_t$ is the screen after $a_{t-1}$. The loss is $-\sum_t (\log \pi(l_t) +
-    \log \pi(a_t)) (R - b_t)$ with the game's reward $R$ and a learned baseline $b_t$;
-    its gradient trains everything, through all frames. A patch's pixel is the sum of
-    its block here, not the mean: the ball is one pixel, and in a mean of sixteen it
-    could hardly be seen.
+    \log \pi(a_t)) (R - b_t)$ with the game's reward $R$ (or see `trace`) and a learned
+    baseline $b_t$; its gradient trains everything, through all frames. A patch's pixel
+    is the sum of its block here, not the mean: the ball is one pixel, and in a mean of
+    sixteen it could hardly be seen.
 
     Args:
         game: the rules; see `datasets.Catch`.
@@ -53,6 +53,9 @@ class RAMAgent(AttentionModel):
             is $h_t$ and the game's own state, which the policies never see. It does
             not depend on what is done next, so that the gradient stays right, with
             less noise.
+        trace: $\lambda$ of what a choice is credited with: 1 is the paper's $R$, which
+            all that happens later blurs; less mixes in what the baseline expects a
+            frame later (see `reinforce.lambda_returns`).
         policy_weight: of the location's part of the loss.
         entropy: weight of the game policy's entropy, which keeps it trying.
 
@@ -81,6 +84,7 @@ class RAMAgent(AttentionModel):
         play: str = "mean",
         look: str = "policy",
         baseline: str = "state",
+        trace: float = 1.0,
         policy_weight: float = 1.0,
         entropy: float = 0.01,
         **kwargs: Any,
@@ -101,6 +105,8 @@ class RAMAgent(AttentionModel):
                 raise ValueError(
                     f"`{name}` must not be negative. Received: {name}={weight}"
                 )
+        if not 0 <= trace <= 1:
+            raise ValueError(f"`trace` must be in 0..1. Received: trace={trace}")
         if isinstance(game, dict):
             game = keras.saving.deserialize_keras_object(game)
         self.game = Catch() if game is None else game
@@ -110,11 +116,13 @@ class RAMAgent(AttentionModel):
             "play": play,
             "look": look,
             "baseline": baseline,
+            "trace": trace,
             "policy_weight": policy_weight,
             "entropy": entropy,
         }
         self.play, self.looks = play, look == "policy"
         self.policy_weight = policy_weight
+        self.trace = trace
         self.entropy = entropy
         self.serving_shape = (None, self.game.start_numbers)
 
@@ -248,12 +256,13 @@ class RAMAgent(AttentionModel):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Tensor:
-        r"""$-\sum_t \log\pi_t (R - b_t) + \sum_t (b_t - R)^2 / T$, and the entropy."""
+        r"""$-\sum_t \log\pi_t (G_t - b_t) + \sum_t (b_t - R)^2 / T$ and the entropy."""
         R = y_pred["reward"][:, None]  # [B, 1]
         b_t = y_pred["baselines"]  # [B, T - 1]
         loss = baseline_loss(b_t, R)
         if "log_probs" in y_pred:
-            loss = loss + reinforce_loss(y_pred["log_probs"], R, b_t)
+            G_t = lambda_returns(R, b_t, self.trace)
+            loss = loss + reinforce_loss(y_pred["log_probs"], G_t, b_t)
             loss = loss - self.entropy * ops.sum(y_pred["entropies"], axis=-1)
         for extra in self.losses:  # regularisers, if any layer was given one
             loss = loss + extra

@@ -42,8 +42,11 @@ def make(batches: int) -> keras.Model:
         std=0.12,
         reward="log_prob",
         baseline="answer",
-        policy_weight=0.1,
+        trace=0.3,
+        policy_weight=0.2,
+        policy_trains_core=True,
     )
+    recipes.start_from(model, ka.zoo.load("ram_translated_mnist"))
     schedule = keras.optimizers.schedules.CosineDecay(2e-3, batches)
     model.compile(keras.optimizers.Adam(schedule, global_clipnorm=5.0))
     return model
@@ -51,7 +54,7 @@ def make(batches: int) -> keras.Model:
 
 def main() -> None:
     """Train, measure, write the preset."""
-    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=130))
+    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=400))
     keras.utils.set_random_seed(args.seed)
     data = ClutteredDigits(
         *mnist("train", validation=6000 if args.validate else 0),

@@ -5,7 +5,8 @@ Paper     Mnih et al. 2014, "Recurrent Models of Visual Attention", table 2b, ro
 Command   KERAS_BACKEND=jax python zoo/ram_cluttered_mnist_100/recipe.py
 Expected  not measured yet: this preset is to come
 
-Killed at any moment, the same command with `--resume` goes on.
+Starts from `ram_translated_mnist`, which finds a digit on an empty canvas. Killed at
+any moment, the same command with `--resume` goes on.
 """
 
 from pathlib import Path
@@ -29,8 +30,11 @@ def make(batches: int) -> keras.Model:
         std=0.08,
         reward="log_prob",
         baseline="answer",
-        policy_weight=0.1,
+        trace=0.3,
+        policy_weight=0.2,
+        policy_trains_core=True,
     )
+    recipes.start_from(model, ka.zoo.load("ram_translated_mnist"), width=100 / 60)
     schedule = keras.optimizers.schedules.CosineDecay(2e-3, batches)
     model.compile(keras.optimizers.Adam(schedule, global_clipnorm=5.0))
     return model
@@ -38,7 +42,7 @@ def make(batches: int) -> keras.Model:
 
 def main() -> None:
     """Train, measure, write the preset."""
-    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=90))
+    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=280))
     keras.utils.set_random_seed(args.seed)
     data = ClutteredDigits(
         *mnist("train", validation=6000 if args.validate else 0),
