@@ -1,0 +1,158 @@
+"""The rows of the RAM paper's tables 1 and 2, and what trains each."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+
+import keras_attend as ka
+from keras_attend import recipes
+from keras_attend.datasets import ClutteredDigits, Digits, cluttered_mnist, mnist
+
+CANVAS: dict[str, Any] = {
+    "1a": None,
+    "1b": {"side": 60, "pieces": 0},
+    "2a": {"side": 60, "pieces": 4},
+    "2b": {"side": 100, "pieces": 8},
+}
+TITLES = {
+    "1a": "28x28 MNIST",
+    "1b": "60x60 Translated MNIST",
+    "2a": "60x60 Cluttered Translated MNIST",
+    "2b": "100x100 Cluttered Translated MNIST",
+}
+FINE = {"size": 8, "scales": 1, "std": 0.11, "policy_weight": 0.01}
+WIDE = {
+    "size": 12,
+    "scales": 3,
+    "std": 0.12,
+    "baseline": "answer",
+    "trace": 0.3,
+    "policy_weight": 0.2,
+    "policy_trains_core": True,
+}
+WIDEST = WIDE | {"scales": 4, "std": 0.08}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the paper's tables, and what trains it.
+
+    Attributes:
+        table: of the paper.
+        paper: its error in percent.
+        arguments: of `models.RAM`, or of `models.Feedforward` when they name `units`.
+        preset: the preset that is this row, if there is one.
+    """
+
+    table: str
+    paper: float
+    arguments: dict[str, Any] = field(default_factory=dict)
+    preset: str = ""
+
+    @property
+    def is_ram(self) -> bool:
+        """Whether this is a RAM, and not a network that sees everything."""
+        return "units" not in self.arguments
+
+    @property
+    def name(self) -> str:
+        """What the paper calls it."""
+        given = self.arguments
+        if given.get("filters"):
+            return "Convolutional, 2 layers"
+        if not self.is_ram:
+            return f"FC, 2 layers ({given['units'][0]} hiddens each)"
+        size, scales = given["size"], given["scales"]
+        sensor = f"{size} x {size}, {scales} scale{'s' * (scales > 1)}"
+        if given["glimpses"] == 1:
+            return f"1 random glimpse, {sensor}"
+        return f"RAM, {given['glimpses']} glimpses, {sensor}"
+
+    @property
+    def key(self) -> str:
+        """A file name."""
+        if self.is_ram:
+            return f"{self.table}_ram_{self.arguments['glimpses']}"
+        kind = "conv" if self.arguments.get("filters") else "fc"
+        return f"{self.table}_{kind}_{self.arguments['units'][0]}"
+
+
+def ram(table: str, errors: dict[int, float], presets: dict[int, str]) -> list[Row]:
+    """Rows of RAM by its number of glimpses."""
+    sensor = {"1a": FINE, "1b": WIDE, "2a": WIDE, "2b": WIDEST}[table]
+    return [
+        Row(table, error, {"glimpses": n, **sensor}, presets.get(n, ""))
+        for n, error in errors.items()
+    ]
+
+
+ROWS = [
+    Row("1a", 1.35, {"units": (256, 256)}),
+    *ram(
+        "1a",
+        {1: 42.85, 2: 6.27, 3: 2.7, 4: 1.73, 5: 1.55, 6: 1.29, 7: 1.47},
+        {6: "ram_mnist"},
+    ),
+    Row("1b", 7.56, {"units": (64, 64)}),
+    Row("1b", 3.7, {"units": (256, 256)}),
+    Row("1b", 2.31, {"units": (256,), "filters": 8}),
+    *ram("1b", {4: 2.29, 6: 1.86, 8: 1.84}, {8: "ram_translated_mnist"}),
+    Row("2a", 28.96, {"units": (64, 64)}),
+    Row("2a", 13.2, {"units": (256, 256)}),
+    Row("2a", 7.83, {"units": (256,), "filters": 8}),
+    *ram("2a", {4: 7.1, 6: 5.88, 8: 5.23}, {8: "ram_cluttered_mnist"}),
+    Row("2b", 16.51, {"units": (86,), "filters": 8}),
+    *ram("2b", {4: 14.95, 6: 11.58, 8: 10.83}, {8: "ram_cluttered_mnist_100"}),
+]
+
+
+def data(row: Row, seed: int, validate: bool) -> Digits:
+    """The training digits of a row."""
+    digits = mnist("train", validation=6000 if validate else 0)
+    warps = {"rotation": 8.0, "scale": 0.08, "shear": 0.08}
+    canvas = CANVAS[row.table]
+    if canvas is None:
+        return Digits(*digits, batch_size=256, seed=seed, shift=1.0, **warps)
+    return ClutteredDigits(*digits, **canvas, batch_size=256, seed=seed, **warps)
+
+
+def held_out(row: Row, split: str) -> Any:
+    """Images and labels to judge a row by."""
+    canvas = CANVAS[row.table]
+    return mnist(split) if canvas is None else cluttered_mnist(split, **canvas)
+
+
+def make(row: Row, batches: int) -> keras.Model:
+    """A row's model, compiled for a training of so many batches."""
+    if row.is_ram:
+        model = ka.models.RAM(reward="log_prob", **row.arguments)
+        rate = 1e-3 if row.table == "1a" else 2e-3
+        if row.table.startswith("2"):
+            start = ka.zoo.load("ram_translated_mnist")
+            width = CANVAS[row.table]["side"] / CANVAS["1b"]["side"]
+            recipes.start_from(model, start, width)
+    else:
+        model = ka.models.Feedforward(**row.arguments)
+        rate = 1e-3
+    schedule = keras.optimizers.schedules.CosineDecay(rate, batches)
+    model.compile(keras.optimizers.Adam(schedule, global_clipnorm=5.0))
+    return model
+
+
+def from_preset(row: Row) -> dict[str, Any] | None:
+    """What a row's preset scored; None while there is no such preset."""
+    if row.preset not in ka.zoo.list_models():
+        return None
+    info = ka.zoo.info(row.preset)
+    by_protocol = {m.protocol.rpartition("/")[2]: m for m in info.metrics}
+    single = by_protocol["single"]
+    return {
+        "value": single.value,
+        "min": single.min,
+        "max": single.max,
+        "n": single.n,
+        "mc10": by_protocol["mc10"].value,
+        "random_glimpses": single.baselines["random glimpses"],
+        "parameters": info.parameters,
+    }

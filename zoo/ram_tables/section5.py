@@ -1,0 +1,110 @@
+"""Section 5 of the RAM paper: an agent that stops, and one that chooses its zoom.
+
+Paper     Mnih et al. 2014, "Recurrent Models of Visual Attention", section 5, which
+          proposes both and reports no numbers.
+Command   KERAS_BACKEND=jax python zoo/ram_tables/section5.py
+Makes     section5.json and section5.png beside this file, and its part of README.md
+
+The first takes up to 8 glimpses of a 28x28 digit and pays for each: the higher the
+price, the sooner it answers. The second sees a 60x60 canvas through one patch of
+12x12 pixels, of which it chooses the width: 12, 24 or 48 pixels. Killed at any
+moment, the same command with `--resume` goes on.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import page
+from rows import FINE, WIDE, Row, data, held_out
+
+import keras_attend as ka
+from keras_attend import recipes
+
+HERE = Path(__file__).parent
+PRICES = (0.01, 0.03, 0.1, 0.3)
+LEARNER = {name: WIDE[name] for name in ("baseline", "trace", "policy_trains_core")}
+STOPPER = FINE | LEARNER | {"glimpses": 8}
+ZOOMER = WIDE | {"scales": 1, "glimpses": 6}
+
+
+def trained(
+    row: Row, name: str, arguments: dict[str, Any], args: argparse.Namespace
+) -> keras.Model:
+    """A RAM of these arguments, trained on a row's digits."""
+
+    def make(batches: int) -> keras.Model:
+        model = ka.models.RAM(reward="log_prob", **arguments)
+        schedule = keras.optimizers.schedules.CosineDecay(1e-3, batches)
+        model.compile(keras.optimizers.Adam(schedule, global_clipnorm=5.0))
+        return model
+
+    print(f"== {name}", flush=True)
+    keras.utils.set_random_seed(args.seed)
+    digits = data(row, args.seed, args.validate)
+    return recipes.fit(make, digits, args.runs / f"{name}.keras", args)
+
+
+def stop(price: float, args: argparse.Namespace) -> dict[str, Any]:
+    """An agent that stops: its error, and how many glimpses it takes."""
+    row = Row("1a", 0.0)
+    model = trained(row, f"stop_{price:g}", {**STOPPER, "stop_price": price}, args)
+    images, labels = held_out(row, "validation" if args.validate else "test")
+    looks = model.predict(images, batch_size=500, verbose=0)["looks"]
+    share = np.bincount(looks, minlength=STOPPER["glimpses"] + 1)[1:] / len(looks)
+    return {
+        "price": price,
+        "value": error(model, images, labels),
+        "looks": round(float(looks.mean()), 3),
+        "share": share.round(4).tolist(),
+        "epochs": args.epochs,
+    }
+
+
+def zoom(zooms: int, args: argparse.Namespace) -> dict[str, Any]:
+    """An agent that chooses among widths: its error, and what it chooses when."""
+    row = Row("1b", 0.0)
+    model = trained(row, f"zoom_{zooms}", {**ZOOMER, "zooms": zooms}, args)
+    images, labels = held_out(row, "validation" if args.validate else "test")
+    found = {
+        "widths": [ZOOMER["size"] * 2**k for k in range(zooms)],
+        "value": error(model, images, labels),
+        "epochs": args.epochs,
+    }
+    if zooms > 1:
+        chosen = model.predict(images, batch_size=500, verbose=0)["zooms"]  # [N, T]
+        found["share"] = [
+            (chosen == k).mean(axis=0).round(4).tolist() for k in range(zooms)
+        ]
+        # The same network where it may not choose: one score above all others.
+        model.zoomer.kernel.assign(np.zeros(model.zoomer.kernel.shape))
+        found["held"] = []
+        for score in np.eye(zooms):
+            model.zoomer.bias.assign(score)
+            found["held"].append(error(model, images, labels))
+    return found
+
+
+def error(model: keras.Model, images: Any, labels: Any) -> float:
+    """In percent, in one pass; the mean of five."""
+    return round(float(ka.evaluation.error_percent(model, images, labels).mean()), 3)
+
+
+def main() -> None:
+    """Train, measure, draw."""
+    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=30))
+    found = {
+        "stop": [stop(price, args) for price in PRICES],
+        "zoom": [zoom(zooms, args) for zooms in (1, 3)],
+    }
+    print(json.dumps(found, indent=1))
+    if not args.validate:
+        page.SECTION_5.write_text(json.dumps(found, indent=1) + "\n")
+        page.write(args.runs)
+
+
+if __name__ == "__main__":
+    main()
