@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_attend.types import Tensor
@@ -11,12 +12,37 @@ from keras_attend.types import Tensor
 class AttentionModel(keras.Model):
     """A model with a loss of its own, compiled under XLA unless told otherwise.
 
-    A subclass writes `compute_loss` and `compute_metrics`; Keras's own training
+    A subclass writes `sample_losses` and `compute_metrics`; Keras's own training
     step then serves on every backend. `serving_shape` is the input's shape for
     `export`.
     """
 
     serving_shape: tuple[int | None, ...] = ()
+
+    def sample_losses(self, y: Tensor, y_pred: Any) -> Tensor:
+        """The loss of each sample, `[B]`.
+
+        Args:
+            y: the targets, as `fit` got them.
+            y_pred: what `call` returned.
+        """
+        raise NotImplementedError
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Tensor:
+        """The mean of `sample_losses`, weighted, and of regularisers if any."""
+        loss = self.sample_losses(y, y_pred)
+        if sample_weight is not None:
+            loss = loss * ops.cast(ops.reshape(sample_weight, (-1,)), loss.dtype)
+        for extra in self.losses:  # of layers that were given a regulariser
+            loss = loss + extra
+        return ops.mean(loss)
 
     def compile(
         self, optimizer: Any = "adam", *, jit_compile: bool = True, **kwargs: Any
@@ -25,7 +51,7 @@ class AttentionModel(keras.Model):
         if kwargs.get("loss") is not None:
             name = type(self).__name__
             raise ValueError(
-                f"{name} has its own loss (see {name}.compute_loss): leave `loss` "
+                f"{name} has its own loss (see {name}.sample_losses): leave `loss` "
                 f"out. Received: loss={kwargs['loss']!r}"
             )
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
@@ -43,6 +69,56 @@ class AttentionModel(keras.Model):
                 keras.InputSpec(shape=self.serving_shape, dtype="float32")
             ]
         super().export(filepath, *args, **kwargs)
+
+
+class Classifier(AttentionModel):
+    """A model whose `logits` are scores of classes; `y` are integers, `[B]`.
+
+    A subclass sets `classes` in its constructor.
+    """
+
+    classes: int
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+
+    def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
+        """Keras's `fit`, after a look at the labels."""
+        self._check_labels(y)
+        return super().fit(x, y, **kwargs)
+
+    def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
+        """Keras's `evaluate`, after a look at the labels."""
+        self._check_labels(y)
+        return super().evaluate(x, y, **kwargs)
+
+    def _check_labels(self, y: Any) -> None:
+        if y is None or not hasattr(y, "__len__") or len(y) == 0:
+            return
+        low, high = int(np.min(y)), int(np.max(y))
+        if low < 0 or high >= self.classes:
+            raise ValueError(
+                f"The labels `y` must be in 0..{self.classes - 1}. "
+                f"Received: labels in {low}..{high}"
+            )
+
+    def one_hot(self, y: Tensor) -> Tensor:
+        """Labels `[B]` or `[B, 1]` as `[B, classes]`, NaN where there is no such class.
+
+        In a stream of batches nobody has looked at them before.
+        """
+        y = ops.reshape(ops.cast(y, "int32"), (-1,))
+        valid = ops.logical_and(y >= 0, y < self.classes)
+        target = ops.one_hot(y, self.classes, dtype="float32")
+        return ops.where(valid[:, None], target, float("nan"))
+
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, Tensor]:
+        """Loss and accuracy."""
+        self.accuracy.update_state(y, y_pred["logits"], sample_weight)
+        return self.get_metrics_result()
 
 
 def scaled_images(images: Tensor, channels: int, dtype: str) -> Tensor:

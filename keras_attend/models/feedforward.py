@@ -8,12 +8,12 @@ from keras import ops
 from keras.layers import Conv2D, Dense
 
 from keras_attend.arguments import check_positive_integers
-from keras_attend.models.base import AttentionModel, scaled_images
+from keras_attend.models.base import Classifier, scaled_images
 from keras_attend.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class Feedforward(AttentionModel):
+class Feedforward(Classifier):
     r"""A classifier that sees the whole image at once.
 
     $$h_0 = x \;\text{ or }\; \mathrm{Rect}(\mathrm{Conv}(x)), \quad
@@ -58,6 +58,7 @@ class Feedforward(AttentionModel):
             raise ValueError(
                 f"`filters` must not be negative. Received: filters={filters}"
             )
+        self.classes = classes
         self._config = {"units": list(units), "filters": filters, **counts}
         dtype = self.dtype_policy
         self.convolution = None
@@ -75,7 +76,6 @@ class Feedforward(AttentionModel):
             for i, u in enumerate(units)
         ]
         self.classifier = Dense(classes, dtype=dtype, name="action")
-        self.accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
 
     def build(self, input_shape: Shape) -> None:
         """Make the weights, for images of this size."""
@@ -105,29 +105,9 @@ class Feedforward(AttentionModel):
             h = dense(h)
         return {"logits": ops.cast(self.classifier(h), "float32")}
 
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Tensor:
+    def sample_losses(self, y: Tensor, y_pred: dict[str, Tensor]) -> Tensor:
         r"""$-\log p(y)$."""
-        y = ops.reshape(ops.cast(y, "int32"), (-1,))
-        loss = keras.losses.sparse_categorical_crossentropy(
-            y, y_pred["logits"], from_logits=True
-        )
-        if sample_weight is not None:
-            loss = loss * ops.cast(ops.reshape(sample_weight, (-1,)), loss.dtype)
-        return ops.mean(loss)
-
-    def compute_metrics(
-        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
-    ) -> dict[str, Tensor]:
-        """Loss and accuracy."""
-        self.accuracy.update_state(y, y_pred["logits"], sample_weight)
-        return self.get_metrics_result()
+        return -ops.sum(self.one_hot(y) * ops.log_softmax(y_pred["logits"]), axis=-1)
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""

@@ -8,7 +8,6 @@ that trains them.
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 from keras.layers import Dense
 
@@ -16,7 +15,7 @@ from keras_attend.arguments import check_choice, check_positive_integers
 from keras_attend.layers.glimpse_network import GlimpseNetwork
 from keras_attend.layers.retina import Retina
 from keras_attend.layers.zoom_retina import ZoomRetina
-from keras_attend.models.base import AttentionModel, scaled_images
+from keras_attend.models.base import Classifier, scaled_images
 from keras_attend.policies import CategoricalPolicy, GaussianPolicy, draw_seeds
 from keras_attend.reinforce import baseline_loss, lambda_returns, reinforce_loss
 from keras_attend.types import Shape, Tensor
@@ -29,7 +28,7 @@ INLINE_GLIMPSES = 12
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class RAM(AttentionModel):
+class RAM(Classifier):
     r"""Classify an image by a few glimpses (Mnih et al. 2014, section 3).
 
     $$\rho_t = \mathrm{Retina}(x, l_{t-1}), \quad g_t = f_g(\rho_t, l_{t-1}), \quad
@@ -214,7 +213,6 @@ class RAM(AttentionModel):
             self.stopper = Dense(2, bias_initializer=first, dtype=dtype, name="stop")
             self.mean_looks = keras.metrics.Mean(name="looks")
         self.seed_generator = keras.random.SeedGenerator()
-        self.accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
 
     def build(self, input_shape: Shape) -> None:
         """Make the weights; none depends on the image's size."""
@@ -426,58 +424,28 @@ class RAM(AttentionModel):
 
     # Section 3.2: the hybrid loss.
 
-    def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
-        """Keras's `fit`, after a look at the labels."""
-        self._check_labels(y)
-        return super().fit(x, y, **kwargs)
-
-    def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
-        """Keras's `evaluate`, after a look at the labels."""
-        self._check_labels(y)
-        return super().evaluate(x, y, **kwargs)
-
-    def _check_labels(self, y: Any) -> None:
-        if y is None or not hasattr(y, "__len__") or len(y) == 0:
-            return
-        low, high = int(np.min(y)), int(np.max(y))
-        if low < 0 or high >= self.classes:
-            raise ValueError(
-                f"The labels `y` must be in 0..{self.classes - 1}. "
-                f"Received: labels in {low}..{high}"
-            )
-
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Tensor:
+    def sample_losses(self, y: Tensor, y_pred: dict[str, Tensor]) -> Tensor:
         r"""$-\log p(y) + \sum_t (b_t - R)^2 / T - w \sum_t \log\pi(l_t)(G_t - b_t)$.
 
         $R$ is 1 for a right answer at the last step and 0 for a wrong one (or see
         `reward`), and $G_t$ is $R$ (or see `trace`). The policy has a loss where it
-        draws. Labels outside `0..classes - 1` make the loss NaN.
+        draws.
         """
         logits = y_pred["episode_logits"]  # [B, (M,) classes]
-        y = ops.cast(y, "int32")
-        if len(y.shape) == 2:
-            y = y[:, 0]
-        valid = ops.logical_and(y >= 0, y < self.classes)  # [B]
+        target = self.one_hot(y)
         if self.episodes > 1:
-            y = ops.repeat(y[:, None], self.episodes, axis=1)  # [B, M]
-        target = ops.one_hot(y, self.classes, dtype="float32")
+            target = target[:, None]  # the same for each episode
         log_p = ops.sum(target * ops.log_softmax(logits), axis=-1)  # [B, (M)]
         loss = -log_p
-        R = ops.cast(ops.argmax(logits, axis=-1) == y, "float32")
+        right = ops.argmax(logits, axis=-1) == ops.argmax(target, axis=-1)
+        R = ops.cast(right, "float32")
         R = (log_p if self.reward == "log_prob" else R)[..., None]
         if self.stop_price is not None:
             looks = y_pred["looks"]  # [B, (M)]
             R = R - self.stop_price * ops.cast(looks, "float32")[..., None]
         if self.glimpses > 1 or self.published:
             b_t = y_pred["baselines"]  # [B, (M), T - 1, (classes)]
-            if len(b_t.shape) > len(target.shape):
+            if len(b_t.shape) > len(logits.shape):
                 b_t = ops.sum(b_t * target[..., None, :], axis=-1)
             if self.stop_price is not None:  # none is expected after the stop
                 b_t = ops.where(self._before(looks)[..., :-1] > 0, b_t, R)
@@ -486,23 +454,15 @@ class RAM(AttentionModel):
                 log_pi_t = y_pred["log_probs"]
                 G_t = lambda_returns(R, b_t, self.trace)
                 loss = loss + self.policy_weight * reinforce_loss(log_pi_t, G_t, b_t)
-        if self.episodes > 1:
-            loss = ops.mean(loss, axis=1)  # [B]
-        loss = ops.where(valid, loss, float("nan"))
-        if sample_weight is not None:
-            loss = loss * ops.cast(ops.reshape(sample_weight, (-1,)), loss.dtype)
-        for extra in self.losses:  # regularisers, if any layer was given one
-            loss = loss + extra
-        return ops.mean(loss)
+        return ops.mean(loss, axis=1) if self.episodes > 1 else loss
 
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> dict[str, Tensor]:
         """Loss and accuracy; with `stop_price` also how many glimpses it took."""
-        self.accuracy.update_state(y, y_pred["logits"], sample_weight)
         if self.stop_price is not None:
             self.mean_looks.update_state(y_pred["looks"])
-        return self.get_metrics_result()
+        return super().compute_metrics(x, y, y_pred, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""

@@ -248,14 +248,7 @@ class RAMAgent(AttentionModel):
                 f"Received: numbers.shape={tuple(shape)}"
             )
 
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Tensor:
+    def sample_losses(self, y: Tensor, y_pred: dict[str, Tensor]) -> Tensor:
         r"""$-\sum_t \log\pi_t (G_t - b_t) + \sum_t (b_t - R)^2 / T$ and the entropy."""
         R = y_pred["reward"][:, None]  # [B, 1]
         b_t = y_pred["baselines"]  # [B, T - 1]
@@ -264,9 +257,7 @@ class RAMAgent(AttentionModel):
             G_t = lambda_returns(R, b_t, self.trace)
             loss = loss + reinforce_loss(y_pred["log_probs"], G_t, b_t)
             loss = loss - self.entropy * ops.sum(y_pred["entropies"], axis=-1)
-        for extra in self.losses:  # regularisers, if any layer was given one
-            loss = loss + extra
-        return ops.mean(loss)
+        return loss
 
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
