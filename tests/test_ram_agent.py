@@ -69,6 +69,20 @@ def test_sees_a_ball_of_one_pixel_in_every_patch():
     np.testing.assert_allclose(ops.convert_to_numpy(glimpse).max((0, 1, 2)), 1.0)
 
 
+def test_looks_around():
+    """Draws around the centre, which are nobody's choice."""
+    agent = RAMAgent(Catch(size=6), **SMALL, look="around", std=0.2)
+    games = Games(500, 1)[0][0]
+    found = agent(games, training=True)
+    l_t = ops.convert_to_numpy(found["locations"])[:, 1:]
+    np.testing.assert_allclose(l_t.mean((0, 1)), 0, atol=0.02)
+    np.testing.assert_allclose(l_t.std((0, 1)), 0.2, atol=0.02)
+    # The logarithm of a probability, not of a density: only the actions' is in it.
+    assert (ops.convert_to_numpy(found["log_probs"]) < 0).all()
+    found = agent(games)
+    assert not ops.convert_to_numpy(found["locations"])[:, 1:].any()
+
+
 def test_log_probs_are_of_what_was_drawn(looker):
     """Recomputed from the locations and the actions, one frame at a time."""
     games = Games(5, 1)[0][0]

@@ -47,8 +47,10 @@ class RAMAgent(AttentionModel):
         std: $\sigma$, in half screens.
         play: "mean" looks at $f_l(h_t)$ and takes the likeliest action in prediction;
             "sample" draws both, as training does; "random" does anything at all.
-        look: "policy" chooses where to look, "centre" never moves: with a `size`
-            of the whole screen it sees all of it.
+        look: "policy" chooses where to look. "around" draws around the screen's centre,
+            from which a wide retina has all in view: a game learned so is a start for
+            a policy. "centre" never moves: with a `size` of the whole screen it sees
+            all of it.
         baseline: what $b_t$ is learned from: "state" is $h_t$, as in the paper; "game"
             is $h_t$ and the game's own state, which the policies never see. It does
             not depend on what is done next, so that the gradient stays right, with
@@ -98,7 +100,7 @@ class RAMAgent(AttentionModel):
         }
         check_positive_integers(**counts)
         check_choice("play", play, ("mean", "sample", "random"))
-        check_choice("look", look, ("policy", "centre"))
+        check_choice("look", look, ("policy", "around", "centre"))
         check_choice("baseline", baseline, ("state", "game"))
         for name, weight in (("policy_weight", policy_weight), ("entropy", entropy)):
             if not weight >= 0:
@@ -121,6 +123,7 @@ class RAMAgent(AttentionModel):
             "entropy": entropy,
         }
         self.play, self.looks = play, look == "policy"
+        self.moves = look != "centre"
         self.policy_weight = policy_weight
         self.trace = trace
         self.entropy = entropy
@@ -133,7 +136,14 @@ class RAMAgent(AttentionModel):
         )
         self.core = keras.layers.LSTMCell(units, dtype=dtype, name="core")
         self.player = Dense(self.game.actions, dtype=dtype, name="action")
-        self.locator = Dense(2, activation="tanh", dtype=dtype, name="location")
+        # The gaze starts at the centre: in a corner there is nothing to learn from.
+        self.locator = Dense(
+            2,
+            activation="tanh",
+            kernel_initializer="zeros",
+            dtype=dtype,
+            name="location",
+        )
         self.baseline = Dense(1, dtype=dtype, name="baseline")
         self.baseline_hidden = None
         if baseline == "game":
@@ -164,7 +174,7 @@ class RAMAgent(AttentionModel):
         states_0 = self.game.start(numbers)
         zeros = ops.zeros((batch, self.core.units), self.compute_dtype)
         l_0 = ops.zeros((batch, 2), "float32")
-        if self.looks:
+        if self.moves:
             l_0 = keras.random.uniform((batch, 2), -1.0, 1.0, seed=self.seed_generator)
         # Random numbers are drawn before the loop.
         draws = {
@@ -178,8 +188,10 @@ class RAMAgent(AttentionModel):
             g = self.glimpse_network(rho, l)
             h, core_state = self.core(g, core_state)
             mu, z = self._policies(h)
+            if not self.looks or play == "random":
+                mu = ops.zeros_like(mu)
             if play == "random":
-                mu, z = ops.zeros_like(mu), ops.zeros_like(z)
+                z = ops.zeros_like(z)
             # Draws are constants to the rest of the graph.
             mu, z = ops.stop_gradient(mu), ops.stop_gradient(z)
             choice, action = mu, ops.cast(ops.argmax(z, axis=-1), "int32")
@@ -193,7 +205,7 @@ class RAMAgent(AttentionModel):
                 "actions": action,
                 "hidden": h,
             }
-            l = ops.clip(choice, -1.0, 1.0) if self.looks else l
+            l = ops.clip(choice, -1.0, 1.0) if self.moves else l
             return outputs, (self.game.step(game_state, action), core_state, l)
 
         steps, _ = unroll(step, (states_0, [zeros, zeros], l_0), draws)

@@ -5,12 +5,21 @@ Paper     Mnih et al. 2014, "Recurrent Models of Visual Attention", section 4.2:
 Command   KERAS_BACKEND=jax python zoo/ram_catch/recipe.py
 Expected  not measured yet: this preset is to come
 
-Trains the agent, then one of the same size that sees the whole screen and need not
-look, which is what could be had at best. Killed at any moment, the same command with
-`--resume` goes on.
+Trains an agent to play with a gaze around the centre, then lets it look where it
+likes; then one of the same size that sees the whole screen and need not look, which
+is what could be had at best. Killed at any moment, the same command with `--resume`
+goes on.
+
+What was learned on the way (units: 64; games caught while training):
+ 1. With the paper's REINFORCE from the final reward nothing is learned in 200,000
+    games, not even from the whole screen. With `trace=0.5` the whole screen is caught
+    in 93 % after as many.
+ 2. An agent that learns to look and to play at once drifts into a corner, where it
+    sees nothing: Adam moves the locator at full speed by noise alone.
 """
 
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -19,36 +28,45 @@ from keras_attend import recipes
 from keras_attend.datasets import Games
 
 HERE = Path(__file__).parent
-AGENT = {"size": 6, "scales": 3, "baseline": "game"}
-WHOLE_SCREEN = {"size": 24, "scales": 1, "look": "centre", "baseline": "game"}
+COMMON = {"baseline": "game", "trace": 0.5}
+RETINA = {"size": 6, "scales": 3, **COMMON}
+WHOLE_SCREEN = {"size": 24, "scales": 1, "look": "centre", **COMMON}
 
 
 def main() -> None:
     """Train, measure, write the preset."""
-    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=100))
-    agents = {}
-    for name, arguments in (("agent", AGENT), ("whole_screen", WHOLE_SCREEN)):
-        keras.utils.set_random_seed(args.seed)
+    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=40))
+    path = args.runs / f"agent_{args.seed}.keras"
 
-        def make(batches: int, arguments: dict = arguments) -> keras.Model:
+    def train(
+        name: str, rate: float, start: keras.Model | None = None, **arguments: Any
+    ) -> keras.Model:
+        def make(batches: int) -> keras.Model:
             agent = ka.models.RAMAgent(**arguments)
-            schedule = keras.optimizers.schedules.CosineDecay(1e-3, batches)
+            if start is not None:
+                agent.build(agent.serving_shape)
+                agent.set_weights(start.get_weights())
+            schedule = keras.optimizers.schedules.CosineDecay(rate, batches)
             agent.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0))
             return agent
 
+        print(f"== {name}", flush=True)
+        keras.utils.set_random_seed(args.seed)
         data = Games(batch_size=256, batches=100, seed=args.seed)
-        path = args.runs / f"{name}_{args.seed}.keras"
-        agents[name] = recipes.fit(make, data, path, args)
-    agent = agents["agent"]
+        return recipes.fit(make, data, path.with_stem(f"{name}_{args.seed}"), args)
+
+    around = train("around", 2e-3, look="around", std=0.25, **RETINA)
+    agent = train("agent", 3e-4, start=around, **RETINA)
+    whole_screen = train("whole_screen", 2e-3, **WHOLE_SCREEN)
     if args.validate:  # by games that neither the training nor the test has
         print(ka.evaluation.catch_rate(agent, seed=1_000_001))
         return
-    results = ka.evaluation.catch_results(agent, agents["whole_screen"], paper=0.85)
+    results = ka.evaluation.catch_results(agent, whole_screen, paper=0.85)
     recipes.write_preset(
         agent,
         results,
         args,
-        args.runs / f"agent_{args.seed}.keras",
+        path,
         description="RAM plays Catch: a 6x6 retina of three scales",
         paper="Mnih et al. 2014, section 4.2",
         task="playing a game",
