@@ -64,17 +64,16 @@ class Retina(keras.layers.Layer):
         g, k = self.size, self.scales
 
         centre = self._centre(locations[:, 0], width)
-        count = self._parts(width)
-        if count > 2:
-            block = width // count
+        count, wanted = self._blocks(width)
+        height, block = ops.shape(images)[1], width // count
+        images = ops.reshape(images, (batch, height, count, block, channels))
+        first = None
+        if wanted < count:
             first = ops.floor((centre - g * self.factor ** (k - 1) // 2) / block)
-            first = ops.where(first >= 0, ops.minimum(first, count - 2), 0.0)  # NaN: 0
-            height = ops.shape(images)[1]
-            images = ops.reshape(images, (batch, height, count, block, channels))
-            rows = self._rows(images, locations[:, 1], ops.cast(first, "int32"))
-            centre, width = centre - first * block, 2 * block
-        else:
-            rows = self._rows(images[:, :, None], locations[:, 1])
+            first = ops.minimum(ops.where(first >= 0, first, 0.0), count - wanted)
+            centre, width = centre - first * block, wanted * block
+            first = ops.cast(first, "int32")  # [B]; what was NaN is 0
+        rows = self._rows(images, locations[:, 1], first, wanted)
         rows = ops.reshape(rows, (batch, k, g, width, channels))
         columns = self._bank(centre, width)  # [B, k, g, W]
         if images.shape[-1] == 1:
@@ -85,18 +84,30 @@ class Retina(keras.layers.Layer):
         x = ops.transpose(x, (0, 2, 3, 1, 4))  # [B, g, g, k, C]
         return ops.reshape(x, (batch, g, g, k * channels))
 
-    def _parts(self, width: Any) -> int:
-        """How many equal parts a row is made of, none narrower than any patch.
+    def _blocks(self, width: Any) -> tuple[int, int]:
+        """How many blocks a row is cut into, and how many hold all that is seen.
 
-        Two neighbours hold all that is seen, so that the cost of a glimpse does not
-        grow with the image. (Where the width has no such divisor, it does.)
+        These neighbours alone are fetched where that saves half of a row, so that
+        the cost of a glimpse does not grow with the image. (Where the width has no
+        divisor of 8 or more to do it with, it does.)
         """
         if not isinstance(width, int):
-            return 1
+            return 1, 1
         widest = self.size * self.factor ** (self.scales - 1)
-        return next(n for n in range(max(width // widest, 1), 0, -1) if width % n == 0)
+        found = []
+        for block in range(8, max(widest, 8) + 1):
+            wanted = 1 + -(-(widest - 1) // block)
+            if width % block == 0 and wanted * block <= width / 2:
+                # To fetch a block takes about as long as to copy four pixels.
+                found.append((wanted * block + 4 * wanted, -block, wanted))
+        if not found:
+            return 1, 1
+        _, block, wanted = min(found)
+        return width // -block, wanted
 
-    def _rows(self, images: Tensor, y: Tensor, first: Tensor | None = None) -> Tensor:
+    def _rows(
+        self, images: Tensor, y: Tensor, first: Tensor | None, wanted: int
+    ) -> Tensor:
         """$A^y X$ of all patches, `[B, scales * size, W C]`.
 
         A box filter takes few rows: to fetch and to add these is a fifth of a
@@ -105,13 +116,12 @@ class Retina(keras.layers.Layer):
         Args:
             images: in blocks along the rows, `[B, H, N, W / N, C]`.
             y: `[B]`, in -1..1.
-            first: which two neighbouring blocks to fetch, `[B]`; all when absent.
+            first: the first of the blocks to fetch, `[B]`; None where there is one.
+            wanted: how many of them, one beside the other.
         """
         batch, height, count, block, channels = ops.shape(images)
-        if first is None:
-            count, block = 1, count * block
         flat = ops.reshape(images, (batch * height * count, block * channels))
-        length = block * channels * (1 if first is None else 2)
+        length = wanted * block * channels
         before = ops.cast(ops.arange(batch), "int32")[:, None] * height  # [B, 1]
         # Far outside is as good as just outside; NaN, which is neither, is set there.
         far = ops.cast(height, "float32") + self.size * self.factor**self.scales
@@ -119,14 +129,13 @@ class Retina(keras.layers.Layer):
         centre = ops.where(ops.isnan(centre), far, centre)
         centre = ops.cast(centre, "int32")[:, None]  # [B, 1]
 
+        beside = ops.arange(wanted, dtype="int32")
+
         def fetch(n: Tensor) -> Tensor:  # [B, g] -> [B, g, W C]
             at = before + ops.clip(n, 0, height - 1)
-            if first is None:
-                found = ops.take(flat, at, axis=0)
-            else:
-                at = at * count + first[:, None]
-                found = [ops.take(flat, at + i, axis=0) for i in (0, 1)]
-                found = ops.concatenate(found, axis=-1)
+            if first is not None:
+                at = (at * count + first[:, None])[..., None] + beside  # [B, g, n]
+            found = ops.take(flat, at, axis=0)
             return ops.reshape(found, (batch, self.size, length))
 
         patches = []

@@ -3,10 +3,16 @@
 Paper     Mnih et al. 2014, "Recurrent Models of Visual Attention", table 2b, row
           "RAM, 8 glimpses, 12 x 12, 4 scales": 10.83 % test error.
 Command   KERAS_BACKEND=jax python zoo/ram_cluttered_mnist_100/recipe.py
-Expected  not measured yet: this preset is to come
+Expected  see results.json beside this file
+Time      an hour and a half on one CPU core with JAX
 
-Starts from `ram_translated_mnist`, which finds a digit on an empty canvas. Killed at
-any moment, the same command with `--resume` goes on.
+Starts from `ram_translated_mnist`, which finds a digit on an empty canvas, with
+locations rescaled to the wider one. Killed at any moment, the same command with
+`--resume` goes on.
+
+From nothing, and with the paper's credit for a look, the training accuracy was 0.70
+after 42 epochs; so it is 0.72 after 3. The other settings are those of
+`ram_cluttered_mnist`, whose recipe says why.
 """
 
 from pathlib import Path
