@@ -1,3 +1,9 @@
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -5,6 +11,7 @@ import pytest
 from keras_attend.models import RAM
 from keras_attend.recipes import start_from
 
+ZOO = Path(__file__).parents[1] / "zoo"
 SMALL = {"classes": 3, "glimpses": 3, "size": 4, "units": 8, "glimpse_units": 6}
 
 
@@ -42,3 +49,28 @@ def test_start_from_a_smaller_canvas(teacher):
     np.testing.assert_allclose(old["locations"], 2 * new["locations"], atol=1e-5)
     np.testing.assert_array_equal(old["glimpses"], new["glimpses"][..., :1])
     np.testing.assert_allclose(old["logits"], new["logits"], atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    "KERAS_ATTEND_DATA" not in os.environ, reason="MNIST is not beside this checkout"
+)
+@pytest.mark.parametrize(
+    "recipe", sorted(ZOO.glob("ram_*/recipe.py")), ids=lambda path: path.parent.name
+)
+def test_recipe_runs_and_resumes(recipe, tmp_path):
+    """Two batches, then two more of a second epoch; on this test's backend."""
+    command = [sys.executable, str(recipe), "--validate", "--steps", "2"]
+    command += ["--runs", str(tmp_path), "--checkpoint-every", "0"]
+    if recipe.parent.name == "ram_tables":
+        command += ["--only", "2a_ram_4"]
+    for epochs in (1, 2):
+        found = subprocess.run(
+            [*command, "--epochs", str(epochs), "--resume"],
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            capture_output=True,
+            text=True,
+        )
+        assert found.returncode == 0, found.stderr
+        done = set(re.findall(r"Epoch (\d)/\d", found.stdout))
+        assert done == {str(epochs)}
