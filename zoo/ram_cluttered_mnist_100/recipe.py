@@ -3,7 +3,7 @@
 Paper     Mnih et al. 2014, "Recurrent Models of Visual Attention", table 2b, row
           "RAM, 8 glimpses, 12 x 12, 4 scales": 10.83 % test error.
 Command   KERAS_BACKEND=jax python zoo/ram_cluttered_mnist_100/recipe.py
-Expected  see results.json beside this file
+Expected  6.0 % in one pass from a random first location, 4.1 % by ten sampled passes
 Time      an hour and a half on one CPU core with JAX
 
 Starts from `ram_translated_mnist`, which finds a digit on an empty canvas, with
