@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attend import evaluation
+from keras_attend import evaluation, plots
 from keras_attend.callbacks import Checkpoint
 from keras_attend.zoo.results import Result, write_results
 from keras_attend.zoo.saving import save_preset
@@ -84,6 +84,7 @@ def fit(
     path: Path,
     args: argparse.Namespace,
     callbacks: tuple[keras.callbacks.Callback, ...] = (),
+    epochs: int | None = None,
 ) -> keras.Model:
     """Train a model, or go on with one, and keep it in a checkpoint.
 
@@ -93,16 +94,18 @@ def fit(
         path: of the checkpoint.
         args: `parse`'s.
         callbacks: of `fit`, beside the checkpoint.
+        epochs: how many; `args.epochs` when absent.
     """
+    epochs = epochs or args.epochs
     steps = min(args.steps or len(data), len(data))
     model = Checkpoint.resume(path) if args.resume else None
     if model is None:
-        model = make(steps * args.epochs)
+        model = make(steps * epochs)
     data.epoch = int(model.optimizer.iterations) // steps
-    if data.epoch < args.epochs:
+    if data.epoch < epochs:
         model.fit(
             data,
-            epochs=args.epochs,
+            epochs=epochs,
             initial_epoch=data.epoch,
             steps_per_epoch=steps if args.steps else None,
             shuffle=False,  # `data` does
@@ -125,8 +128,8 @@ def write_preset(
     model: keras.Model,
     results: Sequence[Result],
     args: argparse.Namespace,
-    checkpoint: Path,
-    *,
+    *checkpoints: Path,
+    picture: Callable[[Path], Any],
     description: str,
     paper: str,
     task: str,
@@ -138,7 +141,8 @@ def write_preset(
         model: compiled anew here, at a rate to fine-tune with.
         results: of the evaluation.
         args: `parse`'s.
-        checkpoint: of the training, which knows how long it took.
+        *checkpoints: of the training's stages, which know how long each took.
+        picture: draws what the model does into the preset's folder.
         description: one sentence.
         paper: whose model it is, and which row of its tables.
         task: what it does.
@@ -160,6 +164,19 @@ def write_preset(
         args.out,
         results,
         device=args.device,
-        training_seconds=Checkpoint.seconds_spent(checkpoint),
+        training_seconds=sum(map(Checkpoint.seconds_spent, checkpoints)),
         commit=evaluation.commit(),
     )
+    picture(args.out)
+
+
+def picture_digits(
+    model: keras.Model, images: Any, labels: Any
+) -> Callable[[Path], Any]:
+    """For `write_preset`: where a RAM looks in the first four images."""
+
+    def draw(folder: Path) -> None:
+        path = folder / "picture.png"
+        plots.plot_glimpses(model, images[:4], labels[:4], path=path)
+
+    return draw

@@ -350,6 +350,7 @@ def test_cards_are_generated(folder, monkeypatch, capsys):
     root = folder.parent
     (root.parent / "README.md").write_text(f"Before\n{cards.BEGIN}{cards.END}\nAfter")
     monkeypatch.setattr(cards, "presets_folder", lambda: root)
+    (folder / "picture.gif").touch()
     assert cards.main(["--check"]) == 1
     assert cards.main([]) == 0
     assert cards.main(["--check"]) == 0
@@ -357,6 +358,7 @@ def test_cards_are_generated(folder, monkeypatch, capsys):
 
     card = (folder / "README.md").read_text()
     assert 'ka.zoo.load("small_ram")' in card and "10 minutes" in card
+    assert "](picture.gif)" in card
     for page in (card, (root / "README.md").read_text()):
         assert "| **0.800** | 0.750 to 0.850 | 5 |" in page
         assert "| paper | 1.29 |" in page

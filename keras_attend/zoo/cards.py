@@ -50,6 +50,7 @@ def card(preset: ModelInfo, results: Results | None) -> str:
         "",
         preset.description,
         "",
+        *_pictures(preset),
         "```python",
         "import keras_attend as ka",
         "",
@@ -81,6 +82,12 @@ def card(preset: ModelInfo, results: Results | None) -> str:
     lines += _table(["file", "sha256"])
     lines += [f"| `{file}` | `{sha256}` |" for file, sha256 in preset.sha256.items()]
     return "\n".join(lines) + "\n"
+
+
+def _pictures(preset: ModelInfo) -> list[str]:
+    """What the recipe has drawn."""
+    found = sorted(path.name for path in preset.folder.glob("picture.*"))
+    return [f"![What {preset.name} does]({name})\n" for name in found]
 
 
 def results_csv(presets: list[tuple[ModelInfo, Results | None]]) -> str:

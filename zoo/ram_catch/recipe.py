@@ -35,11 +35,15 @@ WHOLE_SCREEN = {"size": 24, "scales": 1, "look": "centre", **COMMON}
 
 def main() -> None:
     """Train, measure, write the preset."""
-    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=40))
+    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=20))
     path = args.runs / f"agent_{args.seed}.keras"
 
     def train(
-        name: str, rate: float, start: keras.Model | None = None, **arguments: Any
+        name: str,
+        rate: float,
+        epochs: int,
+        start: keras.Model | None = None,
+        **arguments: Any,
     ) -> keras.Model:
         def make(batches: int) -> keras.Model:
             agent = ka.models.RAMAgent(**arguments)
@@ -53,11 +57,13 @@ def main() -> None:
         print(f"== {name}", flush=True)
         keras.utils.set_random_seed(args.seed)
         data = Games(batch_size=256, batches=100, seed=args.seed)
-        return recipes.fit(make, data, path.with_stem(f"{name}_{args.seed}"), args)
+        checkpoint = path.with_stem(f"{name}_{args.seed}")
+        return recipes.fit(make, data, checkpoint, args, epochs=epochs)
 
-    around = train("around", 2e-3, look="around", std=0.25, **RETINA)
-    agent = train("agent", 3e-4, start=around, **RETINA)
-    whole_screen = train("whole_screen", 2e-3, **WHOLE_SCREEN)
+    n = args.epochs
+    around = train("around", 2e-3, n, look="around", std=0.25, **RETINA)
+    agent = train("agent", 3e-4, 3 * n, start=around, **RETINA)
+    whole_screen = train("whole_screen", 2e-3, n, **WHOLE_SCREEN)
     if args.validate:  # by games that neither the training nor the test has
         print(ka.evaluation.catch_rate(agent, seed=1_000_001))
         return
@@ -66,7 +72,9 @@ def main() -> None:
         agent,
         results,
         args,
+        path.with_stem(f"around_{args.seed}"),
         path,
+        picture=lambda folder: ka.plots.animate_games(agent, folder / "picture.gif"),
         description="RAM plays Catch: a 6x6 retina of three scales",
         paper="Mnih et al. 2014, section 4.2",
         task="playing a game",

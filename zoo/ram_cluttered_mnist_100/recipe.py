@@ -61,9 +61,10 @@ def main() -> None:
     if args.validate:
         recipes.print_errors(model, *cluttered_mnist("validation", **CANVAS))
         return
+    digits = cluttered_mnist("test", **CANVAS)
     results = ka.evaluation.digit_results(
         [model],
-        *cluttered_mnist("test", **CANVAS),
+        *digits,
         data="cluttered_mnist_100",
         paper=10.83,
     )
@@ -72,6 +73,7 @@ def main() -> None:
         results,
         args,
         path,
+        picture=recipes.picture_digits(model, *digits),
         description="RAM on Cluttered Translated MNIST, 100x100 with 8 pieces: "
         "8 glimpses of 12x12 pixels, 4 scales",
         paper="Mnih et al. 2014, table 2b: RAM, 8 glimpses, 12 x 12, 4 scales",

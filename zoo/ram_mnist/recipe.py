@@ -80,14 +80,16 @@ def main() -> None:
         return
     checkpoints = [train(seed, args) for seed in range(3)]
     models = [Checkpoint.resume(path) for path in checkpoints]
+    digits = mnist("test")
     results = ka.evaluation.digit_results(
-        models, *mnist("test"), data="mnist_test", paper=1.29
+        models, *digits, data="mnist_test", paper=1.29
     )
     recipes.write_preset(
         models[0],
         results,
         args,
         checkpoints[0],
+        picture=recipes.picture_digits(models[0], *digits),
         description="RAM on MNIST: 6 glimpses of 8x8 pixels, one scale",
         paper="Mnih et al. 2014, table 1: RAM, 6 glimpses, 8 x 8, 1 scale",
         task="image classification",

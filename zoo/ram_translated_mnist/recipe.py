@@ -57,14 +57,16 @@ def main() -> None:
     if args.validate:
         recipes.print_errors(model, *cluttered_mnist("validation", **CANVAS))
         return
+    digits = cluttered_mnist("test", **CANVAS)
     results = ka.evaluation.digit_results(
-        [model], *cluttered_mnist("test", **CANVAS), data="translated_mnist", paper=1.84
+        [model], *digits, data="translated_mnist", paper=1.84
     )
     recipes.write_preset(
         model,
         results,
         args,
         path,
+        picture=recipes.picture_digits(model, *digits),
         description="RAM on Translated MNIST (60x60): "
         "8 glimpses of 12x12 pixels, 3 scales",
         paper="Mnih et al. 2014, table 1b: RAM, 8 glimpses, 12 x 12, 3 scales",
