@@ -270,6 +270,10 @@ def test_one_glimpse_several_channels():
     loss = model.train_on_batch(images, np.arange(8) % 3)
     assert np.isfinite(loss).all()
     assert model(images, training=True)["log_probs"].shape == (8, 0)
+    many = RAM.from_config({**model.get_config(), "episodes": 2})
+    many.compile()
+    assert np.isfinite(many.evaluate(images, np.arange(8) % 3, verbose=0)).all()
+    assert many(images)["baselines"].shape == (8, 2, 0)
 
 
 def test_linear_locator_and_cut():

@@ -410,8 +410,10 @@ class RAM(Classifier):
         extra = ("zooms", "looks")
         outputs |= {name: steps[name] for name in extra if name in steps}
         if M > 1:
+            # Not -1: of a single glimpse there are no baselines to count.
+            B = ops.shape(images)[0] // M
             outputs = {
-                name: ops.reshape(x, (-1, M, *x.shape[1:]))
+                name: ops.reshape(x, (B, M, *x.shape[1:]))
                 for name, x in outputs.items()
             }
             logits = ops.mean(ops.log_softmax(outputs["episode_logits"]), axis=1)
