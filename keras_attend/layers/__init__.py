@@ -1,17 +1,21 @@
 """Layers: a window of an image, a per-sample filter, a recurrent core."""
 
+from keras_attend.layers.bilinear_glimpse import BilinearGlimpse
 from keras_attend.layers.cells import IRNNCell, ReluLSTMCell, ZoneoutLSTMCell
 from keras_attend.layers.dynamic_filter import DynamicFilter
 from keras_attend.layers.gaussian_glimpse import GaussianGlimpse
 from keras_attend.layers.gaussian_params import hart_params, ratm_params
+from keras_attend.layers.glimpse_cnn import GlimpseCNN
 from keras_attend.layers.glimpse_network import GlimpseNetwork
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
 from keras_attend.layers.retina import Retina
 from keras_attend.layers.zoom_retina import ZoomRetina
 
 __all__ = [
+    "BilinearGlimpse",
     "DynamicFilter",
     "GaussianGlimpse",
+    "GlimpseCNN",
     "GlimpseNetwork",
     "IRNNCell",
     "RecurrentTrackerCell",

@@ -19,11 +19,12 @@ class AttentionModel(keras.Model):
 
     serving_shape: tuple[int | None, ...] = ()
 
-    def sample_losses(self, y: Tensor, y_pred: Any) -> Tensor:
+    def sample_losses(self, x: Any, y: Any, y_pred: Any) -> Tensor:
         """The loss of each sample, `[B]`.
 
         Args:
-            y: the targets, as `fit` got them.
+            x: the inputs, as `fit` got them.
+            y: the targets, likewise.
             y_pred: what `call` returned.
         """
         raise NotImplementedError
@@ -37,7 +38,7 @@ class AttentionModel(keras.Model):
         training: bool = True,
     ) -> Tensor:
         """The mean of `sample_losses`, weighted, and of regularisers if any."""
-        loss = self.sample_losses(y, y_pred)
+        loss = self.sample_losses(x, y, y_pred)
         if sample_weight is not None:
             loss = loss * ops.cast(ops.reshape(sample_weight, (-1,)), loss.dtype)
         for extra in self.losses:  # of layers that were given a regulariser

@@ -105,7 +105,7 @@ class Feedforward(Classifier):
             h = dense(h)
         return {"logits": ops.cast(self.classifier(h), "float32")}
 
-    def sample_losses(self, y: Tensor, y_pred: dict[str, Tensor]) -> Tensor:
+    def sample_losses(self, x: Any, y: Tensor, y_pred: dict[str, Tensor]) -> Tensor:
         r"""$-\log p(y)$."""
         return -ops.sum(self.one_hot(y) * ops.log_softmax(y_pred["logits"]), axis=-1)
 

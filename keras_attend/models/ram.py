@@ -426,7 +426,7 @@ class RAM(Classifier):
 
     # Section 3.2: the hybrid loss.
 
-    def sample_losses(self, y: Tensor, y_pred: dict[str, Tensor]) -> Tensor:
+    def sample_losses(self, x: Any, y: Tensor, y_pred: dict[str, Tensor]) -> Tensor:
         r"""$-\log p(y) + \sum_t (b_t - R)^2 / T - w \sum_t \log\pi(l_t)(G_t - b_t)$.
 
         $R$ is 1 for a right answer at the last step and 0 for a wrong one (or see

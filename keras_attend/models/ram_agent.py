@@ -260,7 +260,7 @@ class RAMAgent(AttentionModel):
                 f"Received: numbers.shape={tuple(shape)}"
             )
 
-    def sample_losses(self, y: Tensor, y_pred: dict[str, Tensor]) -> Tensor:
+    def sample_losses(self, x: Any, y: Tensor, y_pred: dict[str, Tensor]) -> Tensor:
         r"""$-\sum_t \log\pi_t (G_t - b_t) + \sum_t (b_t - R)^2 / T$ and the entropy."""
         R = y_pred["reward"][:, None]  # [B, 1]
         b_t = y_pred["baselines"]  # [B, T - 1]

@@ -1,0 +1,72 @@
+"""The read of a spatial transformer that looks straight ahead."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attend.layers.crop import parse_size
+from keras_attend.types import Shape, Tensor
+
+
+@keras.saving.register_keras_serializable("keras_attend")
+class BilinearGlimpse(keras.layers.Layer):
+    r"""Read a small patch of an image at points of a grid, bilinearly.
+
+    A spatial transformer (Jaderberg et al. 2015, eq. 2 and 5) whose map is a shift and
+    a scale on each axis, which RATM (Kahou et al. 2015, section 8) proposes instead of
+    Gaussians. Along each axis, with $G$ points,
+
+    $$\mu_r = \text{center} + \text{stride} \, (r - (G - 1) / 2), \qquad
+      F_{rc} = \max(0, 1 - |c - \mu_r|)$$
+    $$\text{glimpse} = F_y \; \text{image} \; F_x^\top$$
+
+    Each point sees its four nearest pixels: a window wider than the glimpse skips
+    pixels, and the slope of a point knows nothing beyond them. Outside is black.
+
+    It is called as `GaussianGlimpse` is, `glimpse(images, params)`, with the same
+    `params` `[B, 6]`, whose sigmas it does not heed.
+
+    Args:
+        size: points per axis, an integer or `(rows, cols)`.
+    """
+
+    def __init__(self, size: int | Sequence[int], **kwargs: Any) -> None:
+        # Half precision would round centres to whole pixels: `call` casts by itself.
+        super().__init__(autocast=False, **kwargs)
+        self.size = parse_size(size, "size")
+
+    def call(self, images: Tensor, params: Tensor) -> Tensor:
+        """Read `images` `[B, H, W, C]` at `params` `[B, 6]`: `[B, rows, cols, C]`."""
+        params = ops.cast(params, keras.backend.result_type(params.dtype, "float32"))
+        f_y, f_x = (
+            ops.cast(
+                _bank(params[:, i::2], self.size[i], ops.shape(images)[1 + i]),
+                self.compute_dtype,
+            )
+            for i in (0, 1)
+        )
+        images = ops.cast(images, self.compute_dtype)
+        rows = ops.einsum("brh,bhwc->brwc", f_y, images)
+        return ops.einsum("bkw,brwc->brkc", f_x, rows)
+
+    def compute_output_shape(
+        self, images_shape: Shape, params_shape: Shape
+    ) -> tuple[int | None, ...]:
+        """`[B, rows, cols, C]`."""
+        return (images_shape[0], *self.size, images_shape[-1])
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "size": self.size}
+
+
+def _bank(axis_params: Tensor, count: int, length: Any) -> Tensor:
+    """One axis's weights `[B, count, length]`, of `[B, 3]` center, stride, sigma."""
+    dtype = axis_params.dtype
+    center, stride = axis_params[:, :1, None], axis_params[:, 1:2, None]  # [B, 1, 1]
+    grid = ops.cast(ops.arange(count), dtype) - (count - 1) / 2  # [count]
+    pixels = ops.cast(ops.arange(length), dtype)  # [length]
+    distance = (pixels - center) - stride * grid[:, None]  # [B, count, length]
+    return ops.relu(1.0 - ops.abs(distance))

@@ -1,0 +1,146 @@
+"""What the trackers share: a clip and a first box in, a box for each frame out."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
+from keras_attend.metrics import BoxIoU, CenterError
+from keras_attend.models.base import AttentionModel
+from keras_attend.types import Shape, Tensor
+from keras_attend.unroll import unroll
+
+# Where an object is absent, its box: any that keeps the arithmetic finite.
+ANYWHERE = (0.0, 0.0, 1.0, 1.0)
+
+
+class RecurrentTracker(AttentionModel):
+    r"""A `RecurrentTrackerCell` over the frames of a clip.
+
+    $$s_{-1} = \mathrm{start}(x_0, b_0), \qquad
+      \hat b_t, s_t = \mathrm{step}(x_t, s_{t-1}), \quad t = 0 \dots T - 1$$
+
+    A subclass writes `sample_losses`, of what `call` returns.
+
+    Args:
+        cell: follows one object; its `channels` say what frames it takes.
+
+    Call arguments:
+        inputs: a dict of
+
+            * "frames": `[B, T, H, W, C]`, uint8 or floats in 0..1, of any length and
+              any size.
+            * "box": `[B, 4]`, of the object in the first frame, `xywh` in pixels.
+
+    Returns a dict of "boxes" `[B, T, 4]` and whatever else the cell's `step` returns,
+    each `[B, T, ...]`.
+
+    `fit` and `evaluate` want targets as a dict of "boxes" `[B, T, 4]` and, if the
+    object is not in all frames, "present" `[B, T]`; where it is absent its box may
+    hold anything, NaN too.
+    """
+
+    def __init__(self, cell: RecurrentTrackerCell, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.cell = cell
+        self.iou = BoxIoU(name="iou")
+        self.center_error = CenterError()
+
+    @property
+    def channels(self) -> int:
+        """Of the frames: 1 for grey, 3 for colour."""
+        return self.cell.channels
+
+    def build(self, input_shape: dict[str, Shape] | None = None) -> None:
+        """Make the weights, which are the same for all sizes of frames."""
+        if not self.cell.built:
+            self.cell.build((None, None, None, self.channels))
+            self.cell.built = True
+
+    def call(
+        self, inputs: dict[str, Tensor], training: bool | None = None
+    ) -> dict[str, Tensor]:
+        """The boxes, and what the cell saw; see the class."""
+        frames, box = self._checked(inputs)
+        state = self.cell.initial_state(frames[:, 0], ops.cast(box, "float32"))
+        steps, _ = unroll(self.cell.step, state, frames)
+        boxes = steps.pop("box")  # [B, T, 4]
+        return {"boxes": boxes, **steps}
+
+    def _checked(self, inputs: Any) -> tuple[Tensor, Tensor]:
+        if not isinstance(inputs, dict) or not {"frames", "box"} <= inputs.keys():
+            found = sorted(inputs) if isinstance(inputs, dict) else type(inputs)
+            raise ValueError(
+                "A tracker's input must be a dict with 'frames' [B, T, H, W, C] and "
+                f"'box' [B, 4]. Received: {found}"
+            )
+        frames, box = inputs["frames"], inputs["box"]
+        shape = tuple(frames.shape)
+        if len(shape) != 5 or shape[-1] not in (None, self.channels):
+            raise ValueError(
+                "`frames` must have shape [batch, time, height, width, "
+                f"{self.channels}]. Received: frames.shape={shape}"
+            )
+        if 0 in shape[1:4]:
+            raise ValueError(f"`frames` must not be empty. Received: shape={shape}")
+        if len(box.shape) != 2 or box.shape[-1] != 4:
+            raise ValueError(
+                "`box` must have shape [batch, 4], x, y, w, h in pixels. "
+                f"Received: box.shape={tuple(box.shape)}"
+            )
+        return frames, box
+
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, Tensor]:
+        """Loss, IoU and centre error; the first frame, whose box is given, aside."""
+        boxes, present = targets(y)
+        found = y_pred["boxes"][:, 1:]
+        if sample_weight is not None:
+            weight = ops.cast(ops.reshape(sample_weight, (-1, 1)), "float32")
+            present = present * weight
+        for metric in (self.iou, self.center_error):
+            metric.update_state(boxes[:, 1:], found, present[:, 1:])
+        return self.get_metrics_result()
+
+    def export(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """Keras's `export`; by default for any batch, length and size of frames."""
+        if len(args) < 3 and kwargs.get("input_signature") is None:
+            frames = keras.InputSpec(
+                shape=(None, None, None, None, self.channels), dtype="float32"
+            )
+            box = keras.InputSpec(shape=(None, 4), dtype="float32")
+            kwargs["input_signature"] = [{"frames": frames, "box": box}]
+        super().export(filepath, *args, **kwargs)
+
+
+def targets(y: Any) -> tuple[Tensor, Tensor]:
+    """Boxes `[B, T, 4]`, finite, and where they count `[B, T]`, 0 or 1."""
+    if not isinstance(y, dict) or "boxes" not in y:
+        found = sorted(y) if isinstance(y, dict) else type(y)
+        raise ValueError(
+            "A tracker's targets must be a dict with 'boxes' [B, T, 4], and "
+            f"'present' [B, T] if the object is not in all frames. Received: {found}"
+        )
+    boxes = ops.cast(y["boxes"], "float32")
+    present = ops.ones_like(boxes[..., 0])
+    if "present" in y:
+        present = ops.cast(y["present"], "float32")
+    anywhere = ops.convert_to_tensor(ANYWHERE, "float32")
+    return ops.where(present[..., None] > 0, boxes, anywhere), present
+
+
+def image_size(frame: Tensor) -> tuple[Any, Any]:
+    """Height and width of `[B, H, W, C]`: numbers, or float tensors when unknown."""
+    height, width = ops.shape(frame)[1:3]
+    return tuple(  # type: ignore[return-value]
+        n if isinstance(n, int) else ops.cast(n, "float32") for n in (height, width)
+    )
+
+
+def scaled_glimpse(glimpse: Tensor, images: Tensor) -> Tensor:
+    """A glimpse in 0..1, of images that may be uint8."""
+    if keras.backend.is_int_dtype(images.dtype):
+        return glimpse / 255.0
+    return glimpse
