@@ -1,10 +1,12 @@
 """Data sets as NumPy arrays behind `keras.utils.PyDataset`, and a game."""
 
+from keras_attend.datasets.bouncing_balls import BouncingBalls
 from keras_attend.datasets.catch import Catch, Games
 from keras_attend.datasets.cluttered_digits import ClutteredDigits, cluttered_mnist
 from keras_attend.datasets.digits import Digits, mnist, sample_digits
 
 __all__ = [
+    "BouncingBalls",
     "Catch",
     "ClutteredDigits",
     "Digits",
