@@ -4,6 +4,7 @@ from keras_attend.datasets.bouncing_balls import BouncingBalls
 from keras_attend.datasets.catch import Catch, Games
 from keras_attend.datasets.cluttered_digits import ClutteredDigits, cluttered_mnist
 from keras_attend.datasets.digits import Digits, mnist, sample_digits
+from keras_attend.datasets.moving_digits import MovingDigits
 
 __all__ = [
     "BouncingBalls",
@@ -11,6 +12,7 @@ __all__ = [
     "ClutteredDigits",
     "Digits",
     "Games",
+    "MovingDigits",
     "cluttered_mnist",
     "mnist",
     "sample_digits",
