@@ -1,0 +1,223 @@
+"""Balls that bounce in a box: RATM's first task (Kahou et al. 2015, section 6.1).
+
+The data are Sutskever et al.'s ("The Recurrent Temporal Restricted Boltzmann
+Machine", 2008): in RATM 32 frames of 20x20 pixels with one ball. They are made on the
+fly, no clip twice.
+
+Everything that moves does so in the original's box, `SIDE` wide whatever the number
+of pixels; frames and boxes are in pixels.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_attend.arguments import check_positive_integers
+
+Array = NDArray[Any]
+Batch = tuple[dict[str, Array], dict[str, Array]]
+
+SIDE = 10.0  # of the box
+SPEED = 0.5  # of all balls together, in box units a frame
+STEPS = 2  # of the simulation in a frame
+ATTEMPTS = 10_000  # at placing balls apart
+
+
+class Clips(keras.utils.PyDataset, ABC):
+    """Batches of short made-up videos with a box in each frame.
+
+    A subclass draws them. What a batch holds depends on `(seed, epoch, index)` alone,
+    drawn from a stream that NumPy promises never to change.
+
+    Args:
+        batch_size: clips in a batch.
+        batches: of an epoch.
+        frames: of a clip, $T$.
+        seed: of the draws; give an evaluation one that no training has.
+        **kwargs: of `keras.utils.PyDataset` (`workers`, ...).
+
+    Yields what trackers take and what they are to find:
+    `({"frames": [B, T, H, W, 1], "box": [B, 4]}, {"boxes": [B, T, 4], "present":
+    [B, T]})`. Boxes are `xywh` in pixels, the first is the input's; the object is
+    always present.
+    """
+
+    def __init__(
+        self, batch_size: int, batches: int, frames: int, seed: int = 0, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        check_positive_integers(batch_size=batch_size, batches=batches, frames=frames)
+        self.batch_size = batch_size
+        self.batches = batches
+        self.frames = frames
+        self.seed = seed
+        self.epoch = 0
+
+    @abstractmethod
+    def draw(self, random: np.random.RandomState) -> tuple[Array, dict[str, Array]]:
+        """Frames `[B, T, H, W, 1]` and targets, among them `boxes` `[B, T, 4]`."""
+
+    def on_epoch_end(self) -> None:
+        """Go on to the next epoch's clips."""
+        self.epoch += 1
+
+    def __len__(self) -> int:
+        return self.batches
+
+    def __getitem__(self, index: int) -> Batch:
+        if not 0 <= index < len(self):
+            raise IndexError(f"There are {len(self)} batches. Received: index={index}")
+        entropy = np.random.SeedSequence([self.seed, self.epoch, index])
+        random = np.random.RandomState(np.random.MT19937(entropy))
+        frames, targets = self.draw(random)
+        present = np.ones(frames.shape[:2], "float32")
+        inputs = {"frames": frames, "box": targets["boxes"][:, 0]}
+        return inputs, {**targets, "present": present}
+
+
+class BouncingBalls(Clips):
+    r"""Clips of a ball that flies straight and bounces elastically.
+
+    Ball $n$ at $c_n$ lights the point $p$ of the box by
+
+    $$I(p) = \min\Big(1, \sum_n \exp\big(-(|p - c_n|^2 / r^2)^4\big)\Big)$$
+
+    sampled at the middle of each pixel. Its box is the square of side $2 r$ whose
+    centre is the ball's, as everywhere with pixel $i$ at coordinate $i$: it lies
+    between $-1/2$ and `size` $- 1/2$.
+
+    Balls start anywhere, apart from each other, in uniform directions. As in the
+    original the squares of all speeds add up to $0.5^2$, so that a single ball makes
+    0.5 box units a frame (a pixel at 20x20). Unlike there, a ball turns where it
+    touches a wall, not after it has flown through it, and may start near any wall.
+
+    Args:
+        batch_size: clips in a batch.
+        batches: of an epoch.
+        frames: of a clip.
+        size: side of a frame in pixels.
+        radius: $r$ of a ball, in a box of side 10.
+        balls: how many; the first one is to be tracked.
+        seed: of the draws; give an evaluation one that no training has.
+        **kwargs: of `keras.utils.PyDataset`.
+
+    Yields what `Clips` says, frames as float32 in [0, 1].
+    """
+
+    def __init__(
+        self,
+        batch_size: int = 128,
+        batches: int = 100,
+        frames: int = 32,
+        size: int = 20,
+        radius: float = 1.2,
+        balls: int = 1,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(batch_size, batches, frames, seed, **kwargs)
+        check_positive_integers(size=size, balls=balls)
+        if not 0 < radius < SIDE / 2:
+            raise ValueError(
+                f"`radius` must be positive and less than {SIDE / 2}, half the box. "
+                f"Received: radius={radius}"
+            )
+        self.size = size
+        self.radius = radius
+        self.balls = balls
+
+    def draw(self, random: np.random.RandomState) -> tuple[Array, dict[str, Array]]:
+        """Frames `[B, T, size, size, 1]` and boxes `[B, T, 4]`."""
+        place = place_balls(random, self.batch_size, self.balls, self.radius)
+        speed = random.standard_normal(place.shape)
+        speed *= SPEED / np.sqrt((speed**2).sum((1, 2), keepdims=True))
+        centers, _ = bounce(place, speed, self.frames, self.radius)
+        frames = draw_balls(centers, self.size, self.radius)
+        pixel = self.size / SIDE
+        corner = (centers[:, :, 0] - self.radius) * pixel - 0.5  # [B, T, 2]
+        side = np.full_like(corner, 2 * self.radius * pixel)
+        boxes = np.concatenate([corner, side], -1).astype("float32")
+        return frames, {"boxes": boxes}
+
+
+def place_balls(
+    random: np.random.RandomState, count: int, balls: int, radius: float
+) -> Array:
+    """Centres `[B, N, 2]` of balls that touch neither a wall nor each other."""
+    place = np.empty((count, balls, 2))
+    bad = np.arange(count)
+    first, second = np.triu_indices(balls, k=1)
+    for _ in range(ATTEMPTS):
+        place[bad] = random.uniform(radius, SIDE - radius, (len(bad), balls, 2))
+        between = place[bad][:, first] - place[bad][:, second]  # [bad, pairs, 2]
+        apart = ((between**2).sum(-1) >= (2 * radius) ** 2).all(-1)
+        bad = bad[~apart]
+        if not len(bad):
+            return place
+    raise ValueError(
+        f"So many balls found no room in a box of side {SIDE}: make them fewer or "
+        f"smaller. Received: balls={balls}, radius={radius}"
+    )
+
+
+def bounce(
+    place: Array, speed: Array, frames: int, radius: float
+) -> tuple[Array, Array]:
+    """Fly on from centres `[B, N, 2]` at speeds `[B, N, 2]` (box units a frame).
+
+    Returns:
+        Centres and speeds in each frame, `[B, T, N, 2]` both, the given ones first.
+    """
+    places = np.empty((len(place), frames, *place.shape[1:]))
+    speeds = np.empty_like(places)
+    for t in range(frames):
+        places[:, t], speeds[:, t] = place, speed
+        for _ in range(STEPS):
+            place = place + speed / STEPS
+            place, speed = _off_walls(place, speed, radius)
+            speed = _off_each_other(place, speed, radius)
+    return places, speeds
+
+
+def _off_walls(place: Array, speed: Array, radius: float) -> tuple[Array, Array]:
+    """Fold back what flew beyond a wall, and turn it; exact, however fast it is."""
+    room = SIDE - 2 * radius
+    lap = (place - radius) % (2 * room)
+    turned = lap > room
+    place = radius + np.where(turned, 2 * room - lap, lap)
+    return place, np.where(turned, -speed, speed)
+
+
+def _off_each_other(place: Array, speed: Array, radius: float) -> Array:
+    """Equal balls that meet exchange their speeds along the line between them."""
+    speed = speed.copy()
+    for i in range(place.shape[1]):
+        for j in range(i):
+            line = place[:, i] - place[:, j]  # [B, 2]
+            distance = np.sqrt((line**2).sum(-1, keepdims=True))
+            line = line / np.maximum(distance, 1e-12)
+            nearing = ((speed[:, i] - speed[:, j]) * line).sum(-1, keepdims=True)
+            # Two that overlap but part have met already.
+            meet = (distance < 2 * radius) & (nearing < 0)
+            change = np.where(meet, nearing * line, 0.0)
+            speed[:, i] -= change
+            speed[:, j] += change
+    return speed
+
+
+def draw_balls(centers: Array, size: int, radius: float) -> Array:
+    """Frames `[B, T, size, size, 1]` of balls at `[B, T, N, 2]`, float32 in [0, 1]."""
+    grid = ((np.arange(size) + 0.5) * SIDE / size).astype("float32")
+    frames = np.zeros((*centers.shape[:2], size, size), "float32")
+    for n in range(centers.shape[2]):
+        center = centers[:, :, n].astype("float32")  # [B, T, 2]
+        square = ((grid - center[..., None]) / np.float32(radius)) ** 2
+        far = square[:, :, 1, :, None] + square[:, :, 0, None, :]
+        far *= far
+        far *= far
+        np.negative(far, out=far)
+        frames += np.exp(far, out=far)
+    return np.minimum(frames, 1, out=frames)[..., None]

@@ -1,0 +1,192 @@
+"""Digits that walk about a canvas: RATM's second task (Kahou et al. 2015, 6.2).
+
+A 28x28 digit on a black canvas of 100x100 pixels, for 30 frames, alone or with others
+("multi": two digits). The first one is to be tracked.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_attend.arguments import check_choice
+from keras_attend.datasets.bouncing_balls import Clips
+
+Array = NDArray[Any]
+Walk = Callable[[np.random.RandomState, int, int, int], Array]
+
+PUSH = 15  # pixels a frame, at most, of a walk
+
+
+class MovingDigits(Clips):
+    """Clips of digits drawn at random, each on a walk of its own.
+
+    The box is the digit's whole tile, 28x28 for MNIST, at the pixel in whose row and
+    column its top-left corner is. Where digits meet, the brighter pixel stays.
+
+    Args:
+        images: the digits, `[N, H, H, 1]` uint8.
+        labels: `[N]`, integers.
+        batch_size: clips in a batch.
+        batches: of an epoch.
+        frames: of a clip.
+        side: of the canvas, in pixels.
+        distractors: how many digits besides the one to be tracked; of any class,
+            and in front of it as often as behind.
+        walk: "momentum", the paper's (`momentum_walk`), or "published", that of the
+            authors' code, which jumps (`published_walk`).
+        seed: of the draws; give an evaluation one that no training has.
+        **kwargs: of `keras.utils.PyDataset`.
+
+    Yields what `Clips` says, frames as uint8, and among the targets `"labels"` `[B]`
+    int32 of the digits to be tracked.
+    """
+
+    def __init__(
+        self,
+        images: Array,
+        labels: Array,
+        batch_size: int = 32,
+        batches: int = 100,
+        frames: int = 30,
+        side: int = 100,
+        distractors: int = 0,
+        walk: str = "momentum",
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(batch_size, batches, frames, seed, **kwargs)
+        images, labels = np.asarray(images), np.asarray(labels)
+        shape, tile = images.shape, images.shape[1:2]
+        if shape != (*shape[:1], *tile, *tile, 1) or images.dtype != np.uint8:
+            raise ValueError(
+                "`images` must be uint8 of shape [N, H, H, 1]. Received: "
+                f"images.dtype={images.dtype}, images.shape={shape}"
+            )
+        if labels.shape != shape[:1] or not len(labels):
+            raise ValueError(
+                "`labels` must hold one number for each of `images`, and there must "
+                f"be some. Received: images.shape={shape}, labels.shape={labels.shape}"
+            )
+        if side <= tile[0] + PUSH:
+            raise ValueError(
+                f"`side` must be more than the images' own and {PUSH} pixels, the "
+                f"longest step. Received: side={side}, images.shape={shape}"
+            )
+        if distractors < 0:
+            raise ValueError(
+                "`distractors` must not be negative. "
+                f"Received: distractors={distractors}"
+            )
+        check_choice("walk", walk, tuple(WALKS))
+        self.images = images
+        self.labels = labels.astype("int32")
+        self.side = side
+        self.distractors = distractors
+        self.walk = walk
+
+    def draw(self, random: np.random.RandomState) -> tuple[Array, dict[str, Array]]:
+        """Frames `[B, T, side, side, 1]`, boxes `[B, T, 4]` and labels `[B]`."""
+        count, digits = self.batch_size, 1 + self.distractors
+        rows = random.randint(len(self.images), size=(count, digits))
+        tile = self.images.shape[1]
+        room = self.side - tile
+        places = WALKS[self.walk](random, count * digits, self.frames, room)
+        places = places.reshape(count, digits, self.frames, 2)
+        frames = draw_digits(self.images[rows, ..., 0], places, self.side)
+        boxes = np.empty((count, self.frames, 4), "float32")
+        boxes[..., :2] = places[:, 0, :, ::-1]
+        boxes[..., 2:] = tile
+        return frames, {"boxes": boxes, "labels": self.labels[rows[:, 0]]}
+
+
+def momentum_walk(
+    random: np.random.RandomState, count: int, frames: int, room: int
+) -> Array:
+    r"""A random walk with momentum, as the paper has it.
+
+    $$v_t = 0.9\, v_{t-1} + 0.1\, d_t, \qquad p_{t+1} = p_t + v_t, \qquad
+      d_t \sim U\{-15..14\}$$
+
+    for rows and columns alike; $v_{-1}$ is drawn as $d$ is, so that a digit starts
+    fast and slows down to about two pixels a frame. At a wall it turns round. (The
+    paper does not say how $d$ and the first speed are drawn: as in the code.)
+    Positions are rounded to pixels, the walk is not.
+
+    Args:
+        random: what is drawn from.
+        count: of walks.
+        frames: of each.
+        room: the last row and column that a tile's top-left corner may have.
+
+    Returns:
+        Row and column of the corner, `[count, frames, 2]` int32.
+    """
+    place = random.uniform(0, 1, (count, 2)) * room
+    speed = _push(random, count).astype("float64")
+    places = np.empty((count, frames, 2), "int32")
+    for t in range(frames):
+        places[:, t] = np.rint(place)
+        speed = 0.9 * speed + 0.1 * _push(random, count)
+        lap = (place + speed) % (2 * room)
+        turned = lap > room
+        place = np.where(turned, 2 * room - lap, lap)
+        speed = np.where(turned, -speed, speed)
+    return places
+
+
+def published_walk(
+    random: np.random.RandomState, count: int, frames: int, room: int
+) -> Array:
+    r"""The walk of the authors' code, number for number.
+
+    $$p_{t+1} = \mathrm{trunc}(p_t + 0.1\, d_t + 0.9\, d_{t-1}), \qquad
+      d_t \sim U\{-15..14\}$$
+
+    It adds up pushes where a momentum would add up speeds: a digit jumps up to 15
+    pixels a frame, now here, now there. What steps beyond the last place $m$ comes
+    back to $m - (p \bmod m)$, before the first to $-p$. $m$ is one less than there
+    is room for, so that the last row and column stay black.
+
+    Takes and returns what `momentum_walk` does; draws in the authors' order.
+    """
+    last = room - 1
+    place = random.randint(room, size=(count, 2))
+    push = _push(random, count)
+    places = np.empty((count, frames, 2), "int32")
+    for t in range(frames):
+        places[:, t] = place
+        before, push = push, _push(random, count)
+        place = np.trunc(place + 0.1 * push + 0.9 * before).astype("int64")
+        place = np.where(place > last, last - place % last, place)
+        place = np.where(place < 0, -place, place)
+    return places
+
+
+WALKS: dict[str, Walk] = {"momentum": momentum_walk, "published": published_walk}
+
+
+def _push(random: np.random.RandomState, count: int) -> Array:
+    return random.randint(-PUSH, PUSH, size=(count, 2))
+
+
+def draw_digits(digits: Array, places: Array, side: int) -> Array:
+    """Frames `[B, T, side, side, 1]` of N digits each.
+
+    Args:
+        digits: `[B, N, H, W]`.
+        places: row and column of their top-left corners, `[B, N, T, 2]` integers.
+        side: of the canvas.
+    """
+    count, number, height, width = digits.shape
+    frames = np.zeros((count, places.shape[2], side, side), digits.dtype)
+    # Each tile that a canvas has: [B, T, rows, columns, H, W], a view.
+    tiles = np.lib.stride_tricks.sliding_window_view(
+        frames, (height, width), axis=(2, 3), writeable=True
+    )
+    clip, frame = np.ogrid[:count, : places.shape[2]]
+    for n in range(number):
+        at = (clip, frame, places[:, n, :, 0], places[:, n, :, 1])  # [B, T] each
+        tiles[at] = np.maximum(tiles[at], digits[:, n, None])
+    return frames[..., None]
