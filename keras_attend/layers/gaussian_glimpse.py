@@ -104,7 +104,9 @@ class GaussianGlimpse(keras.layers.Layer):
         """`function` of the smallest windows that cover every sample, or of all."""
         lengths = ops.shape(images)[1:3]
         windows, covers = [], []
-        for bucket in self._buckets:
+        # JAX exports sizes as symbols, of which no window can be cut.
+        known = all(isinstance(n, int) or ops.is_tensor(n) for n in lengths)
+        for bucket in self._buckets if known else ():
             h, w = (_smaller(*pair) for pair in zip(bucket, lengths, strict=True))
             # A window nearly as large as the image saves nothing.
             worth = (2 if self.crop == "auto" else 1) * h * w < lengths[0] * lengths[1]
