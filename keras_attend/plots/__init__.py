@@ -1,0 +1,10 @@
+"""Pictures: where a model looked, what it saw, how it learned.
+
+matplotlib (extra `plots`) is imported when the first picture is drawn.
+"""
+
+from keras_attend.plots.games import animate_games
+from keras_attend.plots.glimpses import plot_glimpses
+from keras_attend.plots.history import plot_history
+
+__all__ = ["animate_games", "plot_glimpses", "plot_history"]
