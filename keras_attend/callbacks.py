@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_attend.arguments import check_positive_integers
+
 
 class Checkpoint(keras.callbacks.Callback):
     """Keep the whole model, optimizer and all, so that a killed training goes on.
@@ -76,6 +78,40 @@ class Checkpoint(keras.callbacks.Callback):
         }
         _notes_path(self.path).write_text(json.dumps(notes) + "\n")
         self._last = time.monotonic()
+
+
+class LengthCurriculum(keras.callbacks.Callback):
+    """Clips that grow longer while a tracker learns.
+
+    Sets `data.judged`, the number of frames of a clip that are judged, beyond which
+    `present` is 0: `first` at the start, and `step` more every `every` epochs. RATM's
+    authors add a frame every 20 epochs up to 30, HART's every 13. (The tail is
+    computed all the same: a shape that changes would be compiled each time.)
+
+    Args:
+        data: the training data, such as `datasets.BouncingBalls`; its clips have
+            `data.frames` frames.
+        first: how many are judged at the start.
+        every: epochs at each length.
+        step: frames added each time.
+    """
+
+    def __init__(self, data: Any, first: int, every: int = 1, step: int = 1) -> None:
+        super().__init__()
+        check_positive_integers(first=first, every=every, step=step)
+        if first > data.frames:
+            raise ValueError(
+                "`first` must be at most the length of the data's clips, "
+                f"{data.frames} frames. Received: first={first}"
+            )
+        self.data, self.first = data, first
+        self.every, self.step = every, step
+        self.on_epoch_begin(0)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Set the epoch's length; epochs are counted from 0."""
+        length = self.first + epoch // self.every * self.step
+        self.data.judged = min(self.data.frames, length)
 
 
 def _seeds(model: keras.Model) -> list[Any]:

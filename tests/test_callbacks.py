@@ -12,9 +12,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_attend.callbacks import Checkpoint
-from keras_attend.datasets import Digits
-from keras_attend.models import RAM
+from keras_attend.callbacks import Checkpoint, LengthCurriculum
+from keras_attend.datasets import BouncingBalls, Digits
+from keras_attend.models import RAM, RATM
 
 RECIPES = Path(__file__).parents[1] / "zoo"
 
@@ -61,6 +61,25 @@ def test_saves_at_times(tmp_path):
     checkpoint._save = lambda: saves.append(int(model.optimizer.iterations))
     model.fit(data(), epochs=2, verbose=0, callbacks=[checkpoint])
     assert saves == [3, 6, 6]  # each epoch, and the end
+
+
+def test_length_curriculum(quick):
+    """Two frames, then three, then the four that there are; `fit` sees them."""
+    data = BouncingBalls(batch_size=2, batches=2, frames=4)
+    seen = []
+
+    class Spy(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append((data.judged, data[0][1]["present"].sum()))
+
+    model = RATM(5, 4)
+    model.compile()
+    curriculum = LengthCurriculum(data, first=2, every=2)
+    assert data.judged == 2
+    model.fit(data, epochs=7, verbose=0, callbacks=[curriculum, Spy()])
+    assert seen == [(n, 2 * n) for n in (2, 2, 3, 3, 4, 4, 4)]
+    with pytest.raises(ValueError, match="at most the length"):
+        LengthCurriculum(data, first=5)
 
 
 def test_bad_path():

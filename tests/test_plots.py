@@ -4,8 +4,8 @@ import pytest
 from keras import ops
 
 from keras_attend import plots
-from keras_attend.datasets import Catch
-from keras_attend.models import RAM, RAMAgent
+from keras_attend.datasets import BouncingBalls, Catch
+from keras_attend.models import RAM, RATM, RAMAgent
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -103,3 +103,41 @@ def test_animate_games(tmp_path):
         assert (np.asarray(animation.convert("L")) != first).any()
     with pytest.raises(ValueError, match=r"must end in \.gif"):
         plots.animate_games(agent, tmp_path / "games.mp4")
+
+
+def test_plot_track(tmp_path):
+    """A column a frame: the boxes above, the glimpse below."""
+    inputs, targets = BouncingBalls(batch_size=1, batches=1, frames=9)[0]
+    model = RATM(7, 4, scale=2.0)
+    frames, boxes = inputs["frames"][0], targets["boxes"][0]
+    figure = plots.plot_track(
+        model, frames, boxes, columns=4, path=tmp_path / "track.png"
+    )
+    assert (tmp_path / "track.png").stat().st_size > 5_000
+    above, below = np.array(figure.axes).reshape(2, 4)
+    titles = [axis.get_title() for axis in above]
+    assert titles == ["frame 1", "frame 4", "frame 6", "frame 9"]
+    # Box, truth and a window twice as wide.
+    assert all(len(axis.patches) == 3 for axis in above)
+    widths = [patch.get_width() for patch in above[0].patches]
+    np.testing.assert_allclose(widths, [9.6, 4.8, 4.8], atol=1e-3)
+    assert below[0].images[0].get_array().shape == (7, 7)
+    # With the first box alone, and a colour video of one frame.
+    colour = RATM(7, 4, channels=3)
+    figure = plots.plot_track(colour, frames[:1].repeat(3, -1), boxes[0])
+    assert len(figure.axes[0].patches) == 1
+    for bad in (boxes[:3], boxes[0, :2]):
+        with pytest.raises(ValueError, match="`boxes` must have shape"):
+            plots.plot_track(model, frames, bad)
+    with pytest.raises(ValueError, match="`frames` must have shape"):
+        plots.plot_track(model, frames[..., 0], boxes)
+
+
+def test_plot_iou(tmp_path):
+    curves = {"RATM": [1.0, 0.8, 0.6], "static box": [1.0, 0.4, np.nan]}
+    figure = plots.plot_iou(curves, path=tmp_path / "iou.png", title="Balls")
+    (axis,) = figure.axes
+    labels = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert labels == ["RATM (0.800)", "static box (0.700)"]
+    with pytest.raises(ValueError, match="at least one"):
+        plots.plot_iou({})

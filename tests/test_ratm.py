@@ -193,10 +193,10 @@ def test_export(trained, tmp_path):
 
     model, x, _, _ = trained
     model.export(tmp_path / "saved", verbose=False)
-    served = tf.saved_model.load(str(tmp_path / "saved")).serve
-    found = served({name: tf.constant(value[:3]) for name, value in x.items()})
+    loaded = tf.saved_model.load(str(tmp_path / "saved"))
+    found = loaded.serve({name: tf.constant(value[:3]) for name, value in x.items()})
     np.testing.assert_allclose(found["boxes"], numpy(model(x)["boxes"])[:3], atol=1e-3)
-    found = served(
+    found = loaded.serve(
         {"frames": tf.zeros((1, 7, 20, 31, 1)), "box": tf.constant([[2.0, 3, 9, 9]])}
     )
     assert found["boxes"].shape == (1, 7, 4) and np.isfinite(found["boxes"]).all()

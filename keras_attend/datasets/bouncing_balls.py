@@ -41,8 +41,9 @@ class Clips(keras.utils.PyDataset, ABC):
 
     Yields what trackers take and what they are to find:
     `({"frames": [B, T, H, W, 1], "box": [B, 4]}, {"boxes": [B, T, 4], "present":
-    [B, T]})`. Boxes are `xywh` in pixels, the first is the input's; the object is
-    always present.
+    [B, T]})`. Boxes are `xywh` in pixels, the first is the input's. The object is
+    always there; `present` is 0 from frame `judged` on, which is `frames` unless a
+    `callbacks.LengthCurriculum` sets it.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class Clips(keras.utils.PyDataset, ABC):
         check_positive_integers(batch_size=batch_size, batches=batches, frames=frames)
         self.batch_size = batch_size
         self.batches = batches
-        self.frames = frames
+        self.frames = self.judged = frames
         self.seed = seed
         self.epoch = 0
 
@@ -74,6 +75,7 @@ class Clips(keras.utils.PyDataset, ABC):
         random = np.random.RandomState(np.random.MT19937(entropy))
         frames, targets = self.draw(random)
         present = np.ones(frames.shape[:2], "float32")
+        present[:, self.judged :] = 0
         inputs = {"frames": frames, "box": targets["boxes"][:, 0]}
         return inputs, {**targets, "present": present}
 

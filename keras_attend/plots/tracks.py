@@ -1,0 +1,130 @@
+"""Where a tracker looks, and how well it follows."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_attend.plots.common import (
+    FIRST,
+    LAST,
+    PATH,
+    bare,
+    displayable,
+    finish,
+    pyplot,
+)
+
+
+def plot_track(
+    model: keras.Model,
+    frames: Any,
+    boxes: Any,
+    *,
+    columns: int = 8,
+    path: str | Path | None = None,
+) -> Any:
+    """What a tracker makes of a clip (as in RATM's figures 7, 8, 10 and 11).
+
+    Above, frames spread evenly over the clip, with the tracker's box (green), the true
+    one (red, dashed) and the window it looks through (blue, dotted) where that differs
+    from the box; below, what it saw.
+
+    Args:
+        model: a tracker, such as `models.RATM`.
+        frames: `[T, H, W, C]`.
+        boxes: the true ones, `[T, 4]`, or the first one, `[4]`. NaN draws nothing.
+        columns: how many frames to show.
+        path: write the picture there.
+
+    Returns:
+        The matplotlib figure.
+    """
+    plt = pyplot()
+    frames, boxes = np.asarray(frames), np.asarray(boxes, "float32")
+    if frames.ndim != 4 or len(frames) == 0:
+        raise ValueError(
+            "`frames` must have shape [T, H, W, C] with T > 0. "
+            f"Received: frames.shape={frames.shape}"
+        )
+    if boxes.shape not in ((4,), (len(frames), 4)):
+        raise ValueError(
+            "`boxes` must have shape [T, 4], or [4] for the first frame's alone. "
+            f"Received: boxes.shape={boxes.shape}, frames.shape={frames.shape}"
+        )
+    truth = boxes if boxes.ndim == 2 else None
+    first = boxes.reshape(-1, 4)[:1]
+    seen = model({"frames": frames[None], "box": first}, training=False)
+    seen = {name: ops.convert_to_numpy(x)[0] for name, x in seen.items()}
+    shown = np.unique(
+        np.linspace(0, len(frames) - 1, min(columns, len(frames))).round().astype(int)
+    )
+    height, width = frames.shape[1:3]
+    wide = 1.6 * max(1.0, width / height)
+    figure, axes = plt.subplots(
+        1 + ("glimpse" in seen),
+        len(shown),
+        figsize=(wide * len(shown), 1.9 + 1.5 * ("glimpse" in seen)),
+        squeeze=False,
+        layout="constrained",
+    )
+    for axis, t in zip(axes[0], shown, strict=True):
+        axis.imshow(displayable(frames[t]), cmap="gray", vmin=0, vmax=1)
+        axis.set_title(f"frame {t + 1}", fontsize=9)
+        if "window" in seen:
+            window = _edges(seen["window"][t], seen["glimpse"].shape[1:3])
+            if not np.allclose(window, seen["boxes"][t], atol=0.5):
+                _draw_box(axis, window, LAST, ":")
+        if truth is not None:
+            _draw_box(axis, truth[t], FIRST, "--")
+        _draw_box(axis, seen["boxes"][t], PATH, "-")
+        axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+        bare(axis)
+    if "glimpse" in seen:
+        for axis, t in zip(axes[1], shown, strict=True):
+            axis.imshow(displayable(seen["glimpse"][t]), cmap="gray", vmin=0, vmax=1)
+            bare(axis)
+    return finish(figure, path)
+
+
+def plot_iou(
+    curves: Mapping[str, Any], *, path: str | Path | None = None, title: str = ""
+) -> Any:
+    """Overlap over time, a line for each tracker.
+
+    Args:
+        curves: mean IoU `[T]` by name.
+        path: write the picture there.
+        title: above it.
+    """
+    plt = pyplot()
+    if not curves:
+        raise ValueError(f"`curves` must hold at least one. Received: {curves}")
+    figure, axis = plt.subplots(figsize=(6, 3.2), layout="constrained")
+    for name, curve in curves.items():
+        curve = np.asarray(curve)
+        label = f"{name} ({np.nanmean(curve):.3f})"
+        axis.plot(np.arange(1, 1 + len(curve)), curve, label=label)
+    axis.set(xlabel="frame", ylabel="mean IoU", ylim=(0, 1), title=title)
+    axis.grid(alpha=0.3)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False)
+    return finish(figure, path)
+
+
+def _edges(window: Any, size: tuple[int, int]) -> Any:
+    """A window's grid as a box `xywh`."""
+    center_y, center_x, d_y, d_x = window[:4]
+    h, w = abs(d_y) * (size[0] - 1), abs(d_x) * (size[1] - 1)
+    return np.array([center_x - w / 2, center_y - h / 2, w, h])
+
+
+def _draw_box(axis: Any, box: Any, colour: str, style: str) -> None:
+    if np.isfinite(box).all():
+        x, y, w, h = box
+        axis.add_patch(
+            pyplot().Rectangle((x, y), w, h, fill=False, ec=colour, ls=style, lw=1.4)
+        )
