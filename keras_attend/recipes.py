@@ -16,7 +16,9 @@ from keras_attend.zoo.results import Result, write_results
 from keras_attend.zoo.saving import save_preset
 
 
-def parser(doc: str | None, preset: Path, epochs: int) -> argparse.ArgumentParser:
+def parser(
+    doc: str | None, preset: Path, epochs: int | None = None
+) -> argparse.ArgumentParser:
     """The flags of a recipe.
 
     Args:

@@ -19,7 +19,7 @@ from typing import Any
 
 import keras
 import page
-from rows import ROWS, Row, data, held_out, make
+from rows import EPOCHS, ROWS, Row, data, held_out, make
 
 import keras_attend as ka
 from keras_attend import recipes
@@ -33,7 +33,10 @@ def measure(row: Row, args: argparse.Namespace) -> dict[str, Any]:
     keras.utils.set_random_seed(args.seed)
     digits = data(row, args.seed, args.validate)
     path = args.runs / f"{row.key}_{args.seed}.keras"
-    model = recipes.fit(lambda batches: make(row, batches), digits, path, args)
+    epochs = args.epochs or EPOCHS[row.table]
+    model = recipes.fit(
+        lambda batches: make(row, batches), digits, path, args, epochs=epochs
+    )
     images, labels = held_out(row, "validation" if args.validate else "test")
     single = ka.evaluation.error_percent(model, images, labels)
     found = {
@@ -42,7 +45,7 @@ def measure(row: Row, args: argparse.Namespace) -> dict[str, Any]:
         "max": round(float(single.max()), 3),
         "n": len(single),
         "parameters": model.count_params(),
-        "epochs": args.epochs,
+        "epochs": epochs,
         "seconds": round(Checkpoint.seconds_spent(path)),
         "commit": ka.evaluation.commit(),
     }
@@ -60,7 +63,7 @@ def measure(row: Row, args: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     """Train what is missing, measure it, write the page."""
-    parser = recipes.parser(__doc__, HERE, epochs=60)
+    parser = recipes.parser(__doc__, HERE)  # epochs: each table's own
     parser.add_argument("--only", help="a table, or a row's key, such as 2a_ram_6")
     parser.add_argument("--page", action="store_true", help="train nothing")
     args = recipes.parse(parser)

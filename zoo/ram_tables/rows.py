@@ -21,6 +21,7 @@ TITLES = {
     "2a": "60x60 Cluttered Translated MNIST",
     "2b": "100x100 Cluttered Translated MNIST",
 }
+EPOCHS = {"1a": 60, "1b": 40, "2a": 40, "2b": 40}
 FINE = {"size": 8, "scales": 1, "std": 0.11, "policy_weight": 0.01}
 WIDE = {
     "size": 12,
