@@ -6,18 +6,26 @@ from keras_attend.datasets.cluttered_digits import ClutteredDigits, cluttered_mn
 from keras_attend.datasets.digits import Digits, mnist, sample_digits
 from keras_attend.datasets.kth import KTH, KTHFold, KTHSequence
 from keras_attend.datasets.moving_digits import MovingDigits
+from keras_attend.datasets.sequences import Sequence, got10k, otb, read_frames
+from keras_attend.datasets.video_clips import Clips, StillClips
 
 __all__ = [
     "KTH",
     "BouncingBalls",
     "Catch",
+    "Clips",
     "ClutteredDigits",
     "Digits",
     "Games",
     "KTHFold",
     "KTHSequence",
     "MovingDigits",
+    "Sequence",
+    "StillClips",
     "cluttered_mnist",
+    "got10k",
     "mnist",
+    "otb",
+    "read_frames",
     "sample_digits",
 ]

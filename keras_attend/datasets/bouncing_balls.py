@@ -8,17 +8,15 @@ Everything that moves does so in the original's box, `SIDE` wide whatever the nu
 of pixels; frames and boxes are in pixels.
 """
 
-from abc import ABC, abstractmethod
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from keras_attend.arguments import check_positive_integers
+from keras_attend.datasets.clips import ClipBatches
 
 Array = NDArray[Any]
-Batch = tuple[dict[str, Array], dict[str, Array]]
 
 SIDE = 10.0  # of the box
 SPEED = 0.5  # of all balls together, in box units a frame
@@ -26,61 +24,7 @@ STEPS = 2  # of the simulation in a frame
 ATTEMPTS = 10_000  # at placing balls apart
 
 
-class Clips(keras.utils.PyDataset, ABC):
-    """Batches of short made-up videos with a box in each frame.
-
-    A subclass draws them. What a batch holds depends on `(seed, epoch, index)` alone,
-    drawn from a stream that NumPy promises never to change.
-
-    Args:
-        batch_size: clips in a batch.
-        batches: of an epoch.
-        frames: of a clip, $T$.
-        seed: of the draws; give an evaluation one that no training has.
-        **kwargs: of `keras.utils.PyDataset` (`workers`, ...).
-
-    Yields what trackers take and what they are to find:
-    `({"frames": [B, T, H, W, 1], "box": [B, 4]}, {"boxes": [B, T, 4], "present":
-    [B, T]})`. Boxes are `xywh` in pixels, the first is the input's. The object is
-    always there; `present` is 0 from frame `judged` on, which is `frames` unless a
-    `callbacks.LengthCurriculum` sets it.
-    """
-
-    def __init__(
-        self, batch_size: int, batches: int, frames: int, seed: int = 0, **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        check_positive_integers(batch_size=batch_size, batches=batches, frames=frames)
-        self.batch_size = batch_size
-        self.batches = batches
-        self.frames = self.judged = frames
-        self.seed = seed
-        self.epoch = 0
-
-    @abstractmethod
-    def draw(self, random: np.random.RandomState) -> tuple[Array, dict[str, Array]]:
-        """Frames `[B, T, H, W, 1]` and targets, among them `boxes` `[B, T, 4]`."""
-
-    def on_epoch_end(self) -> None:
-        """Go on to the next epoch's clips."""
-        self.epoch += 1
-
-    def __len__(self) -> int:
-        return self.batches
-
-    def __getitem__(self, index: int) -> Batch:
-        if not 0 <= index < len(self):
-            raise IndexError(f"There are {len(self)} batches. Received: index={index}")
-        entropy = np.random.SeedSequence([self.seed, self.epoch, index])
-        random = np.random.RandomState(np.random.MT19937(entropy))
-        frames, targets = self.draw(random)
-        present = np.ones(frames.shape[:2], "float32")
-        present[:, self.judged :] = 0
-        inputs = {"frames": frames, "box": targets["boxes"][:, 0]}
-        return inputs, {**targets, "present": present}
-
-
-class BouncingBalls(Clips):
+class BouncingBalls(ClipBatches):
     r"""Clips of a ball that flies straight and bounces elastically.
 
     Ball $n$ at $c_n$ lights the point $p$ of the box by
@@ -106,7 +50,7 @@ class BouncingBalls(Clips):
         seed: of the draws; give an evaluation one that no training has.
         **kwargs: of `keras.utils.PyDataset`.
 
-    Yields what `Clips` says, frames as float32 in [0, 1].
+    Yields what `clips.ClipBatches` says, frames as float32 in [0, 1].
     """
 
     def __init__(

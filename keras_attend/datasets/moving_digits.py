@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_attend.arguments import check_choice
-from keras_attend.datasets.bouncing_balls import Clips
+from keras_attend.datasets.clips import ClipBatches
 
 Array = NDArray[Any]
 Walk = Callable[[np.random.RandomState, int, int, int], Array]
@@ -19,7 +19,7 @@ Walk = Callable[[np.random.RandomState, int, int, int], Array]
 PUSH = 15  # pixels a frame, at most, of a walk
 
 
-class MovingDigits(Clips):
+class MovingDigits(ClipBatches):
     """Clips of digits drawn at random, each on a walk of its own.
 
     The box is the digit's whole tile, 28x28 for MNIST, at the pixel in whose row and
@@ -39,8 +39,8 @@ class MovingDigits(Clips):
         seed: of the draws; give an evaluation one that no training has.
         **kwargs: of `keras.utils.PyDataset`.
 
-    Yields what `Clips` says, frames as uint8, and among the targets `"labels"` `[B]`
-    int32 of the digits to be tracked.
+    Yields what `clips.ClipBatches` says, frames as uint8, and among the targets
+    `"labels"` `[B]` int32 of the digits to be tracked.
     """
 
     def __init__(

@@ -1,0 +1,70 @@
+"""Batches of short videos, as trackers take them."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_attend.arguments import check_positive_integers
+
+Array = NDArray[Any]
+Batch = tuple[dict[str, Array], dict[str, Array]]
+
+
+class ClipBatches(keras.utils.PyDataset, ABC):
+    """Batches of short videos with a box in each frame.
+
+    A subclass draws them. What a batch holds depends on `(seed, epoch, index)` alone.
+    Pass `shuffle=False` to `fit` for the batches to come in order too.
+
+    Args:
+        batch_size: clips in a batch.
+        batches: of an epoch.
+        frames: of a clip, $T$.
+        seed: of the draws; give an evaluation one that no training has.
+        **kwargs: of `keras.utils.PyDataset` (`workers`, ...).
+
+    Yields what trackers take and what they are to find:
+    `({"frames": [B, T, H, W, C], "box": [B, 4]}, {"boxes": [B, T, 4], "present":
+    [B, T]})`. Boxes are `xywh` in pixels, the first is the input's. `present` is 0
+    where the object is not there, and from frame `judged` on, which is `frames`
+    unless a `callbacks.LengthCurriculum` sets it.
+    """
+
+    def __init__(
+        self, batch_size: int, batches: int, frames: int, seed: int = 0, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        check_positive_integers(batch_size=batch_size, batches=batches, frames=frames)
+        self.batch_size = batch_size
+        self.batches = batches
+        self.frames = self.judged = frames
+        self.seed = seed
+        self.epoch = 0
+
+    @abstractmethod
+    def draw(self, random: Any) -> tuple[Array, dict[str, Array]]:
+        """Frames `[B, T, H, W, C]` and targets, among them `boxes` `[B, T, 4]`."""
+
+    def random(self, index: int) -> Any:
+        """What a batch is drawn from: a stream that NumPy promises never to change."""
+        entropy = np.random.SeedSequence([self.seed, self.epoch, index])
+        return np.random.RandomState(np.random.MT19937(entropy))
+
+    def on_epoch_end(self) -> None:
+        """Go on to the next epoch's clips."""
+        self.epoch += 1
+
+    def __len__(self) -> int:
+        return self.batches
+
+    def __getitem__(self, index: int) -> Batch:
+        if not 0 <= index < len(self):
+            raise IndexError(f"There are {len(self)} batches. Received: index={index}")
+        frames, targets = self.draw(self.random(index))
+        present = targets.get("present", np.ones(frames.shape[:2])).astype("float32")
+        present[:, self.judged :] = 0
+        inputs = {"frames": frames, "box": targets["boxes"][:, 0]}
+        return inputs, {**targets, "present": present}

@@ -1,0 +1,78 @@
+"""The papers' protocols, each under a short fixed name.
+
+Classification (RAM), error in percent on a test set:
+
+* `<data>/single`: one pass for each image, from a uniform first location, each
+  further one at the policy's mean.
+* `<data>/mc10`: ten passes, locations drawn from the policy, answers by the mean of
+  the ten log probabilities: the protocol behind the number that the best-known
+  public code reports.
+* `<data>/single_seeds`: the mean of `single` over training seeds.
+
+`<data>` is `mnist_test` (10,000 images), or `translated_mnist`, `cluttered_mnist`
+(60x60) or `cluttered_mnist_100` (100x100): those images, each once, at places that
+`datasets.cluttered_mnist("test", ...)` fixes. Each is measured several times; `value`
+is the mean, `min` and `max` the spread. Beside each stand the baselines of a policy, by
+the same network and as `single`: "random glimpses" (every location uniform) and
+"unmoving glimpses" (every location the first one).
+
+Catch (RAM), the share of games in which the ball is caught:
+
+* `catch/10000_games`: where to look and what to do at the policies' best, from a
+  uniform first location; five times 10,000 games. Beside it "random play", and an
+  agent of the same size that sees the "whole screen".
+
+Tracking, of one object whose box in the first frame is given; boxes at which the object
+is absent do not count:
+
+* `<data>/<T>_frames`: clips of T frames. `mean_iou` and `center_error_px` over all
+  boxes after the given one, each counting the same.
+* `<data>/<T>_frames_with_first`: the same with the given first box, at which IoU is 1
+  for a tracker that repeats it. (HART's published evaluation counts it.)
+* `<data>/ope`: OTB's one-pass evaluation (Wu et al. 2013) of whole videos, the given
+  box counting as in OTB's toolkit. `success_auc` is the mean over the thresholds 0,
+  0.05, ..., 1 of the share of frames whose IoU exceeds them (so 20/21 at best),
+  `precision_20` the share of frames whose centre is at most 20 pixels off; these,
+  `mean_iou` and `center_error_px` for each video first, then in the mean over videos.
+
+`value` is the mean over training seeds, `min` and `max` their spread. Beside each
+stands the "static box", the tracker that never moves.
+"""
+
+from keras_attend.evaluation.digits import (
+    catch_rate,
+    catch_results,
+    commit,
+    digit_results,
+    error_percent,
+    with_arguments,
+)
+from keras_attend.evaluation.tracking import (
+    ClipScores,
+    OnePass,
+    box_scores,
+    clip_results,
+    one_pass,
+    one_pass_results,
+    opencv_tracker,
+    score_clips,
+    static_box,
+)
+
+__all__ = [
+    "ClipScores",
+    "OnePass",
+    "box_scores",
+    "catch_rate",
+    "catch_results",
+    "clip_results",
+    "commit",
+    "digit_results",
+    "error_percent",
+    "one_pass",
+    "one_pass_results",
+    "opencv_tracker",
+    "score_clips",
+    "static_box",
+    "with_arguments",
+]
