@@ -122,6 +122,12 @@ def test_clip_results():
     assert error.paper is None
     assert (first.metric, first.protocol) == ("mean_iou", "toy/3_frames_with_first")
     assert first.min == round((2 + 2 / 3) / 5, 4)
+    *_, last = evaluation.clip_results(
+        [Model([PREDICTED])], data, data="toy", paper={"last_iou": 0.5}
+    )
+    over_time = evaluation.box_scores(TRUE, PREDICTED, PRESENT).iou_over_time
+    assert (last.protocol, last.paper) == ("toy/3_frames_last", 0.5)
+    assert last.value == round(over_time[-1], 4)
 
 
 def test_one_pass_is_otbs(videos, random):

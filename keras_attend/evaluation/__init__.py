@@ -29,6 +29,7 @@ is absent do not count:
   boxes after the given one, each counting the same.
 * `<data>/<T>_frames_with_first`: the same with the given first box, at which IoU is 1
   for a tracker that repeats it. (HART's published evaluation counts it.)
+* `<data>/<T>_frames_last`: `mean_iou` in the last frame alone (RATM).
 * `<data>/ope`: OTB's one-pass evaluation (Wu et al. 2013) of whole videos, the given
   box counting as in OTB's toolkit. `success_auc` is the mean over the thresholds 0,
   0.05, ..., 1 of the share of frames whose IoU exceeds them (so 20/21 at best),

@@ -46,6 +46,11 @@ class ClipScores:
     iou_over_time: Array
     present: Array
 
+    @property
+    def last_iou(self) -> float:
+        """Mean IoU in the last frame."""
+        return float(self.iou_over_time[-1])
+
 
 def box_scores(
     y_true: Array, y_pred: Array, present: Array | None = None
@@ -265,20 +270,21 @@ def clip_results(
         dataset: as `score_clips` takes it.
         data: its name in the protocols' names.
         baselines: more trackers, by name, beside the static box.
-        paper: the paper's numbers, by attribute of `ClipScores`.
+        paper: the paper's numbers, by attribute of `ClipScores`. Only where it has
+            `last_iou` is there a row for the last frame.
     """
     scores = [score_clips(tracker, dataset) for tracker in trackers]
     others = {"static box": static_box, **(baselines or {})}
     beside = {name: score_clips(other, dataset) for name, other in others.items()}
     protocol = f"{data}/{len(scores[0].present)}_frames"
-    return [
-        _result(metric, name, attribute, scores, beside, paper)
-        for metric, name, attribute in (
-            ("mean_iou", protocol, "mean_iou"),
-            ("center_error_px", protocol, "center_error"),
-            ("mean_iou", f"{protocol}_with_first", "mean_iou_with_first"),
-        )
+    rows = [
+        ("mean_iou", protocol, "mean_iou"),
+        ("center_error_px", protocol, "center_error"),
+        ("mean_iou", f"{protocol}_with_first", "mean_iou_with_first"),
     ]
+    if "last_iou" in (paper or {}):
+        rows.append(("mean_iou", f"{protocol}_last", "last_iou"))
+    return [_result(*row, scores, beside, paper) for row in rows]
 
 
 def one_pass_results(
