@@ -182,3 +182,12 @@ def picture_digits(
         plots.plot_glimpses(model, images[:4], labels[:4], path=path)
 
     return draw
+
+
+def picture_track(model: keras.Model, frames: Any, boxes: Any) -> Callable[[Path], Any]:
+    """For `write_preset`: what a tracker makes of a clip."""
+
+    def draw(folder: Path) -> None:
+        plots.plot_track(model, frames, boxes, path=folder / "picture.png")
+
+    return draw
