@@ -70,7 +70,7 @@ def main() -> None:
         args,
         path,
         picture=recipes.picture_track(model, x["frames"][0], y["boxes"][0]),
-        description="RATM finds and follows a bouncing ball: 20x20 pixels, a glimpse of 10x10",
+        description="RATM finds and follows a bouncing ball (20x20 pixels)",
         paper="Kahou et al. 2015, section 6.1: bouncing balls, all frames",
         task="tracking",
         input="frames [B, T, H, W, 1], uint8 or float in 0..1, and a box [B, 4]",
