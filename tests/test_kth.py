@@ -3,7 +3,7 @@ import sys
 import numpy as np
 import pytest
 
-from keras_attend.datasets import KTH
+from keras_attend.datasets import KTH, Clips
 from keras_attend.datasets.kth import read_boxes
 
 Image = pytest.importorskip("PIL.Image")
@@ -99,6 +99,23 @@ def test_reads_a_part(folder):
     frames, boxes = data.read(data.sequences[0], first=1, count=2)
     np.testing.assert_array_equal(frames[:, -1, 0, 0], [2, 3])
     np.testing.assert_array_equal(boxes, data.sequences[0].boxes[1:3])
+
+
+def test_videos_for_clips(folder):
+    """As grey clips of the authors' size; the box and the frame's number agree."""
+    data = KTH(folder, actions=["walking"], subjects=[2, 12])
+    videos = data.videos(data.sequences)
+    assert [len(video) for video in videos] == [4, 3, 4, 3]
+    assert videos[1].name == "person02_walking_d3_uncomp_2"
+    arguments = {"frames": 3, "size": (120, 160), "crop": None, "photometric": 0.0}
+    clips = Clips(videos, 8, grey=True, flip=False, reverse=False, **arguments)
+    inputs, targets = clips[0]
+    assert inputs["frames"].shape == (8, 3, 120, 160, 1)
+    for frames, boxes in zip(inputs["frames"], targets["boxes"], strict=True):
+        number = int(frames[0, -1, 0, 0])  # in the video; both passages begin a walk
+        steps = number - (1 if number < 8 else 8) + np.arange(3)
+        np.testing.assert_allclose(boxes[:, 0], 20 + steps, atol=1e-3)
+        assert frames[0, 0, 0, 0] in (2, 12)
 
 
 def test_reads_colour_as_grey(folder):

@@ -18,7 +18,7 @@ The box file comes with Jiang's Keck gesture data set, the videos from KTH
     done
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_attend.arguments import check_choice
+from keras_attend.datasets.sequences import Sequence
 
 Array = NDArray[Any]
 
@@ -136,6 +137,22 @@ class KTH:
         numbers = range(sequence.start + first, sequence.start + last)
         frames = [_read_frame(folder / f"{number:03d}.png") for number in numbers]
         return np.stack(frames)[..., None], sequence.boxes[first:last]
+
+    def videos(self, sequences: Iterable[KTHSequence]) -> tuple[Sequence, ...]:
+        """The same as `datasets.Sequence`, for `Clips` and `one_pass`."""
+        found = []
+        for sequence in sequences:
+            folder = self.folder / "frames" / sequence.video
+            numbers = range(sequence.start, sequence.start + len(sequence))
+            found.append(
+                Sequence(
+                    f"{sequence.video}_{sequence.passage}",
+                    tuple(folder / f"{number:03d}.png" for number in numbers),
+                    sequence.boxes,
+                    np.ones(len(sequence), bool),
+                )
+            )
+        return tuple(found)
 
     def folds(self, seed: int = 1) -> Iterator[KTHFold]:
         """Leave each subject out in turn to be tested on.

@@ -20,6 +20,8 @@ from keras_attend.datasets.views import common, mirrored, resample, view_of
 Array = NDArray[Any]
 Clip = tuple[Array, Array, Array]  # frames, boxes, present
 
+LUMA = np.array([0.299, 0.587, 0.114], "float32")  # of red, green, blue
+
 
 class VideoBatches(ClipBatches):
     """Clips drawn one at a time, each under a light of its own."""
@@ -32,6 +34,7 @@ class VideoBatches(ClipBatches):
         seed: int,
         batches: int,
         photometric: float,
+        grey: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(batch_size, batches, frames, seed, **kwargs)
@@ -44,6 +47,7 @@ class VideoBatches(ClipBatches):
             )
         self.size = (height, width)
         self.photometric = photometric
+        self.grey = grey
 
     @abstractmethod
     def draw_clip(self, random: np.random.Generator) -> Clip:
@@ -60,6 +64,8 @@ class VideoBatches(ClipBatches):
             shown, boxes, present = self.draw_clip(random)
             clips.append((self._relit(shown, random), boxes, present))
         frames, boxes, present = (np.stack(part) for part in zip(*clips, strict=True))
+        if self.grey and frames.shape[-1] == 3:
+            frames = np.rint(frames @ LUMA).astype("uint8")[..., None]
         return frames, {"boxes": boxes.astype("float32"), "present": present}
 
     def _relit(self, frames: Array, random: np.random.Generator) -> Array:
@@ -102,7 +108,8 @@ class Clips(VideoBatches):
         batches: of an epoch.
         cache: keep each decoded frame in memory (height x width x 3 bytes), and so
             read it once; else read it whenever it is drawn.
-        **kwargs: of `keras.utils.PyDataset` (`workers`, ...).
+        **kwargs: `grey=True` for frames of one channel; and of
+            `keras.utils.PyDataset` (`workers`, ...).
 
     Yields `({"frames": [B, T, H, W, 3] uint8, "box": [B, 4]}, {"boxes": [B, T, 4],
     "present": [B, T]})`, float32; boxes in pixels of the view, not cut at its border.
@@ -213,7 +220,8 @@ class StillClips(VideoBatches):
         flip: mirror half of the clips, left for right.
         photometric: as of `Clips`.
         batches: of an epoch.
-        **kwargs: of `keras.utils.PyDataset` (`workers`, ...).
+        **kwargs: `grey=True` for frames of one channel; and of
+            `keras.utils.PyDataset` (`workers`, ...).
 
     Yields what `Clips` does; the object is present throughout.
     """
