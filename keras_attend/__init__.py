@@ -19,11 +19,13 @@ from keras_attend import (
     reinforce,
     zoo,
 )
+from keras_attend.tracking import Tracker
 from keras_attend.unroll import unroll
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Tracker",
     "boxes",
     "callbacks",
     "datasets",
