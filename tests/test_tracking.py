@@ -257,7 +257,7 @@ def follow_many(frames):
 
 def test_neither_traces_nor_memory_grow():
     grown, traced = follow_many(300)
-    assert traced == 0 and grown < 20_000
+    assert traced == 0 and grown < 60_000
 
 
 @pytest.mark.slow
@@ -265,7 +265,7 @@ def test_neither_traces_nor_memory_grow_in_10000_frames():
     resource = pytest.importorskip("resource")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     grown, traced = follow_many(10_000)
-    assert traced == 0 and grown < 20_000
+    assert traced == 0 and grown < 60_000
     # Kilobytes, with the first compilation's.
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < 200_000
 
