@@ -129,7 +129,7 @@ def make(row: Row, batches: int) -> keras.Model:
     if row.is_ram:
         model = ka.models.RAM(reward="log_prob", **row.arguments)
         rate = 1e-3 if row.table == "1a" else 2e-3
-        if row.table.startswith("2"):
+        if row.table != "1a":
             start = ka.zoo.load("ram_translated_mnist")
             width = CANVAS[row.table]["side"] / CANVAS["1b"]["side"]
             recipes.start_from(model, start, width)
