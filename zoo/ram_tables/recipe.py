@@ -7,9 +7,10 @@ Makes     results.csv, README.md and glimpses.png beside this file
 
 Each row is trained in the same way: MNIST's 60,000 training digits, turned, scaled
 and sheared a little, on canvases that are new in each epoch; batches of 256; Adam
-down a cosine. RAM's among clutter start from `ram_translated_mnist`, whatever their
-number of glimpses. Rows that a preset stands for take its results. A row that is done
-is not done again with `--resume`, and one that was killed goes on.
+down a cosine. RAM's on canvases start from `ram_translated_mnist`, whatever their
+number of glimpses: without clutter, 4 of them had 3.7 % from nothing. Rows that a
+preset stands for take its results. A row that is done is not done again with
+`--resume`, and one that was killed goes on.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from typing import Any
 
 import keras
 import page
-from rows import EPOCHS, ROWS, Row, data, held_out, make
+from rows import ROWS, Row, data, held_out, make
 
 import keras_attend as ka
 from keras_attend import recipes
@@ -33,7 +34,7 @@ def measure(row: Row, args: argparse.Namespace) -> dict[str, Any]:
     keras.utils.set_random_seed(args.seed)
     digits = data(row, args.seed, args.validate)
     path = args.runs / f"{row.key}_{args.seed}.keras"
-    epochs = args.epochs or EPOCHS[row.table]
+    epochs = args.epochs or row.epochs
     model = recipes.fit(
         lambda batches: make(row, batches), digits, path, args, epochs=epochs
     )
@@ -63,7 +64,7 @@ def measure(row: Row, args: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     """Train what is missing, measure it, write the page."""
-    parser = recipes.parser(__doc__, HERE)  # epochs: each table's own
+    parser = recipes.parser(__doc__, HERE)  # epochs: each row's own
     parser.add_argument("--only", help="a table, or a row's key, such as 2a_ram_6")
     parser.add_argument("--page", action="store_true", help="train nothing")
     args = recipes.parse(parser)

@@ -22,6 +22,7 @@ TITLES = {
     "2b": "100x100 Cluttered Translated MNIST",
 }
 EPOCHS = {"1a": 60, "1b": 40, "2a": 40, "2b": 40}
+LONG = 150  # epochs of the convolutional networks, which the presets are held against
 FINE = {"size": 8, "scales": 1, "std": 0.11, "policy_weight": 0.01}
 WIDE = {
     "size": 12,
@@ -55,6 +56,11 @@ class Row:
     def is_ram(self) -> bool:
         """Whether this is a RAM, and not a network that sees everything."""
         return "units" not in self.arguments
+
+    @property
+    def epochs(self) -> int:
+        """How long it is trained."""
+        return LONG if self.arguments.get("filters") else EPOCHS[self.table]
 
     @property
     def name(self) -> str:
@@ -129,7 +135,7 @@ def make(row: Row, batches: int) -> keras.Model:
     if row.is_ram:
         model = ka.models.RAM(reward="log_prob", **row.arguments)
         rate = 1e-3 if row.table == "1a" else 2e-3
-        if row.table.startswith("2"):
+        if row.table != "1a":
             start = ka.zoo.load("ram_translated_mnist")
             width = CANVAS[row.table]["side"] / CANVAS["1b"]["side"]
             recipes.start_from(model, start, width)
