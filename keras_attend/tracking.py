@@ -363,8 +363,10 @@ def _compiled(function: Flat) -> Flat:
     def call(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         nonlocal run
         if run is None:
-            traced = tf.function(function, jit_compile=True, autograph=False)
-            concrete = traced.get_concrete_function(list(inputs))
+            once = _in_a_loop(function, inputs)
+            concrete = tf.function(
+                once, jit_compile=True, autograph=False
+            ).get_concrete_function(list(inputs))
             # Below `tf.function` and its concrete function, each of which looks at
             # every argument: three times as long as running a small model.
             flat, captured = concrete.inference_fn.call_flat, concrete.captured_inputs
@@ -372,3 +374,27 @@ def _compiled(function: Flat) -> Flat:
         return run(inputs)
 
     return call
+
+
+def _in_a_loop(function: Flat, inputs: Sequence[Tensor]) -> Flat:
+    """`function` as the body of a loop that runs once.
+
+    TensorFlow wants to know where a `slice` begins when it compiles for XLA. Where
+    that comes from an input, as a window does from the state, it would compile again
+    for each new value; what changes within a loop it takes as it comes. XLA then
+    drops the loop.
+    """
+    import tensorflow as tf
+
+    example = tf.function(function, autograph=False).get_concrete_function(list(inputs))
+
+    def once(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        empty = [tf.zeros(x.shape, x.dtype) for x in example.outputs]
+        _, _, found = tf.while_loop(
+            lambda t, *_: t < 1,
+            lambda t, xs, _: (t + 1, [tf.zeros_like(x) for x in xs], function(xs)),
+            (tf.constant(0), list(inputs), empty),
+        )
+        return found
+
+    return once

@@ -1,3 +1,4 @@
+import time
 import tracemalloc
 
 import keras
@@ -278,6 +279,33 @@ def test_init_again_with_the_same_size_compiles_nothing():
     tracker.track(clip(seed=1), (1, 1, 3, 3))
     tracker.track(clip(seed=1)[..., 0], (1, 1, 3, 3))
     assert count[0] == first
+
+
+class WindowCell(CentroidCell):
+    """Sees a window of the frame, cut out where the state says."""
+
+    def step(self, frame, state):
+        start = ops.cast(state["box"][0, :2], "int32")
+        corner = ops.stack([0, start[1], start[0], 0])
+        window = ops.slice(frame, corner, (1, 2, 2, frame.shape[-1]))
+        box = state["box"] + ops.cast([[0.25, 0.125, 0, 0]], "float32")
+        return {"box": box, "window": window}, {**state, "box": box}
+
+
+def test_a_window_that_moves_compiles_nothing():
+    tracker, frame = Tracker(TrackerModel(WindowCell())), clip()[0]
+    start = time.perf_counter()
+    tracker.init(frame, BOX)
+    first = time.perf_counter() - start
+    start = time.perf_counter()
+    for t in range(1, 31):
+        x, y = int(2 + 0.25 * t), int(3 + 0.125 * t)
+        tracker.update(frame)
+        np.testing.assert_array_equal(
+            tracker.outputs["window"], frame[y : y + 2, x : x + 2]
+        )
+    # Compiling 30 times would take five times as long.
+    assert time.perf_counter() - start < first
 
 
 def test_an_unbuilt_model_is_built(tracker):
