@@ -11,7 +11,7 @@ pytest.importorskip("PIL")
 
 
 def moving_square(count=12, height=32, width=48):
-    """A white square that moves by a pixel a frame, on a ground of grey noise, reddish."""
+    """A white square that moves by a pixel a frame, on reddish noise."""
     ground = np.random.default_rng(0).integers(0, 90, (height, width, 1), "uint8")
     ground = ground + np.array([40, 0, 0], "uint8")
     frames = np.repeat(ground[None], count, axis=0)
