@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_attend import zoo
 from keras_attend.datasets import sample_digits
+from keras_attend.track_command import add_track_arguments, track
 from keras_attend.zoo.results import METRICS
 
 
@@ -32,17 +33,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("list", help="the presets")
     command = commands.add_parser("info", help="all about a preset")
     command.add_argument("name", metavar="NAME", help="a preset, or its folder")
+    command = commands.add_parser("track", help="follow an object through a video")
+    add_track_arguments(command)
     options = parser.parse_args(arguments)
     try:
         if options.command == "demo":
             demo(options.out)
         elif options.command == "list":
             print_list()
+        elif options.command == "track":
+            return track(
+                options.input,
+                options.box,
+                options.model,
+                out=options.out,
+                boxes=options.boxes,
+            )
         else:
             print_info(options.name)
-    except (ValueError, OSError) as error:
+    except (ImportError, OSError, ValueError) as error:
         print(f"keras-attend: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
