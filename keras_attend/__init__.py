@@ -17,6 +17,7 @@ from keras_attend import (
     policies,
     recipes,
     reinforce,
+    video,
     zoo,
 )
 from keras_attend.tracking import Tracker
@@ -39,5 +40,6 @@ __all__ = [
     "recipes",
     "reinforce",
     "unroll",
+    "video",
     "zoo",
 ]

@@ -17,7 +17,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from keras_attend.boxes import window_to_box
-from keras_attend.datasets.sequences import _images, _read_image
+from keras_attend.datasets.sequences import image_files, read_image
 
 Frame = NDArray[np.uint8]  # [H, W, 3]
 Frames = Generator[Frame, None, None]
@@ -65,7 +65,7 @@ def read_video(path: str | Path) -> Video:
     if path.startswith("camera:"):
         return _read_file(path, **_camera(path))
     if Path(path).is_dir():
-        files = _images(Path(path))
+        files = image_files(Path(path))
         return Video(DEFAULT_FPS, len(files), lambda: _pictures(files))
     if not Path(path).exists():
         raise FileNotFoundError(
@@ -158,7 +158,7 @@ def _is_truncated(container: Any, stream: Any, seconds: float) -> bool:
 def _pictures(files: list[Path]) -> Frames:
     for count, file in enumerate(files):
         try:
-            image = _read_image(file)
+            image = read_image(file)
         except (OSError, ValueError) as error:
             raise ValueError(f"{error}: it ended after {count} frames.") from error
         yield image

@@ -289,7 +289,7 @@ def test_clips_read_each_frame_once(videos, monkeypatch):
 
     read = []
     monkeypatch.setattr(
-        sequences, "_read_image", lambda path: read.append(path) or scene(10, 9)
+        sequences, "read_image", lambda path: read.append(path) or scene(10, 9)
     )
     data = clips(videos, batch_size=20)
     for index in range(4):

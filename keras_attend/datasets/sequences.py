@@ -73,7 +73,7 @@ def otb(
     """
     sequences = []
     for video in _videos(folder, "*/groundtruth_rect*.txt"):
-        frames = _images(video / "img")
+        frames = image_files(video / "img")
         files = sorted(video.glob("groundtruth_rect*.txt"))
         for path in files:
             boxes = _read_boxes(path)
@@ -106,7 +106,7 @@ def got10k(folder: str | Path) -> tuple[Sequence, ...]:
                     f"Received: {len(absent)} lines, {len(boxes)} boxes"
                 )
             boxes[absent] = np.nan
-        sequences.append(_sequence(video.name, _images(video), boxes))
+        sequences.append(_sequence(video.name, image_files(video), boxes))
     return tuple(sequences)
 
 
@@ -118,7 +118,7 @@ def read_frames(sequence: Sequence, indices: abc.Iterable[int] | None = None) ->
         indices: of the frames; all of them unless given.
     """
     wanted = range(len(sequence)) if indices is None else indices
-    frames = [_read_image(sequence.frames[index]) for index in wanted]
+    frames = [read_image(sequence.frames[index]) for index in wanted]
     shapes = {frame.shape for frame in frames}
     if len(shapes) != 1:
         raise ValueError(
@@ -137,7 +137,8 @@ def _videos(folder: str | Path, pattern: str) -> list[Path]:
     return found
 
 
-def _images(folder: Path) -> list[Path]:
+def image_files(folder: Path) -> list[Path]:
+    """The pictures in a folder, in the order of their names."""
     found = [path for path in folder.glob("*") if path.suffix.lower() in IMAGES]
     if not found:
         raise FileNotFoundError(
@@ -180,7 +181,8 @@ def _sequence(name: str, frames: abc.Sequence[Path], boxes: Array) -> Sequence:
     return Sequence(name, tuple(frames[:count]), moved, present)
 
 
-def _read_image(path: Path) -> Array:
+def read_image(path: Path) -> Array:
+    """A picture as `[H, W, 3]` uint8."""
     try:
         from PIL import Image
     except ImportError as error:
