@@ -3,7 +3,7 @@
 Paper     Kahou et al. 2015, "RATM: Recurrent Attentive Tracking Model", section 6.1:
           mean IoU 0.669 over 32 frames (penalty on all frames).
 Command   KERAS_BACKEND=jax python zoo/ratm_balls/recipe.py
-Expected  EXPECTED
+Expected  0.898 over 32 frames, 0.931 over 300; 13 minutes on one CPU core, JAX
 
 The first window is the whole frame: the box that is given is not used. Killed at any
 moment, the same command with `--resume` goes on.

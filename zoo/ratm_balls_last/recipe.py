@@ -4,7 +4,8 @@ Paper     Kahou et al. 2015, "RATM: Recurrent Attentive Tracking Model", section
           mean IoU 0.692 in the last frame, 0.547 over all 32 (penalty on the
           last frame).
 Command   KERAS_BACKEND=jax python zoo/ratm_balls_last/recipe.py
-Expected  EXPECTED
+Expected  not yet: 0.946 in the last frame, but 0.373 over all 32, which it learns
+          nothing of
 
 The first window is the whole frame: the box that is given is not used. Killed at any
 moment, the same command with `--resume` goes on.
