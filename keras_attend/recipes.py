@@ -162,6 +162,7 @@ def write_preset(
         task=task,
         input=input,
     )
+    picture(args.out)
     write_results(
         args.out,
         results,
@@ -169,7 +170,6 @@ def write_preset(
         training_seconds=sum(map(Checkpoint.seconds_spent, checkpoints)),
         commit=evaluation.commit(),
     )
-    picture(args.out)
 
 
 def picture_digits(
