@@ -3,7 +3,8 @@
 Paper     Mnih et al. 2014, "Recurrent Models of Visual Attention", section 4.2: the
           ball is caught in 85 % of the games.
 Command   KERAS_BACKEND=jax python zoo/ram_catch/recipe.py
-Expected  not measured yet: this preset is to come
+Expected  97.2 % (the whole screen: 98.4 %; random play: 8.4 %); 130 minutes on one
+          CPU core, JAX
 
 Trains an agent to play with a gaze around the centre, then lets it look where it
 likes; then one of the same size that sees the whole screen and need not look, which
@@ -16,6 +17,8 @@ What was learned on the way (units: 64; games caught while training):
     in 93 % after as many.
  2. An agent that learns to look and to play at once drifts into a corner, where it
     sees nothing: Adam moves the locator at full speed by noise alone.
+ 3. With 256 units the gaze around the centre catches 58 % while it is drawn at random;
+    the first epoch in which it may choose where to look makes that 70 %.
 """
 
 from pathlib import Path
