@@ -1,4 +1,5 @@
 import json
+import time
 from pathlib import Path
 
 import keras
@@ -484,3 +485,19 @@ def test_hart_smooth_sigma():
     params = hart_params(attention, (101, 201), (51, 51), offset=(0, 0))
     expected = [[10.1 + 25, 40.2 + 25, 1, 1, 0.5**0.5, 0.5**0.5]]
     np.testing.assert_allclose(ops.convert_to_numpy(params), expected, rtol=1e-5)
+
+
+def test_a_new_place_compiles_nothing(random):
+    """XLA must not take where a window is cut for a constant."""
+    layer = GaussianGlimpse(4)
+    read = compiled(lambda images, params: layer(images, params))
+    images = ops.convert_to_tensor(random.random((2, 160, 150, 1)), "float32")
+    seconds = []
+    for center in (40.0, 80.0, 110.0):
+        params = ops.convert_to_tensor([[center, center + 5, 2.0, 2, 1, 1]] * 2)
+        start = time.perf_counter()
+        found = ops.convert_to_numpy(read(images, params))
+        seconds.append(time.perf_counter() - start)
+        dense = GaussianGlimpse(4, crop=None)(images, params)
+        np.testing.assert_allclose(found, ops.convert_to_numpy(dense), atol=1e-5)
+    assert max(seconds[1:]) < 0.3 * seconds[0]

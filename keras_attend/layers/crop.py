@@ -43,14 +43,26 @@ def crop_windows(
 
     import tensorflow as tf
 
-    def cut_one(b: Tensor) -> Tensor:
-        begin = tf.stack([b, top[b], left[b], 0])
-        return tf.slice(images, begin, (1, height, width, channels))[0]
+    def cut_next(b: Tensor, places: Tensor, windows: Any) -> tuple[Any, ...]:
+        # `places` turns, so that its first row is this image's. XLA takes a slice's
+        # start for a constant unless the loop changes it, and would compile again for
+        # each new place.
+        begin = tf.concat([[b], places[0], [0]], axis=0)
+        window = tf.slice(images, begin, (1, height, width, channels))[0]
+        return b + 1, tf.roll(places, -1, axis=0), windows.write(b, window)
 
+    count = tf.shape(images)[0]
     # Told the shape, an empty batch works too.
     static = [size if isinstance(size, int) else None for size in (height, width)]
-    spec = tf.TensorSpec((*static, channels), images.dtype)
-    return tf.map_fn(cut_one, tf.range(tf.shape(images)[0]), fn_output_signature=spec)
+    windows = tf.TensorArray(
+        images.dtype, count, element_shape=tf.TensorShape((*static, channels))
+    )
+    _, _, windows = tf.while_loop(
+        lambda b, *_: b < count,
+        cut_next,
+        (tf.constant(0), tf.stack([top, left], axis=1), windows),
+    )
+    return windows.stack()
 
 
 def parse_buckets(crop: Any) -> tuple[Any, list[Size]]:
