@@ -68,12 +68,13 @@ class Tracker:
             box: `(x, y, w, h)`, or `[N, 4]` for N objects at once.
         """
         frame = _checked_frame(frame)
-        low, high = frame.min(), frame.max()
-        if frame.dtype != np.uint8 and not (low >= 0 and high <= 1):
-            raise ValueError(
-                "A frame of floats must hold numbers in 0..1; divide by 255 first. "
-                f"Received: numbers in {low}..{high}"
-            )
+        if frame.dtype != np.uint8:
+            low, high = frame.min(), frame.max()
+            if not (low >= 0 and high <= 1):
+                raise ValueError(
+                    "A frame of floats must hold numbers in 0..1; divide by 255 first. "
+                    f"Received: numbers in {low}..{high}"
+                )
         box = check_box(box, *frame.shape[:2])
         if box.ndim > 2 or len(box) == 0:
             raise ValueError(

@@ -133,26 +133,25 @@ class KTH:
                 f"`first` and `count` must lie within the {len(sequence)} frames of "
                 f"the sequence. Received: first={first}, count={count}"
             )
-        folder = self.folder / "frames" / sequence.video
-        numbers = range(sequence.start + first, sequence.start + last)
-        frames = [_read_frame(folder / f"{number:03d}.png") for number in numbers]
+        frames = [_read_frame(path) for path in self._files(sequence)[first:last]]
         return np.stack(frames)[..., None], sequence.boxes[first:last]
 
     def videos(self, sequences: Iterable[KTHSequence]) -> tuple[Sequence, ...]:
         """The same as `datasets.Sequence`, for `Clips` and `one_pass`."""
-        found = []
-        for sequence in sequences:
-            folder = self.folder / "frames" / sequence.video
-            numbers = range(sequence.start, sequence.start + len(sequence))
-            found.append(
-                Sequence(
-                    f"{sequence.video}_{sequence.passage}",
-                    tuple(folder / f"{number:03d}.png" for number in numbers),
-                    sequence.boxes,
-                    np.ones(len(sequence), bool),
-                )
+        return tuple(
+            Sequence(
+                f"{sequence.video}_{sequence.passage}",
+                self._files(sequence),
+                sequence.boxes,
+                np.ones(len(sequence), bool),
             )
-        return tuple(found)
+            for sequence in sequences
+        )
+
+    def _files(self, sequence: KTHSequence) -> tuple[Path, ...]:
+        folder = self.folder / "frames" / sequence.video
+        numbers = range(sequence.start, sequence.start + len(sequence))
+        return tuple(folder / f"{number:03d}.png" for number in numbers)
 
     def folds(self, seed: int = 1) -> Iterator[KTHFold]:
         """Leave each subject out in turn to be tested on.

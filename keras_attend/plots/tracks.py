@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attend.boxes import window_to_box
 from keras_attend.plots.common import (
     FIRST,
     LAST,
@@ -59,6 +60,9 @@ def plot_track(
     first = boxes.reshape(-1, 4)[:1]
     seen = model({"frames": frames[None], "box": first}, training=False)
     seen = {name: ops.convert_to_numpy(x)[0] for name, x in seen.items()}
+    if "window" in seen:
+        grid = seen["glimpse"].shape[1:3]
+        windows = ops.convert_to_numpy(window_to_box(seen["window"], grid))
     shown = np.unique(
         np.linspace(0, len(frames) - 1, min(columns, len(frames))).round().astype(int)
     )
@@ -75,7 +79,7 @@ def plot_track(
         axis.imshow(displayable(frames[t]), cmap="gray", vmin=0, vmax=1)
         axis.set_title(f"frame {t + 1}", fontsize=9)
         if "window" in seen:
-            window = _edges(seen["window"][t], seen["glimpse"].shape[1:3])
+            window = windows[t]
             if not np.allclose(window, seen["boxes"][t], atol=0.5):
                 _draw_box(axis, window, LAST, ":")
         if truth is not None:
@@ -113,13 +117,6 @@ def plot_iou(
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False)
     return finish(figure, path)
-
-
-def _edges(window: Any, size: tuple[int, int]) -> Any:
-    """A window's grid as a box `xywh`."""
-    center_y, center_x, d_y, d_x = window[:4]
-    h, w = abs(d_y) * (size[0] - 1), abs(d_x) * (size[1] - 1)
-    return np.array([center_x - w / 2, center_y - h / 2, w, h])
 
 
 def _draw_box(axis: Any, box: Any, colour: str, style: str) -> None:
