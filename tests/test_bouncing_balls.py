@@ -203,3 +203,22 @@ def test_rejects_more_balls_than_fit():
 def test_rejects_an_index():
     with pytest.raises(IndexError, match=r"There are 3 batches\. Received: index=3"):
         data()[3]
+
+
+def test_clips_of_random_length():
+    """Each ends after `shortest` to all frames; their pictures are the same ones."""
+    whole, cut = (
+        data(frames=6, batch_size=64),
+        data(frames=6, batch_size=64, shortest=3),
+    )
+    np.testing.assert_array_equal(whole[0][0]["frames"], cut[0][0]["frames"])
+    present = cut[0][1]["present"]
+    lengths = present.sum(1)
+    assert set(lengths) == {3, 4, 5, 6}
+    np.testing.assert_array_equal(present, np.arange(6) < lengths[:, None])
+    assert (cut[1][1]["present"] != present).any()
+    np.testing.assert_array_equal(cut[0][1]["present"], present)
+    cut.judged = 4  # a curriculum's
+    assert set(cut[0][1]["present"].sum(1)) == {3, 4}
+    with pytest.raises(ValueError, match="shortest"):
+        data(frames=6, shortest=7)

@@ -33,7 +33,7 @@ def data():
     return Digits(images, random.integers(0, 2, 48), batch_size=16, shift=1.0)
 
 
-def test_goes_on_as_if_never_stopped(tmp_path):
+def test_goes_on_as_if_never_stopped(tmp_path, quick):
     path = tmp_path / "run" / "model.keras"
     straight, batches = make(), data()
     straight.fit(batches, epochs=4, shuffle=False, verbose=0)
@@ -53,7 +53,7 @@ def test_goes_on_as_if_never_stopped(tmp_path):
         np.testing.assert_allclose(np.asarray(a), np.asarray(b), atol=1e-6)
 
 
-def test_saves_at_times(tmp_path):
+def test_saves_at_times(tmp_path, quick):
     path = tmp_path / "model.keras"
     model = make()
     saves = []

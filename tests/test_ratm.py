@@ -18,6 +18,7 @@ ALL = {
     "classification": 0.01,
     "overlap": 0.3,
 }
+LOCALISE = {"localisation": 1.0}
 
 
 def numpy(x):
@@ -217,6 +218,39 @@ def test_first_windows(start, read, attention, random):
         np.testing.assert_allclose(numpy(model.cell.bias), [0.5, 0.5, 1, 1, 1, 1, 1])
     # The bias stays what it was where the attention is affine.
     assert ("bias" in model.cell.state_spec) == (attention == "affine")
+
+
+@pytest.mark.parametrize("attention", ["residual", "affine"])
+def test_relative_steps(attention, random):
+    """An object twice as large, moving twice as far, is followed in the same way."""
+    model = RATM(**SMALL, attention=attention, relative=True, objectives=LOCALISE)
+    x, y = clips(random, n=3, side=15)
+    model(x)
+    weights = [random.normal(0, 0.1, w.shape) for w in model.get_weights()]
+    model.set_weights(weights)
+    # One pixel becomes two by two; pixel i sits at i, not at i + 1/2.
+    large = {"frames": x["frames"].repeat(2, 2).repeat(2, 3), "box": 2 * x["box"]}
+    found, twice = (numpy(model(inputs)["boxes"]) for inputs in (x, large))
+    assert abs(found - x["box"][:, None])[:, -1].max() > 0.5  # it does move
+    np.testing.assert_allclose(twice / 2, found, atol=0.3)
+
+    a = model.cell.to_attention(x["box"], (15, 15))
+    step = np.tile(np.array([[1, -2, 0, 9, 0, 0, -9]], "float32"), (3, 1))
+    moved = numpy(model.cell.move(a, step))
+    a = numpy(a)
+    np.testing.assert_allclose(moved[:, 0], a[:, 0] + a[:, 3], rtol=1e-5)
+    np.testing.assert_allclose(moved[:, 1], a[:, 1] - 2 * a[:, 6], rtol=1e-5)
+    np.testing.assert_allclose(moved[:, 3], 2.0)  # at most twice the frame
+    np.testing.assert_allclose(moved[:, 6], a[:, 6] * np.exp(-3), rtol=1e-5)
+    # The localisation objective does not change with the scale either.
+    lost = 2 * y["boxes"] + [[[200, 0, 0, 0]]]
+    losses = [
+        numpy(
+            model.sample_losses(large, {"boxes": boxes.astype("float32")}, model(large))
+        )
+        for boxes in (2 * y["boxes"], lost)
+    ]
+    assert (losses[0] < losses[1]).all() and (losses[1] < 12).all()
 
 
 @pytest.mark.parametrize(

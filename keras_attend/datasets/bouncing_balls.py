@@ -48,7 +48,8 @@ class BouncingBalls(ClipBatches):
         radius: $r$ of a ball, in a box of side 10.
         balls: how many; the first one is to be tracked.
         seed: of the draws; give an evaluation one that no training has.
-        **kwargs: of `keras.utils.PyDataset`.
+        **kwargs: `shortest`, the fewest frames after which a clip ends (all have
+            `frames` when absent); and of `keras.utils.PyDataset`.
 
     Yields what `clips.ClipBatches` says, frames as float32 in [0, 1].
     """

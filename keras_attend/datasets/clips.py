@@ -24,24 +24,38 @@ class ClipBatches(keras.utils.PyDataset, ABC):
         batches: of an epoch.
         frames: of a clip, $T$.
         seed: of the draws; give an evaluation one that no training has.
+        shortest: if given, each clip ends after a number of frames that is drawn
+            from `shortest` to all.
         **kwargs: of `keras.utils.PyDataset` (`workers`, ...).
 
     Yields what trackers take and what they are to find:
     `({"frames": [B, T, H, W, C], "box": [B, 4]}, {"boxes": [B, T, 4], "present":
     [B, T]})`. Boxes are `xywh` in pixels, the first is the input's. `present` is 0
-    where the object is not there, and from frame `judged` on, which is `frames`
-    unless a `callbacks.LengthCurriculum` sets it.
+    where the object is not there, after a clip's end, and from frame `judged` on,
+    which is `frames` unless a `callbacks.LengthCurriculum` sets it.
     """
 
     def __init__(
-        self, batch_size: int, batches: int, frames: int, seed: int = 0, **kwargs: Any
+        self,
+        batch_size: int,
+        batches: int,
+        frames: int,
+        seed: int = 0,
+        shortest: int | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         check_positive_integers(batch_size=batch_size, batches=batches, frames=frames)
+        if shortest is not None and not 1 <= shortest <= frames:
+            raise ValueError(
+                "`shortest` must be at least 1 and at most `frames`. "
+                f"Received: shortest={shortest}, frames={frames}"
+            )
         self.batch_size = batch_size
         self.batches = batches
         self.frames = self.judged = frames
         self.seed = seed
+        self.shortest = shortest
         self.epoch = 0
 
     @abstractmethod
@@ -65,6 +79,12 @@ class ClipBatches(keras.utils.PyDataset, ABC):
             raise IndexError(f"There are {len(self)} batches. Received: index={index}")
         frames, targets = self.draw(self.random(index))
         present = targets.get("present", np.ones(frames.shape[:2])).astype("float32")
-        present[:, self.judged :] = 0
+        ends = np.full(len(frames), self.judged)
+        if self.shortest is not None:
+            # A stream of their own: the clips are the same with and without.
+            lengths = np.random.default_rng([self.seed, self.epoch, index, 1])
+            shortest = min(self.shortest, self.judged)
+            ends = lengths.integers(shortest, self.judged + 1, len(frames))
+        present[np.arange(self.frames) >= ends[:, None]] = 0
         inputs = {"frames": frames, "box": targets["boxes"][:, 0]}
         return inputs, {**targets, "present": present}

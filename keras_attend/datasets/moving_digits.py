@@ -37,7 +37,8 @@ class MovingDigits(ClipBatches):
         walk: "momentum", the paper's (`momentum_walk`), or "published", that of the
             authors' code, which jumps (`published_walk`).
         seed: of the draws; give an evaluation one that no training has.
-        **kwargs: of `keras.utils.PyDataset`.
+        **kwargs: `shortest`, the fewest frames after which a clip ends (all have
+            `frames` when absent); and of `keras.utils.PyDataset`.
 
     Yields what `clips.ClipBatches` says, frames as uint8, and among the targets
     `"labels"` `[B]` int32 of the digits to be tracked.

@@ -76,7 +76,7 @@ class VideoBatches(ClipBatches):
         light = np.linspace(0, 1, 256) ** ((1 + self.photometric) ** gamma)
         light = (light - 0.5) * (1 + contrast) + 0.5 + brightness
         table = np.rint(np.clip(light, 0, 1) * 255).astype("uint8")  # [256]
-        return table[frames]
+        return np.take(table, frames)
 
 
 class Clips(VideoBatches):
@@ -108,7 +108,8 @@ class Clips(VideoBatches):
         batches: of an epoch.
         cache: keep each decoded frame in memory (height x width x 3 bytes), and so
             read it once; else read it whenever it is drawn.
-        **kwargs: `grey=True` for frames of one channel; and of
+        **kwargs: `grey=True` for frames of one channel; `shortest`, the fewest
+            frames after which a clip ends (all have `frames` when absent); and of
             `keras.utils.PyDataset` (`workers`, ...).
 
     Yields `({"frames": [B, T, H, W, 3] uint8, "box": [B, 4]}, {"boxes": [B, T, 4],
@@ -220,7 +221,8 @@ class StillClips(VideoBatches):
         flip: mirror half of the clips, left for right.
         photometric: as of `Clips`.
         batches: of an epoch.
-        **kwargs: `grey=True` for frames of one channel; and of
+        **kwargs: `grey=True` for frames of one channel; `shortest`, the fewest
+            frames after which a clip ends (all have `frames` when absent); and of
             `keras.utils.PyDataset` (`workers`, ...).
 
     Yields what `Clips` does; the object is present throughout.

@@ -32,6 +32,7 @@ from keras_attend.types import Nested, Shape, Tensor
 
 # a = (g_x / W, g_y / H, s_x, d_x, gamma, s_y, d_y) of a window over the whole frame.
 WHOLE_FRAME = (0.5, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0)
+SMALLEST, LARGEST = 1e-3, 2.0  # window of relative steps, in frames
 OBJECTIVES = ("pixel", "feature", "localisation", "classification", "overlap")
 
 
@@ -50,6 +51,10 @@ class RATMCell(RecurrentTrackerCell):
     same weights serve frames of any size. (Paper: eq. 8 to 10 mix units. Published:
     sigmas in pixels, strides as here.)
 
+    `relative` steps, which are ours, are in sizes of the window that they start from,
+    so that the same weights follow small and large objects alike: with
+    $r = W_{out} h_t$ its centre moves by $r\,d$ and its size is multiplied by $e^r$.
+
     Args:
         size: of the glimpse, rows and columns.
         units: of $h_t$.
@@ -58,6 +63,7 @@ class RATMCell(RecurrentTrackerCell):
         start: "box" starts $a_0$ (and $b$) at the first box; "learned" starts at a
             learned bias, at first the whole frame: it has to find the object.
         attention: "residual" adds to the last window, "affine" (eq. 5) to the first.
+        relative: whether steps are relative to the window's size.
         read: "gaussian", or "transformer" for a spatial transformer's (section 8).
         features: $f$, a layer such as `layers.GlimpseCNN`; the pixels when absent.
         input_initializer: of $W_{in}$.
@@ -74,6 +80,7 @@ class RATMCell(RecurrentTrackerCell):
         scale: float = 1.0,
         start: str = "box",
         attention: str = "residual",
+        relative: bool = False,
         read: str = "gaussian",
         features: keras.layers.Layer | None = None,
         input_initializer: Any = "glorot_uniform",
@@ -90,6 +97,7 @@ class RATMCell(RecurrentTrackerCell):
         self.size = parse_size(size, "size")
         self.units, self.channels, self.scale = units, channels, scale
         self.start, self.attention, self.read = start, attention, read
+        self.relative = relative
         self.input_initializer = keras.initializers.get(input_initializer)
         self.published = published
 
@@ -163,7 +171,7 @@ class RATMCell(RecurrentTrackerCell):
         }
         if self.features is not None and hasattr(self.features, "embed"):
             outputs["embedding"] = self.features.embed(f_t)  # [B, units]
-        a_next = state.get("bias", a_t) + self.attend(h_t)
+        a_next = self.move(state.get("bias", a_t), self.attend(h_t))
         return outputs, state | {"attention": a_next, "hidden": h_t}
 
     def describe(self, glimpse: Tensor) -> Tensor:
@@ -173,6 +181,22 @@ class RATMCell(RecurrentTrackerCell):
         # -1 would not do for the shapes that Keras traces with.
         count = self.size[0] * self.size[1] * self.channels
         return ops.reshape(glimpse, (-1, count))
+
+    def move(self, a: Tensor, step: Tensor) -> Tensor:
+        """Attention `[B, 7]`, a step `[B, 7]` on."""
+        if not self.relative:
+            return a + step
+        g_x, g_y, s_x, d_x, gamma, s_y, d_y = ops.unstack(a, 7, axis=-1)
+        r = ops.unstack(step, 7, axis=-1)
+        sizes = (
+            ops.clip(size * ops.exp(ops.clip(r[i], -3.0, 3.0)), SMALLEST, LARGEST)
+            for i, size in ((2, s_x), (3, d_x), (5, s_y), (6, d_y))
+        )
+        s_x_next, d_x_next, s_y_next, d_y_next = sizes
+        g_x, g_y = g_x + r[0] * d_x, g_y + r[1] * d_y
+        return ops.stack(
+            [g_x, g_y, s_x_next, d_x_next, gamma, s_y_next, d_y_next], axis=-1
+        )
 
     def to_attention(self, box: Tensor, size: tuple[Any, Any]) -> Tensor:
         """The attention `[B, 7]` whose box is `box` `[B, 4]`, in a frame `(H, W)`."""
@@ -207,6 +231,7 @@ class RATMCell(RecurrentTrackerCell):
             "scale": self.scale,
             "start": self.start,
             "attention": self.attention,
+            "relative": self.relative,
             "read": self.read,
             "features": keras.saving.serialize_keras_object(self.features),
             "input_initializer": keras.initializers.serialize(self.input_initializer),
@@ -231,7 +256,9 @@ class RATM(RecurrentTracker):
       object's true box gives.
     * "feature" (eq. 14): the same of what `features.embed` makes of the two.
     * "localisation" (eq. 15): mean squared difference of centre and strides,
-      in frame sizes, and the true ones.
+      in frame sizes, and the true ones. With `relative` steps, $\sqrt{1 + e^2} - 1$
+      of $e$ in sizes of the true window (centre) and in logarithms (strides): a lost
+      object then counts little more than one that is nearly lost.
     * "classification" (eq. 16): cross-entropy of `features.classify`, given
       "labels" `[B]` among the targets.
     * "overlap": $-\log \mathrm{IoU}$; ours, after HART.
@@ -242,7 +269,7 @@ class RATM(RecurrentTracker):
         weight_decay: times the mean squares of $W_{in}$ and $W_{out}$.
         variant: "published" is the authors' code: its grid (see `RATMCell`), and a
             cost that is divided by the number of frames twice.
-        size, units, channels, scale, start, attention, read, features,
+        size, units, channels, scale, start, attention, relative, read, features,
             input_initializer: of `RATMCell`.
 
     Beside "boxes" `[B, T, 4]` it returns "window" `[B, T, 6]` (a `GaussianGlimpse`'s
@@ -266,6 +293,7 @@ class RATM(RecurrentTracker):
         scale: float = 1.0,
         start: str = "box",
         attention: str = "residual",
+        relative: bool = False,
         read: str = "gaussian",
         features: keras.layers.Layer | None = None,
         input_initializer: Any = "glorot_uniform",
@@ -294,6 +322,7 @@ class RATM(RecurrentTracker):
             "scale": scale,
             "start": start,
             "attention": attention,
+            "relative": relative,
             "read": read,
         }
         cell = RATMCell(
@@ -344,7 +373,15 @@ class RATM(RecurrentTracker):
         if "localisation" in self.objectives:
             true = ops.take(ops.reshape(a, (B, T, 7)), (0, 1, 3, 6), axis=-1)
             found = ops.take(y_pred["attention"], (0, 1, 3, 6), axis=-1)
-            losses["localisation"] = ops.mean(ops.square(found - true), axis=-1)
+            if self.cell.relative:
+                g_true, g_found = true[..., :2], found[..., :2]
+                d_true, d_found = true[..., 2:], found[..., 2:]
+                off = [(g_found - g_true) / d_true, ops.log(d_found / d_true)]
+                e = ops.concatenate(off, axis=-1)
+                error = ops.sqrt(1 + ops.square(e)) - 1
+            else:
+                error = ops.square(found - true)
+            losses["localisation"] = ops.mean(error, axis=-1)
         if {"pixel", "feature"} & self.objectives.keys():
             flat = ops.reshape(frames, (B * T, *ops.shape(frames)[2:]))
             p = self.cell.glimpse(flat, self.cell.to_window(a, size))
