@@ -193,6 +193,43 @@ def test_one_pass_results(videos):
         assert row.baselines == {"static box": round(float(values.mean()), 4)}
 
 
+def test_video_clips_by_hand(videos):
+    """The true box every three frames: 1 to 3, 4 to 6 and 7 to 9 of "across", ..."""
+    videos[0] = videos[0].part(1)  # hidden in its fourth frame: no clip begins there
+    scores = evaluation.video_clips(evaluation.static_box, videos, frames=3)
+    assert scores.names == ("across", "still")
+    overlap = (16 - np.array([1, 2])) / (16 + np.array([1, 2]))
+    np.testing.assert_allclose(scores.mean_iou, [overlap.mean(), 1], rtol=1e-6)
+    np.testing.assert_allclose(scores.center_error, [1.5, 0], atol=1e-6)
+    over_time = [1, *(overlap + 1) / 2]
+    np.testing.assert_allclose(scores.iou_over_time, over_time, rtol=1e-6)
+
+    # Two clips of four count the same, though the first one's last frame hides it.
+    scores = evaluation.video_clips(evaluation.static_box, videos[:1], frames=4)
+    whole = [*overlap, 13 / 19]
+    expected = (overlap.mean() + np.mean(whole)) / 2
+    np.testing.assert_allclose(scores.mean_iou, expected, rtol=1e-6)
+
+    rows = evaluation.video_clip_results(
+        [evaluation.static_box], videos, data="toy", frames=3, paper={"mean_iou": 0.5}
+    )
+    assert [row.metric for row in rows] == ["mean_iou", "center_error_px"]
+    assert {row.protocol for row in rows} == {"toy/3_frame_clips"}
+    assert rows[0].value == rows[0].baselines["static box"] and rows[0].paper == 0.5
+    with pytest.raises(ValueError, match="at least 11 frames"):
+        evaluation.video_clips(evaluation.static_box, videos, frames=11)
+
+
+@needs_videos
+def test_static_box_of_the_held_out_videos():
+    """As measured by other code: 0.281 in the mean over six videos."""
+    held_out = ("otb_Bolt", "otb_Man", "davis_parkour", "davis_dog", "otb_Tiger1")
+    held_out += ("uav123_person12_1",)
+    chosen = [v for v in otb(VIDEOS) if v.name in held_out]
+    scores = evaluation.video_clips(evaluation.static_box, chosen)
+    assert abs(scores.mean_iou.mean() - 0.281) < 0.002
+
+
 def test_bad_boxes(videos):
     score = evaluation.box_scores
     with pytest.raises(ValueError, match=r"`y_true` and `y_pred` must have one shape"):

@@ -35,6 +35,9 @@ is absent do not count:
   0.05, ..., 1 of the share of frames whose IoU exceeds them (so 20/21 at best),
   `precision_20` the share of frames whose centre is at most 20 pixels off; these,
   `mean_iou` and `center_error_px` for each video first, then in the mean over videos.
+* `<data>/<T>_frame_clips`: videos cut into clips of T frames, the true box given at the
+  start of each. `mean_iou` and `center_error_px` over the boxes after it, for each clip
+  first, then in the mean over a video's clips, then over videos.
 
 `value` is the mean over training seeds, `min` and `max` their spread. Beside each
 stands the "static box", the tracker that never moves.
@@ -50,19 +53,25 @@ from keras_attend.evaluation.digits import (
 )
 from keras_attend.evaluation.tracking import (
     ClipScores,
-    OnePass,
     box_scores,
     clip_results,
+    score_clips,
+    static_box,
+)
+from keras_attend.evaluation.videos import (
+    OnePass,
+    VideoClips,
     one_pass,
     one_pass_results,
     opencv_tracker,
-    score_clips,
-    static_box,
+    video_clip_results,
+    video_clips,
 )
 
 __all__ = [
     "ClipScores",
     "OnePass",
+    "VideoClips",
     "box_scores",
     "catch_rate",
     "catch_results",
@@ -75,5 +84,7 @@ __all__ = [
     "opencv_tracker",
     "score_clips",
     "static_box",
+    "video_clip_results",
+    "video_clips",
     "with_arguments",
 ]

@@ -1,4 +1,4 @@
-"""Trackers: overlap over time, and OTB's one-pass evaluation.
+"""Trackers on clips of one length: overlap over time.
 
 What the numbers mean stands in `keras_attend.evaluation`. Boxes are `xywh` in pixels.
 A tracker is either a model, asked by `predict`, or a function
@@ -6,7 +6,7 @@ A tracker is either a model, asked by `predict`, or a function
 first one in, `[T, 4]` out.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -15,17 +15,10 @@ from keras import ops
 from numpy.typing import NDArray
 
 from keras_attend import boxes as geometry
-from keras_attend.arguments import check_choice
-from keras_attend.datasets.sequences import Sequence as Video
-from keras_attend.datasets.sequences import read_frames
-from keras_attend.metrics import success
 from keras_attend.zoo.results import Result
 
 Array = NDArray[Any]
 Track: TypeAlias = Callable[[Array, Array], Array]
-
-PIXELS = np.arange(51)  # the thresholds of OTB's precision plot
-OPENCV = ("KCF", "CSRT", "MOSSE")
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +74,7 @@ def box_scores(
             f"boxes of shape {y_true.shape}, present {some.sum()} times in all"
         )
     overlap, distance = np.zeros((2, *some.shape))
-    overlap[some], distance[some] = _compare(y_true[some], y_pred[some])
+    overlap[some], distance[some] = compare(y_true[some], y_pred[some])
     count = some.sum(0)
     with np.errstate(invalid="ignore"):
         over_time = overlap.sum(0) / count
@@ -119,139 +112,9 @@ def score_clips(tracker: Any, dataset: Any) -> ClipScores:
     return box_scores(*(np.concatenate(part) for part in zip(*found, strict=True)))
 
 
-@dataclass(frozen=True, eq=False)
-class OnePass:
-    """OTB's one-pass evaluation, a row for each of S videos.
-
-    Attributes:
-        names: of the videos.
-        success: share of frames whose IoU exceeds 0, 0.05, ..., 1: `[S, 21]`.
-        precision: share of frames whose centre is at most 0, 1, ..., 50 pixels off:
-            `[S, 51]`.
-        mean_iou: `[S]`.
-        center_error: in pixels, `[S]`.
-    """
-
-    names: tuple[str, ...]
-    success: Array
-    precision: Array
-    mean_iou: Array
-    center_error: Array
-
-    @property
-    def success_auc(self) -> Array:
-        """The mean of each video's success curve, `[S]`; of a perfect one 20/21."""
-        return self.success.mean(1)
-
-    @property
-    def precision_20(self) -> Array:
-        """Share of frames at most 20 pixels off, `[S]`."""
-        return self.precision[:, 20]
-
-    @property
-    def success_curve(self) -> Array:
-        """The success plot: the mean over videos, `[21]`."""
-        return self.success.mean(0)
-
-    @property
-    def precision_curve(self) -> Array:
-        """The precision plot: the mean over videos, `[51]`."""
-        return self.precision.mean(0)
-
-
-def one_pass(track: Track, sequences: Iterable[Video]) -> OnePass:
-    """Run a tracker once through each video, from the object's first box.
-
-    As OTB's toolkit does, the first frame counts, and every video counts the same.
-    Frames without the object are shown and do not count; the toolkit takes them for
-    missed in the success plot and for hit in the precision plot.
-
-    Args:
-        track: `track(frames, box) -> boxes`: frames `[T, H, W, 3]` uint8 and the box
-            in the first one; boxes `[T, 4]`, finite: a tracker that has lost its
-            object says where it saw it last.
-        sequences: of `datasets.otb` or `datasets.got10k`.
-    """
-    names, true, predicted = [], [], []
-    for video in sequences:
-        if not video.present.any():
-            raise ValueError(
-                "A video must show its object. Received: "
-                f"{video.name!r}, {len(video)} frames without it"
-            )
-        shown = video.part(int(np.argmax(video.present)))
-        boxes = np.asarray(track(read_frames(shown), shown.boxes[0].copy()))
-        if boxes.shape != shown.boxes.shape:
-            raise ValueError(
-                f"`track` must return boxes {shown.boxes.shape}, one for each frame "
-                f"of {video.name!r}. Received: shape={boxes.shape}"
-            )
-        names.append(video.name)
-        true.append(shown.boxes[shown.present])
-        predicted.append(boxes[shown.present])
-    if not names:
-        raise ValueError("`sequences` must hold a video. Received: none")
-    # All at once: a backend may compile anew for each length.
-    overlap, distance = _compare(np.concatenate(true), np.concatenate(predicted))
-    passed = ops.convert_to_numpy(success(overlap))  # [N, 21]
-    near = distance[:, None] <= PIXELS  # [N, 51]
-    ends = np.cumsum([len(boxes) for boxes in true])[:-1]
-
-    def by_video(values: Array) -> Array:
-        return np.stack([part.mean(0) for part in np.split(values, ends)])
-
-    return OnePass(
-        names=tuple(names),
-        success=by_video(passed),
-        precision=by_video(near),
-        mean_iou=by_video(overlap),
-        center_error=by_video(distance),
-    )
-
-
 def static_box(frames: Array, box: Array) -> Array:
     """The tracker that never moves: the first box `[4]` in each frame, `[T, 4]`."""
     return np.repeat(np.asarray(box)[None], len(frames), axis=0)
-
-
-def opencv_tracker(name: str) -> Track:
-    """One of OpenCV's trackers, for `one_pass` and `score_clips`.
-
-    Where it reports a failure the last box stands.
-
-    Args:
-        name: "KCF", "CSRT" or "MOSSE".
-    """
-    check_choice("name", name, OPENCV)
-    try:
-        import cv2
-    except ImportError as error:
-        raise ImportError(
-            "OpenCV's trackers need OpenCV with its contributed modules: pip install "
-            '"keras-attend[bench]"'
-        ) from error
-    legacy = getattr(cv2, "legacy", None)
-    # The old interface takes fractions of a pixel, the new one whole ones.
-    create = getattr(legacy, f"Tracker{name}_create", None)
-    whole = create is None
-    create = create or getattr(cv2, f"Tracker{name}_create", None)
-    if create is None:
-        raise ImportError(
-            f"This OpenCV, {cv2.__version__}, has no {name} tracker: pip install "
-            "opencv-contrib-python-headless"
-        )
-
-    def track(frames: Array, box: Array) -> Array:
-        tracker = create()
-        first = tuple(round(float(v)) if whole else float(v) for v in box)
-        tracker.init(_opencv_image(frames[0]), first)
-        found = [np.asarray(box, "float32")]
-        for frame in frames[1:]:
-            seen, moved = tracker.update(_opencv_image(frame))
-            found.append(np.asarray(moved, "float32") if seen else found[-1])
-        return np.stack(found)
-
-    return track
 
 
 def clip_results(
@@ -284,42 +147,10 @@ def clip_results(
     ]
     if "last_iou" in (paper or {}):
         rows.append(("mean_iou", f"{protocol}_last", "last_iou"))
-    return [_result(*row, scores, beside, paper) for row in rows]
+    return [result_row(*row, scores, beside, paper) for row in rows]
 
 
-def one_pass_results(
-    tracks: Sequence[Track],
-    sequences: Sequence[Video],
-    *,
-    data: str,
-    baselines: Mapping[str, Track] | None = None,
-    paper: Mapping[str, float] | None = None,
-) -> list[Result]:
-    """The protocol of one pass, for `zoo.write_results`.
-
-    Args:
-        tracks: as `one_pass` takes them: of the trained model, then of further
-            training seeds.
-        sequences: the videos.
-        data: their name in the protocol's name.
-        baselines: more trackers, by name, beside the static box.
-        paper: the paper's numbers, by attribute of `OnePass`.
-    """
-    scores = [one_pass(track, sequences) for track in tracks]
-    others = {"static box": static_box, **(baselines or {})}
-    beside = {name: one_pass(other, sequences) for name, other in others.items()}
-    return [
-        _result(metric, f"{data}/ope", attribute, scores, beside, paper)
-        for metric, attribute in (
-            ("success_auc", "success_auc"),
-            ("precision_20", "precision_20"),
-            ("mean_iou", "mean_iou"),
-            ("center_error_px", "center_error"),
-        )
-    ]
-
-
-def _result(
+def result_row(
     metric: str,
     protocol: str,
     attribute: str,
@@ -344,7 +175,7 @@ def _result(
     )
 
 
-def _compare(true: Array, predicted: Array) -> tuple[Array, Array]:
+def compare(true: Array, predicted: Array) -> tuple[Array, Array]:
     """IoU and distance of the centres, `[N]` each, of boxes `[N, 4]`."""
     bad = ~np.isfinite(predicted).all(-1)
     if bad.any():  # NaN would be 0 pixels off
@@ -372,12 +203,3 @@ def _predict(tracker: Any, x: Mapping[str, Array]) -> Array:
     return np.stack(
         [tracker(*clip) for clip in zip(x["frames"], x["box"], strict=True)]
     )
-
-
-def _opencv_image(frame: Array) -> Array:
-    """`[H, W, 3]` uint8, blue first, of one as this project has them."""
-    if frame.dtype != np.uint8:
-        frame = np.rint(np.clip(frame, 0, 1) * 255).astype("uint8")
-    if frame.shape[-1] == 1:
-        frame = np.repeat(frame, 3, axis=-1)
-    return np.ascontiguousarray(frame[..., ::-1])

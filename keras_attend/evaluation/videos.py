@@ -1,0 +1,289 @@
+"""Trackers on whole videos: OTB's one-pass evaluation, and clip after clip.
+
+What the numbers mean stands in `keras_attend.evaluation`. A tracker is a function
+`track(frames, box) -> boxes` of one video, such as `Tracker.track`: frames
+`[T, H, W, 3]` uint8 and the box in the first one in, `[T, 4]` out, `xywh` in pixels.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from keras_attend.arguments import check_choice, check_positive_integers
+from keras_attend.datasets.sequences import Sequence as Video
+from keras_attend.datasets.sequences import read_frames
+from keras_attend.evaluation.tracking import Track, compare, result_row, static_box
+from keras_attend.metrics import success
+from keras_attend.zoo.results import Result
+
+Array = NDArray[Any]
+
+PIXELS = np.arange(51)  # the thresholds of OTB's precision plot
+OPENCV = ("KCF", "CSRT", "MOSSE", "MIL", "MedianFlow")
+
+
+@dataclass(frozen=True, eq=False)
+class OnePass:
+    """OTB's one-pass evaluation, a row for each of S videos.
+
+    Attributes:
+        names: of the videos.
+        success: share of frames whose IoU exceeds 0, 0.05, ..., 1: `[S, 21]`.
+        precision: share of frames whose centre is at most 0, 1, ..., 50 pixels off:
+            `[S, 51]`.
+        mean_iou: `[S]`.
+        center_error: in pixels, `[S]`.
+    """
+
+    names: tuple[str, ...]
+    success: Array
+    precision: Array
+    mean_iou: Array
+    center_error: Array
+
+    @property
+    def success_auc(self) -> Array:
+        """The mean of each video's success curve, `[S]`; of a perfect one 20/21."""
+        return self.success.mean(1)
+
+    @property
+    def precision_20(self) -> Array:
+        """Share of frames at most 20 pixels off, `[S]`."""
+        return self.precision[:, 20]
+
+    @property
+    def success_curve(self) -> Array:
+        """The success plot: the mean over videos, `[21]`."""
+        return self.success.mean(0)
+
+    @property
+    def precision_curve(self) -> Array:
+        """The precision plot: the mean over videos, `[51]`."""
+        return self.precision.mean(0)
+
+
+def one_pass(track: Track, sequences: Iterable[Video]) -> OnePass:
+    """Run a tracker once through each video, from the object's first box.
+
+    As OTB's toolkit does, the first frame counts, and every video counts the same.
+    Frames without the object are shown and do not count; the toolkit takes them for
+    missed in the success plot and for hit in the precision plot.
+
+    Args:
+        track: `track(frames, box) -> boxes`: frames `[T, H, W, 3]` uint8 and the box
+            in the first one; boxes `[T, 4]`, finite: a tracker that has lost its
+            object says where it saw it last.
+        sequences: of `datasets.otb` or `datasets.got10k`.
+    """
+    names, true, predicted = [], [], []
+    for video in sequences:
+        if not video.present.any():
+            raise ValueError(
+                "A video must show its object. Received: "
+                f"{video.name!r}, {len(video)} frames without it"
+            )
+        shown = video.part(int(np.argmax(video.present)))
+        boxes = np.asarray(track(read_frames(shown), shown.boxes[0].copy()))
+        if boxes.shape != shown.boxes.shape:
+            raise ValueError(
+                f"`track` must return boxes {shown.boxes.shape}, one for each frame "
+                f"of {video.name!r}. Received: shape={boxes.shape}"
+            )
+        names.append(video.name)
+        true.append(shown.boxes[shown.present])
+        predicted.append(boxes[shown.present])
+    if not names:
+        raise ValueError("`sequences` must hold a video. Received: none")
+    # All at once: a backend may compile anew for each length.
+    overlap, distance = compare(np.concatenate(true), np.concatenate(predicted))
+    passed = ops.convert_to_numpy(success(overlap))  # [N, 21]
+    near = distance[:, None] <= PIXELS  # [N, 51]
+    ends = np.cumsum([len(boxes) for boxes in true])[:-1]
+
+    def by_video(values: Array) -> Array:
+        return np.stack([part.mean(0) for part in np.split(values, ends)])
+
+    return OnePass(
+        names=tuple(names),
+        success=by_video(passed),
+        precision=by_video(near),
+        mean_iou=by_video(overlap),
+        center_error=by_video(distance),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class VideoClips:
+    """Clips of S videos, after which a tracker begins anew; a row for each video.
+
+    Attributes:
+        names: of the videos.
+        mean_iou: of a video's clips, without the frames whose box is given, `[S]`.
+        center_error: the same in pixels, `[S]`.
+        iou_over_time: mean over the videos at each step of a clip, `[T]`, 1 first.
+    """
+
+    names: tuple[str, ...]
+    mean_iou: Array
+    center_error: Array
+    iou_over_time: Array
+
+
+def video_clips(
+    track: Track, sequences: Iterable[Video], frames: int = 60
+) -> VideoClips:
+    """Run a tracker through each video, from the true box every `frames` frames.
+
+    A last part that is shorter is left out, and so is a clip whose object is absent
+    at first. Each box after the given one counts the same in its clip, each clip in
+    its video, each video in the whole.
+
+    Args:
+        track: as of `one_pass`.
+        sequences: of `datasets.otb` or `datasets.got10k`.
+        frames: of a clip, T.
+    """
+    check_positive_integers(frames=frames)
+    names, overlaps, distances = [], [], []
+    for video in sequences:
+        starts = range(0, len(video) - frames + 1, frames)
+        clips = [video.part(i, i + frames) for i in starts if video.present[i]]
+        if not clips:
+            continue
+        kept = np.stack([clip.present for clip in clips])  # [clips, T]
+        found = [
+            np.asarray(track(read_frames(clip), clip.boxes[0].copy())) for clip in clips
+        ]
+        true = np.concatenate([clip.boxes for clip in clips])
+        scores = compare(true, np.concatenate(found))
+        overlap, distance = (
+            np.where(kept, score.reshape(kept.shape), np.nan) for score in scores
+        )
+        names.append(video.name)
+        overlaps.append(overlap)
+        distances.append(distance)
+    if not names:
+        raise ValueError(
+            f"`sequences` must hold a video of at least {frames} frames. Received: none"
+        )
+
+    def by_video(values: list[Array]) -> Array:
+        return np.array([np.nanmean(np.nanmean(v[:, 1:], 1)) for v in values])
+
+    return VideoClips(
+        names=tuple(names),
+        mean_iou=by_video(overlaps),
+        center_error=by_video(distances),
+        iou_over_time=np.nanmean([np.nanmean(v, 0) for v in overlaps], 0),
+    )
+
+
+def opencv_tracker(name: str) -> Track:
+    """One of OpenCV's trackers, for `one_pass` and `score_clips`.
+
+    Where it reports a failure the last box stands.
+
+    Args:
+        name: "KCF", "CSRT", "MOSSE", "MIL" or "MedianFlow".
+    """
+    check_choice("name", name, OPENCV)
+    try:
+        import cv2
+    except ImportError as error:
+        raise ImportError(
+            "OpenCV's trackers need OpenCV with its contributed modules: pip install "
+            '"keras-attend[bench]"'
+        ) from error
+    legacy = getattr(cv2, "legacy", None)
+    # The old interface takes fractions of a pixel, the new one whole ones.
+    create = getattr(legacy, f"Tracker{name}_create", None)
+    whole = create is None
+    create = create or getattr(cv2, f"Tracker{name}_create", None)
+    if create is None:
+        raise ImportError(
+            f"This OpenCV, {cv2.__version__}, has no {name} tracker: pip install "
+            "opencv-contrib-python-headless"
+        )
+
+    def track(frames: Array, box: Array) -> Array:
+        tracker = create()
+        first = tuple(round(float(v)) if whole else float(v) for v in box)
+        tracker.init(_opencv_image(frames[0]), first)
+        found = [np.asarray(box, "float32")]
+        for frame in frames[1:]:
+            seen, moved = tracker.update(_opencv_image(frame))
+            found.append(np.asarray(moved, "float32") if seen else found[-1])
+        return np.stack(found)
+
+    return track
+
+
+def one_pass_results(
+    tracks: Sequence[Track],
+    sequences: Sequence[Video],
+    *,
+    data: str,
+    baselines: Mapping[str, Track] | None = None,
+    paper: Mapping[str, float] | None = None,
+) -> list[Result]:
+    """The protocol of one pass, for `zoo.write_results`.
+
+    Args:
+        tracks: as `one_pass` takes them: of the trained model, then of further
+            training seeds.
+        sequences: the videos.
+        data: their name in the protocol's name.
+        baselines: more trackers, by name, beside the static box.
+        paper: the paper's numbers, by attribute of `OnePass`.
+    """
+    scores = [one_pass(track, sequences) for track in tracks]
+    others = {"static box": static_box, **(baselines or {})}
+    beside = {name: one_pass(other, sequences) for name, other in others.items()}
+    return [
+        result_row(metric, f"{data}/ope", attribute, scores, beside, paper)
+        for metric, attribute in (
+            ("success_auc", "success_auc"),
+            ("precision_20", "precision_20"),
+            ("mean_iou", "mean_iou"),
+            ("center_error_px", "center_error"),
+        )
+    ]
+
+
+def video_clip_results(
+    tracks: Sequence[Track],
+    sequences: Sequence[Video],
+    *,
+    data: str,
+    frames: int = 60,
+    baselines: Mapping[str, Track] | None = None,
+    paper: Mapping[str, float] | None = None,
+) -> list[Result]:
+    """The protocol of videos clip by clip, for `zoo.write_results`.
+
+    Args:
+        tracks, sequences, data, baselines: as of `one_pass_results`.
+        frames: of a clip.
+        paper: the paper's numbers, by attribute of `VideoClips`.
+    """
+    scores = [video_clips(track, sequences, frames) for track in tracks]
+    others = {"static box": static_box, **(baselines or {})}
+    beside = {n: video_clips(other, sequences, frames) for n, other in others.items()}
+    protocol = f"{data}/{frames}_frame_clips"
+    return [
+        result_row("mean_iou", protocol, "mean_iou", scores, beside, paper),
+        result_row("center_error_px", protocol, "center_error", scores, beside, paper),
+    ]
+
+
+def _opencv_image(frame: Array) -> Array:
+    """`[H, W, 3]` uint8, blue first, of one as this project has them."""
+    if frame.dtype != np.uint8:
+        frame = np.rint(np.clip(frame, 0, 1) * 255).astype("uint8")
+    if frame.shape[-1] == 1:
+        frame = np.repeat(frame, 3, axis=-1)
+    return np.ascontiguousarray(frame[..., ::-1])
