@@ -33,7 +33,7 @@ def parser(
     add("--steps", type=int, help="batches of an epoch; all when absent")
     add("--out", type=Path, default=preset, help="the preset's folder")
     add("--runs", type=Path, default=Path("runs") / preset.name, help="checkpoints")
-    add("--data", type=Path, help="a folder that holds mnist.npz")
+    add("--data", type=Path, help="a folder: with mnist.npz, or as the header says")
     add("--device", default="CPU, one core", help="for results.json")
     add("--checkpoint-every", type=float, default=30.0, help="seconds")
     add("--validate", action="store_true", help="hold digits out, write no preset")

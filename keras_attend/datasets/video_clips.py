@@ -87,7 +87,9 @@ class Clips(VideoBatches):
     Pass `shuffle=False` to `fit` for the batches to come in order too.
 
     Args:
-        sequences: of `otb` or `got10k`. Those too short are left out.
+        sequences: of `otb` or `got10k`. Those shorter than a clip (than `shortest`,
+            if given; their last frame is then repeated, the object absent) are left
+            out.
         batch_size: clips in a batch.
         frames: of a clip, T.
         size: of a frame, (height, width), in pixels.
@@ -140,12 +142,12 @@ class Clips(VideoBatches):
         if not 0 <= visible <= 1:
             raise ValueError(f"`visible` must be in 0..1. Received: visible={visible}")
         given = tuple(sequences)
-        self.sequences = tuple(s for s in given if len(_starts(s, frames - 1)))
+        self.least = self.shortest or frames
+        self.sequences = tuple(s for s in given if len(_starts(s, self.least - 1)))
         if not self.sequences:
             raise ValueError(
-                "`sequences` must hold a video of at least `frames` frames, the "
-                f"object present in the first. Received: frames={frames}, "
-                f"{len(given)} videos of up to {max(map(len, given), default=0)} frames"
+                f"`sequences` must hold a video of at least {self.least} frames, the "
+                f"object present in the first. Received: {len(given)} videos of up to {max(map(len, given), default=0)} frames"
             )
         self.flip = flip
         self.reverse = reverse
@@ -159,8 +161,10 @@ class Clips(VideoBatches):
         """A clip: frames `[T, *size, 3]`, boxes `[T, 4]`, present `[T]`."""
         sequence = self.sequences[random.integers(len(self.sequences))]
         chosen = self._window(sequence, random)
+        there = (chosen >= 0) & (chosen < len(sequence))
+        chosen = np.clip(chosen, 0, len(sequence) - 1)
         pixels = self._read(sequence, chosen)
-        boxes, present = sequence.boxes[chosen], sequence.present[chosen]
+        boxes, present = sequence.boxes[chosen], sequence.present[chosen] & there
         height, width = pixels.shape[1:3]
         view = np.array([0.0, 0.0, width, height])
         if self.crop is not None:
@@ -179,13 +183,13 @@ class Clips(VideoBatches):
         return pixels, boxes, present
 
     def _window(self, sequence: Sequence, random: np.random.Generator) -> Array:
-        """Which frames of the video, `[T]`."""
+        """Which frames of the video, `[T]`, the last ones perhaps beyond its end."""
         step = int(random.integers(1, self.steps + 1))
         if self.reverse and random.random() < 0.5:
             step = -step
-        starts = _starts(sequence, step * (self.frames - 1))
+        starts = _starts(sequence, step * (self.least - 1))
         if len(starts) == 0:  # not so fast, or not backwards
-            step, starts = 1, _starts(sequence, self.frames - 1)
+            step, starts = 1, _starts(sequence, self.least - 1)
         start = starts[random.integers(len(starts))]
         return start + step * np.arange(self.frames)
 

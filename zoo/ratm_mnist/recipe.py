@@ -1,0 +1,78 @@
+"""ratm_mnist: RATM finds a walking digit and follows it.
+
+Paper     Kahou et al. 2015, "RATM: Recurrent Attentive Tracking Model", section 6.2:
+          mean IoU 0.635 over 30 frames, single digit.
+Command   KERAS_BACKEND=jax python zoo/ratm_mnist/recipe.py
+Expected
+
+The first window is the whole frame: the box that is given is not used. Killed at any
+moment, the same command with `--resume` goes on.
+"""
+
+from pathlib import Path
+
+import keras
+
+import keras_attend as ka
+from keras_attend import recipes
+from keras_attend.callbacks import LengthCurriculum
+from keras_attend.datasets import MovingDigits, mnist
+
+HERE = Path(__file__).parent
+
+
+def make(batches: int) -> keras.Model:
+    """The model, compiled for a training of so many batches."""
+    model = ka.models.RATM(
+        size=20,
+        units=200,
+        start="learned",
+        attention="affine",
+        objectives={"localisation": 1.0, "pixel": 1.0},
+        input_initializer=keras.initializers.RandomNormal(stddev=0.01),
+    )
+    schedule = keras.optimizers.schedules.CosineDecay(1e-3, batches)
+    model.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0))
+    return model
+
+
+def main() -> None:
+    """Train, measure, write the preset."""
+    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=60))
+    keras.utils.set_random_seed(args.seed)
+    held_out = 6000 if args.validate else 0
+    data = MovingDigits(
+        *mnist("train", validation=held_out), batch_size=64, seed=args.seed
+    )
+    path = args.runs / f"seed_{args.seed}.keras"
+    longer = LengthCurriculum(data, first=10, step=2)
+    model = recipes.fit(make, data, path, args, callbacks=(longer,))
+    if args.validate:
+        judge = MovingDigits(*mnist("validation"), 100, 5, seed=1_000_001)
+        print(ka.evaluation.score_clips(model, judge))
+        return
+    digits = mnist("test")
+    test = MovingDigits(*digits, batch_size=100, batches=20, seed=1_000_002)
+    long = MovingDigits(*digits, batch_size=50, batches=4, frames=300, seed=1_000_002)
+    results = [
+        *ka.evaluation.clip_results(
+            [model], test, data="single_digit", paper={"mean_iou_with_first": 0.635}
+        ),
+        *ka.evaluation.clip_results([model], long, data="single_digit"),
+    ]
+    x, y = test[0]
+    recipes.write_preset(
+        model,
+        results,
+        args,
+        path,
+        picture=recipes.picture_track(model, x["frames"][0], y["boxes"][0]),
+        description="RATM finds and follows a digit that walks about (100x100 pixels)",
+        paper="Kahou et al. 2015, section 6.2: moving MNIST, single digit",
+        task="tracking",
+        input="frames [B, T, H, W, 1], uint8 or float in 0..1, and a box [B, 4]",
+    )
+
+
+if __name__ == "__main__":
+    main()
