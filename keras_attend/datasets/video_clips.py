@@ -147,7 +147,8 @@ class Clips(VideoBatches):
         if not self.sequences:
             raise ValueError(
                 f"`sequences` must hold a video of at least {self.least} frames, the "
-                f"object present in the first. Received: {len(given)} videos of up to {max(map(len, given), default=0)} frames"
+                f"object present in the first. Received: {len(given)} videos of up to "
+                f"{max(map(len, given), default=0)} frames"
             )
         self.flip = flip
         self.reverse = reverse
