@@ -7,6 +7,12 @@ Expected
 
 The first window is the whole frame: the box that is given is not used. Killed at any
 moment, the same command with `--resume` goes on.
+
+What decides (IoU over 30 frames of validation digits after 800 batches):
+ 1. The overlap objective beside the paper's localisation: 0.768 at a weight of 0.2,
+    0.740 at 0.05; the paper's pixels in its place 0.694. At 1 it learns later.
+ 2. Clips of 30 frames, of which 10 are judged at first: trained on 12, it is lost
+    after 20.
 """
 
 from pathlib import Path
@@ -28,7 +34,7 @@ def make(batches: int) -> keras.Model:
         units=200,
         start="learned",
         attention="affine",
-        objectives={"localisation": 1.0, "pixel": 1.0},
+        objectives={"localisation": 1.0, "overlap": 0.2},
         input_initializer=keras.initializers.RandomNormal(stddev=0.01),
     )
     schedule = keras.optimizers.schedules.CosineDecay(1e-3, batches)
@@ -45,7 +51,7 @@ def main() -> None:
         *mnist("train", validation=held_out), batch_size=64, seed=args.seed
     )
     path = args.runs / f"seed_{args.seed}.keras"
-    longer = LengthCurriculum(data, first=10, step=2)
+    longer = LengthCurriculum(data, first=10, step=3)
     model = recipes.fit(make, data, path, args, callbacks=(longer,))
     if args.validate:
         judge = MovingDigits(*mnist("validation"), 100, 5, seed=1_000_001)

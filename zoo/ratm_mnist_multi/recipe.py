@@ -1,0 +1,84 @@
+"""ratm_mnist_multi: RATM follows one of two walking digits.
+
+Paper     Kahou et al. 2015, "RATM: Recurrent Attentive Tracking Model", section 6.2:
+          mean IoU 0.516 over 30 frames, two digits.
+Command   KERAS_BACKEND=jax python zoo/ratm_mnist_multi/recipe.py
+Expected
+
+The first window is the box that is given. The digits are of any class, each on a walk
+of its own, and cross. Killed at any moment, the same command with `--resume` goes on.
+"""
+
+from pathlib import Path
+
+import keras
+
+import keras_attend as ka
+from keras_attend import recipes
+from keras_attend.callbacks import LengthCurriculum
+from keras_attend.datasets import MovingDigits, mnist
+
+HERE = Path(__file__).parent
+
+
+def make(batches: int) -> keras.Model:
+    """The model, compiled for a training of so many batches."""
+    model = ka.models.RATM(
+        size=20,
+        units=200,
+        start="box",
+        attention="affine",
+        objectives={"localisation": 1.0, "overlap": 0.2},
+        input_initializer=keras.initializers.RandomNormal(stddev=0.01),
+    )
+    schedule = keras.optimizers.schedules.CosineDecay(1e-3, batches)
+    model.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0))
+    return model
+
+
+def main() -> None:
+    """Train, measure, write the preset."""
+    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=60))
+    keras.utils.set_random_seed(args.seed)
+    held_out = 6000 if args.validate else 0
+    data = MovingDigits(
+        *mnist("train", validation=held_out),
+        batch_size=64,
+        distractors=1,
+        seed=args.seed,
+    )
+    path = args.runs / f"seed_{args.seed}.keras"
+    longer = LengthCurriculum(data, first=10, step=3)
+    model = recipes.fit(make, data, path, args, callbacks=(longer,))
+    if args.validate:
+        judge = MovingDigits(
+            *mnist("validation"), 100, 5, distractors=1, seed=1_000_001
+        )
+        print(ka.evaluation.score_clips(model, judge))
+        return
+    digits = mnist("test")
+    two = {"distractors": 1, "seed": 1_000_002}
+    test = MovingDigits(*digits, batch_size=100, batches=20, **two)
+    long = MovingDigits(*digits, batch_size=50, batches=4, frames=300, **two)
+    results = [
+        *ka.evaluation.clip_results(
+            [model], test, data="two_digits", paper={"mean_iou_with_first": 0.516}
+        ),
+        *ka.evaluation.clip_results([model], long, data="two_digits"),
+    ]
+    x, y = test[0]
+    recipes.write_preset(
+        model,
+        results,
+        args,
+        path,
+        picture=recipes.picture_track(model, x["frames"][0], y["boxes"][0]),
+        description="RATM follows one of two digits that walk about (100x100 pixels)",
+        paper="Kahou et al. 2015, section 6.2: moving MNIST, two digits",
+        task="tracking",
+        input="frames [B, T, H, W, 1], uint8 or float in 0..1, and a box [B, 4]",
+    )
+
+
+if __name__ == "__main__":
+    main()
