@@ -44,7 +44,7 @@ def make(batches: int) -> keras.Model:
 
 def main() -> None:
     """Train, measure, write the preset."""
-    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=60))
+    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=45))
     keras.utils.set_random_seed(args.seed)
     held_out = 6000 if args.validate else 0
     data = MovingDigits(

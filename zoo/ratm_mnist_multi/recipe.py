@@ -24,8 +24,9 @@ HERE = Path(__file__).parent
 def make(batches: int) -> keras.Model:
     """The model, compiled for a training of so many batches."""
     model = ka.models.RATM(
-        size=20,
-        units=200,
+        size=24,
+        units=256,
+        scale=2.0,
         start="box",
         attention="affine",
         objectives={"localisation": 1.0, "overlap": 0.2},
@@ -38,7 +39,7 @@ def make(batches: int) -> keras.Model:
 
 def main() -> None:
     """Train, measure, write the preset."""
-    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=60))
+    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=50))
     keras.utils.set_random_seed(args.seed)
     held_out = 6000 if args.validate else 0
     data = MovingDigits(
@@ -48,7 +49,7 @@ def main() -> None:
         seed=args.seed,
     )
     path = args.runs / f"seed_{args.seed}.keras"
-    longer = LengthCurriculum(data, first=10, step=3)
+    longer = LengthCurriculum(data, first=6, step=2)
     model = recipes.fit(make, data, path, args, callbacks=(longer,))
     if args.validate:
         judge = MovingDigits(
