@@ -67,6 +67,7 @@ class RATMCell(RecurrentTrackerCell):
         read: "gaussian", or "transformer" for a spatial transformer's (section 8).
         features: $f$, a layer such as `layers.GlimpseCNN`; the pixels when absent.
         input_initializer: of $W_{in}$.
+        memory: $W_{rec}$ starts as the identity times this.
         published: the grid of the published code: off by one stride, strides of a
             whole number of pixels.
     """
@@ -84,6 +85,7 @@ class RATMCell(RecurrentTrackerCell):
         read: str = "gaussian",
         features: keras.layers.Layer | None = None,
         input_initializer: Any = "glorot_uniform",
+        memory: float = 1.0,
         published: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -99,7 +101,7 @@ class RATMCell(RecurrentTrackerCell):
         self.start, self.attention, self.read = start, attention, read
         self.relative = relative
         self.input_initializer = keras.initializers.get(input_initializer)
-        self.published = published
+        self.memory, self.published = memory, published
 
         dtype = self.dtype_policy
         if read == "gaussian":
@@ -109,7 +111,11 @@ class RATMCell(RecurrentTrackerCell):
             self.glimpse = BilinearGlimpse(self.size, dtype=dtype)
         self.features = features
         self.core = IRNNCell(
-            units, input_initializer=self.input_initializer, dtype=dtype, name="core"
+            units,
+            memory,
+            input_initializer=self.input_initializer,
+            dtype=dtype,
+            name="core",
         )
         self.attend = Dense(
             7,
@@ -235,6 +241,7 @@ class RATMCell(RecurrentTrackerCell):
             "read": self.read,
             "features": keras.saving.serialize_keras_object(self.features),
             "input_initializer": keras.initializers.serialize(self.input_initializer),
+            "memory": self.memory,
             "published": self.published,
         }
 
@@ -270,7 +277,7 @@ class RATM(RecurrentTracker):
         variant: "published" is the authors' code: its grid (see `RATMCell`), and a
             cost that is divided by the number of frames twice.
         size, units, channels, scale, start, attention, relative, read, features,
-            input_initializer: of `RATMCell`.
+            input_initializer, memory: of `RATMCell`.
 
     Beside "boxes" `[B, T, 4]` it returns "window" `[B, T, 6]` (a `GaussianGlimpse`'s
     `params`), "glimpse" `[B, T, N, M, C]`, "attention" `[B, T, 7]` and, with a
@@ -297,6 +304,7 @@ class RATM(RecurrentTracker):
         read: str = "gaussian",
         features: keras.layers.Layer | None = None,
         input_initializer: Any = "glorot_uniform",
+        memory: float = 1.0,
         **kwargs: Any,
     ) -> None:
         check_choice("penalty", penalty, ("all", "last"))
@@ -324,6 +332,7 @@ class RATM(RecurrentTracker):
             "attention": attention,
             "relative": relative,
             "read": read,
+            "memory": memory,
         }
         cell = RATMCell(
             **self._cell_arguments,
