@@ -61,20 +61,25 @@ class TemplateMatch(keras.layers.Layer):
         self.embed.build(features_shape)
         self._cells = [_cells(n, self.parts, self.extent) for n in (rows, cols)]
         places = [_places(n, self.parts, self.extent) for n in (rows, cols)]
-        self.reach = [int(np.abs(p).max()) for p in places]
+        sides = [2 * int(np.abs(p).max()) + 1 for p in places]
+        ones = np.zeros((*sides, self.parts**2, 1), "float32")
+        for k in range(self.parts**2):
+            i, j = places[0][k // self.parts], places[1][k % self.parts]
+            ones[sides[0] // 2 + i, sides[1] // 2 + j, k] = 1 / self.parts**2
+
+        def votes(shape: Shape, dtype: str | None = None) -> Tensor:
+            noise = keras.initializers.GlorotUniform()(shape, dtype)
+            return ops.cast(ones, noise.dtype) + 0.3 * noise  # so that maps differ
+
         self.votes = Conv2D(
             self.maps,
-            [2 * reach + 1 for reach in self.reach],
+            sides,
             padding="same",
+            kernel_initializer=votes,
             dtype=self.dtype_policy,
             name="votes",
         )
         self.votes.build((None, rows, cols, self.parts**2))
-        kernel = 0.3 * ops.convert_to_numpy(self.votes.kernel)
-        for k in range(self.parts**2):
-            i, j = places[0][k // self.parts], places[1][k % self.parts]
-            kernel[i + self.reach[0], j + self.reach[1], k] += 1 / self.parts**2
-        self.votes.kernel.assign(kernel)
 
     def describe(self, features: Tensor) -> Tensor:
         """The template of what lies in the middle of a map `[B, H, W, C]`."""

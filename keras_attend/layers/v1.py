@@ -129,7 +129,9 @@ class SplitConv2D(Conv2D):
     What `Conv2D(groups=...)` is, but on a CPU TensorFlow has no gradient of that.
     """
 
-    def __init__(self, filters: int, kernel_size: Any, parts: int = 1, **kwargs: Any):
+    def __init__(
+        self, filters: int, kernel_size: Any, parts: int = 1, **kwargs: Any
+    ) -> None:
         super().__init__(filters, kernel_size, groups=parts, **kwargs)
 
     def call(self, inputs: Tensor) -> Tensor:
