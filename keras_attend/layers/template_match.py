@@ -5,11 +5,12 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-from keras.layers import Conv2D
+from keras.layers import Dense
 from numpy.typing import NDArray
 
 from keras_attend.arguments import check_positive_integers
 from keras_attend.layers.dynamic_filter import dynamic_conv
+from keras_attend.layers.patch_conv import PatchConv2D
 from keras_attend.types import Shape, Tensor
 
 
@@ -53,7 +54,7 @@ class TemplateMatch(keras.layers.Layer):
         if not 0 < extent <= 1:
             raise ValueError(f"`extent` must be in (0, 1]. Received: extent={extent}")
         self.maps, self.units, self.parts, self.extent = maps, units, parts, extent
-        self.embed = Conv2D(units, 1, dtype=self.dtype_policy, name="embed")
+        self.embed = Dense(units, dtype=self.dtype_policy, name="embed")
 
     def build(self, features_shape: Shape, template_shape: Shape = ()) -> None:
         """Make the weights for features `[B, H, W, C]` of a known size."""
@@ -71,10 +72,9 @@ class TemplateMatch(keras.layers.Layer):
             noise = keras.initializers.GlorotUniform()(shape, dtype)
             return ops.cast(ones, noise.dtype) + 0.3 * noise  # so that maps differ
 
-        self.votes = Conv2D(
+        self.votes = PatchConv2D(
             self.maps,
             sides,
-            padding="same",
             kernel_initializer=votes,
             dtype=self.dtype_policy,
             name="votes",

@@ -4,9 +4,10 @@ from typing import Any
 
 import keras
 from keras import ops
-from keras.layers import Conv2D, GroupNormalization
+from keras.layers import GroupNormalization
 
 from keras_attend.arguments import check_choice, check_positive_integers
+from keras_attend.layers.patch_conv import PatchConv2D
 from keras_attend.types import Shape, Tensor
 
 NORMS = ("group", "response")
@@ -59,12 +60,11 @@ class V1(keras.layers.Layer):
         self.strides, self.groups, self.norm = tuple(strides), tuple(groups), norm
         dtype = self.dtype_policy
         self.convolutions = [
-            SplitConv2D(
+            PatchConv2D(
                 n,
                 k,
                 strides=s,
-                parts=g,
-                padding="same",
+                groups=g,
                 use_bias=norm == "response",
                 dtype=dtype,
                 name=f"convolution_{i}",
@@ -120,37 +120,6 @@ class V1(keras.layers.Layer):
             "groups": self.groups,
             "norm": self.norm,
         }
-
-
-@keras.saving.register_keras_serializable("keras_attend")
-class SplitConv2D(Conv2D):
-    """Convolutions side by side, each of a part of the channels.
-
-    What `Conv2D(groups=...)` is, but on a CPU TensorFlow has no gradient of that.
-    """
-
-    def __init__(
-        self, filters: int, kernel_size: Any, parts: int = 1, **kwargs: Any
-    ) -> None:
-        super().__init__(filters, kernel_size, groups=parts, **kwargs)
-
-    def call(self, inputs: Tensor) -> Tensor:
-        """`[B, H, W, Cin]` to `[B, H', W', filters]`."""
-        if self.groups == 1:
-            return super().call(inputs)
-        parts = zip(
-            ops.split(inputs, self.groups, axis=-1),
-            ops.split(self.kernel, self.groups, axis=-1),
-            strict=True,
-        )
-        y = [self.convolution_op(x, kernel) for x, kernel in parts]
-        y = ops.concatenate(y, axis=-1)
-        return y + self.bias if self.use_bias else y
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        config = super().get_config()
-        return {**config, "parts": config.pop("groups")}
 
 
 def normalise_contrast(x: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 from keras import ops
-from keras.layers import Conv2D, Dense, GroupNormalization
+from keras.layers import Dense, GroupNormalization
 
 from keras_attend.arguments import check_choice, check_positive_integers
 from keras_attend.boxes import box_to_window, convert_format
@@ -104,8 +104,8 @@ class HARTCell(RecurrentTrackerCell):
         dtype = self.dtype_policy
         self.glimpse = GaussianGlimpse(self.size, dtype=dtype)
         self.v1 = V1(self.filters, dtype=dtype, name="v1")
-        # Ventral: what.
-        self.readout = self._conv(self.maps, "readout")
+        # Ventral: what. A dense layer of a map is a 1x1 convolution.
+        self.readout = self._dense(self.maps, "readout")
         self.norm = GroupNormalization(1, dtype=dtype, name="norm")
         self.summary = self._dense(self.units, "summary", "elu")
         # Dorsal: where.
@@ -119,7 +119,7 @@ class HARTCell(RecurrentTrackerCell):
             self.filter_2 = DynamicFilter(
                 self.maps, 3, HEAD_UNITS, dtype=dtype, name="filter_2"
             )
-            self.location = self._conv(1, "location")
+            self.location = self._dense(1, "location")
             self.mask_summary = self._dense(MASK_UNITS, "mask_summary", "elu")
         # State estimation.
         self.core = ZoneoutLSTMCell(
@@ -138,22 +138,13 @@ class HARTCell(RecurrentTrackerCell):
     bias_initializer = "zeros"
 
     def _dense(
-        self, units: int, name: str, activation: str, dtype: Any = None
+        self, units: int, name: str, activation: str | None = None, dtype: Any = None
     ) -> Dense:
         return Dense(
             units,
             activation=activation,
             bias_initializer=self.bias_initializer,
             dtype=dtype or self.dtype_policy,
-            name=name,
-        )
-
-    def _conv(self, filters: int, name: str) -> Conv2D:
-        return Conv2D(
-            filters,
-            1,
-            bias_initializer=self.bias_initializer,
-            dtype=self.dtype_policy,
             name=name,
         )
 

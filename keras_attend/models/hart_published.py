@@ -61,14 +61,14 @@ class PublishedHARTCell(HARTCell):
         dtype = self.dtype_policy
         self.glimpse = GaussianGlimpse(self.size, dtype=dtype)
         self.v1 = V1.alexnet(self.filters, dtype=dtype, name="v1")
-        self.readout = self._conv(self.maps, "readout")
+        self.readout = self._dense(self.maps, "readout")
         self.norm = BatchStatistics(dtype=dtype, name="norm")
         self.summary = self._dense(self.units, "summary", "elu")
         if self.dorsal:
             arguments = {"units": self.units, "dtype": dtype}
             self.filter_1 = DynamicFilter(self.maps, 1, name="filter_1", **arguments)
             self.filter_2 = DynamicFilter(self.maps, 3, name="filter_2", **arguments)
-            self.location = self._conv(1, "location")
+            self.location = self._dense(1, "location")
             self.mask_summary = self._dense(MASK_UNITS, "mask_summary", "elu")
         self.core = ZoneoutLSTMCell(
             self.units, self.zoneout, self.zoneout, dtype=dtype, name="core"
