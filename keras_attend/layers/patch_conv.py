@@ -51,11 +51,10 @@ class PatchConv2D(Conv2D):
         x = ops.pad(
             x, [[0, 0], _padding(height, kh, sh), _padding(width, kw, sw), [0, 0]]
         )
-        shifted = [
-            x[:, i : i + (rows - 1) * sh + 1 : sh, j : j + (cols - 1) * sw + 1 : sw]
-            for i in range(kh)
-            for j in range(kw)
-        ]
+        # Columns first, then rows of these: kh + kw copies rather than kh * kw.
+        shifted = [x[:, :, j : j + (cols - 1) * sw + 1 : sw] for j in range(kw)]
+        x = ops.concatenate(shifted, axis=-1)
+        shifted = [x[:, i : i + (rows - 1) * sh + 1 : sh] for i in range(kh)]
         patches = ops.concatenate(shifted, axis=-1)  # [B, H', W', kh * kw * Cin]
         inner, filters = patches.shape[-1], kernel.shape[-1]
         y = ops.matmul(
