@@ -11,6 +11,7 @@ import numpy as np
 from keras_attend import zoo
 from keras_attend.datasets import sample_digits
 from keras_attend.track_command import add_track_arguments, track
+from keras_attend.zoo import convert
 from keras_attend.zoo.results import METRICS
 
 
@@ -35,6 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("name", metavar="NAME", help="a preset, or its folder")
     command = commands.add_parser("track", help="follow an object through a video")
     add_track_arguments(command)
+    command = commands.add_parser("convert", help="a preset from published weights")
+    command.add_argument("model", choices=["hart"], help="whose weights they are")
+    command.add_argument("path", type=Path, metavar="PATH", help="the checkpoint")
+    command.add_argument("out", type=Path, metavar="OUT", help="the preset's folder")
     options = parser.parse_args(arguments)
     try:
         if options.command == "demo":
@@ -49,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 out=options.out,
                 boxes=options.boxes,
             )
+        elif options.command == "convert":
+            convert_hart(options.path, options.out)
         else:
             print_info(options.name)
     except (ImportError, OSError, ValueError) as error:
@@ -119,3 +126,17 @@ def print_info(name: str) -> None:
             f"  {METRICS[result.metric]}, {result.protocol}: {result.value:.4g} "
             f"({result.min:.4g} to {result.max:.4g}, n={result.n}{paper})"
         )
+
+
+def convert_hart(path: Path, out: Path) -> None:
+    """A preset of HART's authors' checkpoint."""
+    zoo.save_preset(
+        convert.hart(path),
+        out,
+        description="HART with its authors' weights",
+        paper="Kosiorek et al. 2017",
+        task="tracking",
+        input="frames [B, T, H, W, 3], uint8 or float in 0..1, and a box [B, 4]",
+        licence="GPL-3.0, as the authors' code",
+    )
+    print(f"{out}: load it with keras_attend.zoo.load({str(out)!r})")

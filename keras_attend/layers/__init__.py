@@ -7,20 +7,26 @@ from keras_attend.layers.gaussian_glimpse import GaussianGlimpse
 from keras_attend.layers.gaussian_params import hart_params, ratm_params
 from keras_attend.layers.glimpse_cnn import GlimpseCNN
 from keras_attend.layers.glimpse_network import GlimpseNetwork
+from keras_attend.layers.patch_conv import PatchConv2D
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
 from keras_attend.layers.retina import Retina
+from keras_attend.layers.template_match import TemplateMatch
+from keras_attend.layers.v1 import V1
 from keras_attend.layers.zoom_retina import ZoomRetina
 
 __all__ = [
+    "V1",
     "BilinearGlimpse",
     "DynamicFilter",
     "GaussianGlimpse",
     "GlimpseCNN",
     "GlimpseNetwork",
     "IRNNCell",
+    "PatchConv2D",
     "RecurrentTrackerCell",
     "ReluLSTMCell",
     "Retina",
+    "TemplateMatch",
     "ZoneoutLSTMCell",
     "ZoomRetina",
     "hart_params",

@@ -1,15 +1,19 @@
 """One paper a file."""
 
 from keras_attend.models.feedforward import Feedforward
+from keras_attend.models.hart import HART
+from keras_attend.models.hart_cell import HARTCell
 from keras_attend.models.ram import RAM
 from keras_attend.models.ram_agent import RAMAgent
 from keras_attend.models.ratm import RATM, RATMCell
 from keras_attend.models.tracker import RecurrentTracker
 
 __all__ = [
+    "HART",
     "RAM",
     "RATM",
     "Feedforward",
+    "HARTCell",
     "RAMAgent",
     "RATMCell",
     "RecurrentTracker",

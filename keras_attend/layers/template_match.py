@@ -1,0 +1,134 @@
+"""Where in a map is what another map has in its middle?"""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from keras.layers import Dense
+from numpy.typing import NDArray
+
+from keras_attend.arguments import check_positive_integers
+from keras_attend.layers.dynamic_filter import dynamic_conv
+from keras_attend.layers.patch_conv import PatchConv2D
+from keras_attend.types import Shape, Tensor
+
+
+@keras.saving.register_keras_serializable("keras_attend")
+class TemplateMatch(keras.layers.Layer):
+    r"""Compare a map of features with parts of an object seen before.
+
+    With $e$ a linear map of each place's features to unit length, the template is
+    $n \times n$ parts of the object: means of $e$ over cells of the first map's
+    middle, of unit length too. It is a dynamic filter, one kernel a part:
+
+    $$S_{ijk} = e_{ij} \cdot \tau_k$$
+
+    and each part then votes for where the object's centre is, by a convolution whose
+    kernels start as a one where the part lies, seen from the centre: the correlation
+    of SiamFC (Bertinetto et al. 2016) at a fraction of its cost.
+
+    Call arguments:
+        features: `[B, H, W, C]`.
+        template: of `describe(features)`, `[B, parts * parts * units]`.
+
+    Returns votes `[B, H, W, maps]`.
+
+    Args:
+        maps: how many maps of votes.
+        units: size of $e$.
+        parts: $n$.
+        extent: of the object in the first map, as a fraction of its sides.
+    """
+
+    def __init__(
+        self,
+        maps: int = 8,
+        units: int = 32,
+        parts: int = 4,
+        extent: float = 0.5,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_positive_integers(maps=maps, units=units, parts=parts)
+        if not 0 < extent <= 1:
+            raise ValueError(f"`extent` must be in (0, 1]. Received: extent={extent}")
+        self.maps, self.units, self.parts, self.extent = maps, units, parts, extent
+        self.embed = Dense(units, dtype=self.dtype_policy, name="embed")
+
+    def build(self, features_shape: Shape, template_shape: Shape = ()) -> None:
+        """Make the weights for features `[B, H, W, C]` of a known size."""
+        _, rows, cols, _ = features_shape
+        self.embed.build(features_shape)
+        self._cells = [_cells(n, self.parts, self.extent) for n in (rows, cols)]
+        places = [_places(n, self.parts, self.extent) for n in (rows, cols)]
+        sides = [2 * int(np.abs(p).max()) + 1 for p in places]
+        ones = np.zeros((*sides, self.parts**2, 1), "float32")
+        for k in range(self.parts**2):
+            i, j = places[0][k // self.parts], places[1][k % self.parts]
+            ones[sides[0] // 2 + i, sides[1] // 2 + j, k] = 1 / self.parts**2
+
+        def votes(shape: Shape, dtype: str | None = None) -> Tensor:
+            noise = keras.initializers.GlorotUniform()(shape, dtype)
+            return ops.cast(ones, noise.dtype) + 0.3 * noise  # so that maps differ
+
+        self.votes = PatchConv2D(
+            self.maps,
+            sides,
+            kernel_initializer=votes,
+            dtype=self.dtype_policy,
+            name="votes",
+        )
+        self.votes.build((None, rows, cols, self.parts**2))
+
+    def describe(self, features: Tensor) -> Tensor:
+        """The template of what lies in the middle of a map `[B, H, W, C]`."""
+        e = _unit(self.embed(features))  # [B, H, W, E]
+        over_y, over_x = (ops.cast(cells, e.dtype) for cells in self._cells)
+        parts = ops.einsum("ih,bhwe->biwe", over_y, e)
+        parts = _unit(ops.einsum("jw,biwe->bije", over_x, parts))  # [B, n, n, E]
+        return ops.reshape(parts, (-1, self.parts**2 * self.units))
+
+    def call(self, features: Tensor, template: Tensor) -> Tensor:
+        """Votes `[B, H, W, maps]`."""
+        tau = ops.reshape(template, (-1, 1, 1, self.parts**2, self.units))
+        S = dynamic_conv(_unit(self.embed(features)), ops.swapaxes(tau, -1, -2))
+        return self.votes(S)
+
+    def compute_output_shape(
+        self, features_shape: Shape, template_shape: Shape = ()
+    ) -> tuple[int | None, ...]:
+        """`[B, H, W, maps]`."""
+        return (*features_shape[:-1], self.maps)
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        return {
+            **super().get_config(),
+            "maps": self.maps,
+            "units": self.units,
+            "parts": self.parts,
+            "extent": self.extent,
+        }
+
+
+def _unit(x: Tensor) -> Tensor:
+    """Vectors of length one; shorter only where there is next to nothing."""
+    wide = ops.cast(x, "float32")
+    length = ops.sqrt(ops.sum(ops.square(wide), axis=-1, keepdims=True) + 1e-6)
+    return ops.cast(wide / length, x.dtype)
+
+
+def _cells(length: int, parts: int, extent: float) -> NDArray[np.float32]:
+    """Means over `parts` cells of the middle of an axis: `[parts, length]`."""
+    edges = length * (0.5 + extent * (np.arange(parts + 1) / parts - 0.5))
+    low = np.maximum(edges[:-1, None], np.arange(length))
+    high = np.minimum(edges[1:, None], np.arange(length) + 1)
+    cover = np.maximum(high - low, 0)
+    return (cover / cover.sum(axis=1, keepdims=True)).astype("float32")
+
+
+def _places(length: int, parts: int, extent: float) -> NDArray[np.int64]:
+    """Where the cells' centres are, in places from the middle."""
+    middle = (np.arange(parts) + 0.5) / parts - 0.5
+    return np.round(length * extent * middle).astype(int)
