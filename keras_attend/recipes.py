@@ -42,10 +42,12 @@ def parser(
 
 
 def parse(found: argparse.ArgumentParser) -> argparse.Namespace:
-    """The flags as given; `--data` takes effect."""
+    """The flags as given; `--data` and the environment's folder agree."""
     args = found.parse_args()
     if args.data:
         os.environ["KERAS_ATTEND_DATA"] = str(args.data)
+    elif "KERAS_ATTEND_DATA" in os.environ:
+        args.data = Path(os.environ["KERAS_ATTEND_DATA"])
     return args
 
 

@@ -4,7 +4,7 @@ import pytest
 from keras import ops
 
 from keras_attend.boxes import iou
-from keras_attend.layers import BilinearGlimpse, GlimpseCNN
+from keras_attend.layers import BilinearGlimpse, GlimpseCNN, GlimpseMatch
 from keras_attend.models import RATM
 from keras_attend.unroll import unroll
 from keras_attend.zoo import convert
@@ -323,6 +323,50 @@ def test_glimpse_cnn(random, tmp_path):
         trainable_weights=8,
         tmp_path=tmp_path,
     )
+
+
+def test_glimpse_match(random, tmp_path):
+    glimpses = random.random((3, 16, 16, 2)).astype("float32")
+    layer = run_layer_test(
+        GlimpseMatch,
+        {"filters": (3, 4, 5), "maps": 2},
+        (glimpses, random.random((3, 16 * 32)).astype("float32")),
+        (3, 4 * 4 * 4),
+        trainable_weights=15,
+        tmp_path=tmp_path,
+    )
+    assert layer.memory_size == 16 * 32
+    # Each is most like itself: what its own template finds in the middle.
+    template = layer.remember(glimpses)
+    e = layer.match.embed(layer.v1(glimpses))
+    assert template.shape == (3, 16 * 32) and np.isfinite(numpy(e)).all()
+    own, others = (
+        numpy(layer(glimpses, t)) for t in (template, ops.roll(template, 1, axis=0))
+    )
+    assert abs(own - others).max() > 0.01
+
+
+def test_remembers_the_first_glimpse(random, tmp_path):
+    """With the same frames after another first one it looks elsewhere."""
+    features = GlimpseMatch((3, 4, 4), maps=2)
+    model = RATM(16, 8, features=features, relative=True, memory=0.5, scale=2.0)
+    x, y = clips(random, n=4, frames=3)
+    model.compile(keras.optimizers.Adam(1e-2), jit_compile=True)
+    loss = model.fit(x, y, epochs=2, verbose=0).history["loss"]
+    assert np.isfinite(loss).all()
+    assert model.cell.state_spec["template"] == features.memory_size
+    found = numpy(model(x)["boxes"])
+    model.save(tmp_path / "matched.keras")
+    again = keras.saving.load_model(tmp_path / "matched.keras")
+    np.testing.assert_allclose(numpy(again(x)["boxes"]), found, atol=1e-4)
+
+    first, *later = (x["frames"][:, t] for t in range(3))
+    outputs = []
+    for start in (first, random.random(first.shape).astype("float32")):
+        state = model.cell.initial_state(start, x["box"])
+        _, state = model.cell.step(later[0], state)
+        outputs.append(numpy(state["hidden"]))
+    assert abs(outputs[0] - outputs[1]).max() > 1e-4
 
 
 # The authors' code.

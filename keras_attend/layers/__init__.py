@@ -6,6 +6,7 @@ from keras_attend.layers.dynamic_filter import DynamicFilter
 from keras_attend.layers.gaussian_glimpse import GaussianGlimpse
 from keras_attend.layers.gaussian_params import hart_params, ratm_params
 from keras_attend.layers.glimpse_cnn import GlimpseCNN
+from keras_attend.layers.glimpse_match import GlimpseMatch
 from keras_attend.layers.glimpse_network import GlimpseNetwork
 from keras_attend.layers.patch_conv import PatchConv2D
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
@@ -20,6 +21,7 @@ __all__ = [
     "DynamicFilter",
     "GaussianGlimpse",
     "GlimpseCNN",
+    "GlimpseMatch",
     "GlimpseNetwork",
     "IRNNCell",
     "PatchConv2D",

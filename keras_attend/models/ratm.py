@@ -65,7 +65,9 @@ class RATMCell(RecurrentTrackerCell):
         attention: "residual" adds to the last window, "affine" (eq. 5) to the first.
         relative: whether steps are relative to the window's size.
         read: "gaussian", or "transformer" for a spatial transformer's (section 8).
-        features: $f$, a layer such as `layers.GlimpseCNN`; the pixels when absent.
+        features: $f$, a layer such as `layers.GlimpseCNN`; the pixels when absent. One
+            that can `remember`, as `layers.GlimpseMatch`, compares with the first
+            glimpse.
         input_initializer: of $W_{in}$.
         memory: $W_{rec}$ starts as the identity times this.
         published: the grid of the published code: off by one stride, strides of a
@@ -129,7 +131,16 @@ class RATMCell(RecurrentTrackerCell):
     def state_spec(self) -> Nested:
         """Sizes of the state's tensors."""
         sizes = {"attention": 7, "hidden": self.units}
-        return sizes | ({"bias": 7} if self.attention == "affine" else {})
+        if self.attention == "affine":
+            sizes["bias"] = 7
+        if self.remembers:
+            sizes["template"] = self.features.memory_size
+        return sizes
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the features compare with the first glimpse."""
+        return hasattr(self.features, "remember")
 
     def build(self, frame_shape: Shape) -> None:
         """Make the weights."""
@@ -158,16 +169,20 @@ class RATMCell(RecurrentTrackerCell):
             a = self.to_attention(ops.cast(box, "float32"), image_size(frame))
         else:
             a = ops.zeros_like(h[:, :1], "float32") + self.bias  # [B, 7]
-        return {"attention": a, "hidden": h} | (
-            {"bias": a} if self.attention == "affine" else {}
-        )
+        state = {"attention": a, "hidden": h}
+        if self.attention == "affine":
+            state["bias"] = a
+        if self.remembers:
+            p_0 = self.glimpse(frame, self.to_window(a, image_size(frame)))
+            state["template"] = self.features.remember(scaled_glimpse(p_0, frame))
+        return state
 
     def step(self, frame: Tensor, state: Nested) -> tuple[dict[str, Tensor], Nested]:
         """Look through the window, and choose the next one."""
         a_t = state["attention"]  # [B, 7]
         window = self.to_window(a_t, image_size(frame))  # [B, 6]
         p_t = scaled_glimpse(self.glimpse(frame, window), frame)  # [B, N, M, C]
-        f_t = self.describe(p_t)  # [B, F]
+        f_t = self.describe(p_t, state.get("template"))  # [B, F]
         h_t, _ = self.core(f_t, [state["hidden"]])
         outputs = {
             "box": window_to_box(window, self.size, self.scale),
@@ -180,8 +195,10 @@ class RATMCell(RecurrentTrackerCell):
         a_next = self.move(state.get("bias", a_t), self.attend(h_t))
         return outputs, state | {"attention": a_next, "hidden": h_t}
 
-    def describe(self, glimpse: Tensor) -> Tensor:
+    def describe(self, glimpse: Tensor, template: Tensor | None = None) -> Tensor:
         """Section 4: what is there, `[B, F]`."""
+        if template is not None:
+            return self.features(glimpse, template)
         if self.features is not None:
             return self.features(glimpse)
         # -1 would not do for the shapes that Keras traces with.

@@ -1,0 +1,89 @@
+"""RATM's features for objects of any kind: a glimpse compared with the first one."""
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+from keras.layers import Dense
+
+from keras_attend.arguments import check_positive_integers
+from keras_attend.layers.template_match import TemplateMatch
+from keras_attend.layers.v1 import V1
+from keras_attend.types import Shape, Tensor
+
+
+@keras.saving.register_keras_serializable("keras_attend")
+class GlimpseMatch(keras.layers.Layer):
+    """What is in a glimpse, and where in it the first glimpse's object is.
+
+    A network that knows people looks for people; this one looks for what it was shown
+    first. Three convolutions (`V1`), a few maps of what they find, and the votes of a
+    template (`TemplateMatch`) made of the first glimpse, all flattened.
+
+    Call arguments:
+        glimpses: `[B, rows, cols, C]` in 0..1.
+        template: of `remember(first glimpses)`, `[B, memory_size]`.
+
+    Returns the features `[B, F]`.
+
+    Args:
+        filters: of the convolutions.
+        maps: of what is there, and as many of votes.
+        extent: the object's sides as a fraction of the first glimpse's: one over
+            RATM's `scale`.
+    """
+
+    def __init__(
+        self,
+        filters: tuple[int, ...] = (24, 32, 32),
+        maps: int = 8,
+        extent: float = 0.5,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_positive_integers(maps=maps)
+        self.filters, self.maps, self.extent = tuple(filters), maps, extent
+        dtype = self.dtype_policy
+        self.v1 = V1(self.filters, dtype=dtype, name="v1")
+        self.readout = Dense(maps, activation="elu", dtype=dtype, name="readout")
+        self.match = TemplateMatch(maps, extent=extent, dtype=dtype, name="match")
+
+    @property
+    def memory_size(self) -> int:
+        """Numbers in a template."""
+        return self.match.parts**2 * self.match.units
+
+    def build(self, glimpses_shape: Shape, template_shape: Shape = ()) -> None:
+        """Make the weights for glimpses `[B, rows, cols, C]`."""
+        self.v1.build(glimpses_shape)
+        maps = self.v1.compute_output_shape(glimpses_shape)
+        self.readout.build(maps)
+        self.match.build(maps)
+
+    def remember(self, glimpses: Tensor) -> Tensor:
+        """Templates `[B, memory_size]` of the objects in the glimpses' middle."""
+        return self.match.describe(self.v1(glimpses))
+
+    def call(self, glimpses: Tensor, template: Tensor) -> Tensor:
+        """Features `[B, F]`."""
+        V = self.v1(glimpses)  # [B, rows', cols', filters]
+        found = ops.concatenate([self.readout(V), self.match(V, template)], axis=-1)
+        _, rows, cols, channels = found.shape
+        return ops.reshape(found, (-1, rows * cols * channels))
+
+    def compute_output_shape(
+        self, glimpses_shape: Shape, template_shape: Shape = ()
+    ) -> tuple[int | None, ...]:
+        """`[B, F]`."""
+        batch, *sides, _ = self.v1.compute_output_shape(glimpses_shape)
+        return (batch, math.prod(filter(None, sides)) * 2 * self.maps)
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "maps": self.maps,
+            "extent": self.extent,
+        }
