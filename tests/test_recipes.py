@@ -51,19 +51,45 @@ def test_start_from_a_smaller_canvas(teacher):
     np.testing.assert_allclose(old["logits"], new["logits"], atol=1e-5)
 
 
+def make_kth(folder):
+    """Three subjects, a bright square each, which walks from left to right."""
+    Image = pytest.importorskip("PIL.Image")
+    lines = ["#\n"]
+    for subject in (1, 2, 3):
+        video = folder / "frames" / f"person{subject:02d}_walking_d3_uncomp"
+        video.mkdir(parents=True)
+        corners = [(30, 10 + 3 * t, 80, 40 + 3 * t) for t in range(12)]
+        for t, (top, left, bottom, right) in enumerate(corners, start=1):
+            frame = np.random.default_rng(t).integers(0, 60, (120, 160)).astype("uint8")
+            frame[top:bottom, left:right] += 120
+            Image.fromarray(frame).save(video / f"{t:03d}.png")
+        numbers = [subject, 3, 6, 1, 1, len(corners), *np.ravel(corners)]
+        lines.append(" ".join(map(str, numbers)) + "\n")
+    (folder / "KTHBoundingBoxInfo.txt").write_text("".join(lines))
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(
     "KERAS_ATTEND_DATA" not in os.environ, reason="MNIST is not beside this checkout"
 )
 @pytest.mark.parametrize(
-    "recipe", sorted(ZOO.glob("ram_*/recipe.py")), ids=lambda path: path.parent.name
+    "recipe",
+    sorted([*ZOO.glob("ram_*/recipe.py"), *ZOO.glob("ratm_*/recipe.py")]),
+    ids=lambda path: path.parent.name,
 )
 def test_recipe_runs_and_resumes(recipe, tmp_path):
     """Two batches, then two more of a second epoch; on this test's backend."""
+    data = Path(os.environ["KERAS_ATTEND_DATA"])
+    if recipe.parent.name == "ratm_person" and not (data / "tracking").exists():
+        pytest.skip("the videos are not beside this checkout")
     command = [sys.executable, str(recipe), "--validate", "--steps", "2"]
     command += ["--runs", str(tmp_path), "--checkpoint-every", "0"]
     if recipe.parent.name == "ram_tables":
         command += ["--only", "2a_ram_4"]
+    if recipe.parent.name == "ratm_kth":
+        make_kth(tmp_path / "kth")
+        command += ["--data", str(tmp_path / "kth"), "--subjects", "1"]
+        command += ["--person-epochs", "1"]
     for epochs in (1, 2):
         found = subprocess.run(
             [*command, "--epochs", str(epochs), "--resume"],

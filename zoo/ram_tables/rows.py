@@ -21,7 +21,7 @@ TITLES = {
     "2a": "60x60 Cluttered Translated MNIST",
     "2b": "100x100 Cluttered Translated MNIST",
 }
-EPOCHS = {"1a": 60, "1b": 40, "2a": 40, "2b": 40}
+EPOCHS = {"1a": 60, "1b": 40, "2a": 40, "2b": 24}
 # Of the convolutional networks, which the presets are held against.
 LONG = {"1b": 150, "2a": 150, "2b": 80}
 FINE = {"size": 8, "scales": 1, "std": 0.11, "policy_weight": 0.01}

@@ -95,7 +95,7 @@ def error(model: keras.Model, images: Any, labels: Any) -> float:
 
 def main() -> None:
     """Train, measure, draw."""
-    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=20))
+    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=12))
     found = {
         "stop": [stop(price, args) for price in PRICES],
         "zoom": [zoom(zooms, args) for zooms in (1, 3)],
