@@ -3,7 +3,7 @@
 Paper     Kahou et al. 2015, "RATM: Recurrent Attentive Tracking Model", section 6.2:
           mean IoU 0.635 over 30 frames, single digit.
 Command   KERAS_BACKEND=jax python zoo/ratm_mnist/recipe.py
-Expected
+Expected  0.813 over 30 frames, 0.869 over 300; 17 minutes on one CPU core, JAX
 
 The first window is the whole frame: the box that is given is not used. Killed at any
 moment, the same command with `--resume` goes on.
