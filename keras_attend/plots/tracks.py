@@ -107,7 +107,7 @@ def plot_iou(
     plt = pyplot()
     if not curves:
         raise ValueError(f"`curves` must hold at least one. Received: {curves}")
-    figure, axis = plt.subplots(figsize=(6, 3.2), layout="constrained")
+    figure, axis = plt.subplots(figsize=(7.5, 3.2), layout="constrained")
     for name, curve in curves.items():
         curve = np.asarray(curve)
         label = f"{name} ({np.nanmean(curve):.3f})"
@@ -115,7 +115,7 @@ def plot_iou(
     axis.set(xlabel="frame", ylabel="mean IoU", ylim=(0, 1), title=title)
     axis.grid(alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False)
+    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
     return finish(figure, path)
 
 
