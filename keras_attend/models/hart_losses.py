@@ -76,7 +76,10 @@ def _raster(start: Tensor, n: Tensor, start_r: Tensor, n_r: Tensor, count: int) 
     def drawn(i: Tensor) -> Tensor:
         return ops.cast(ops.logical_and(i >= first, i < end), "float32")
 
-    source = ops.arange(count, dtype="float32") * length / count  # [..., count]
+    # A last digit decides whether a cell counts as object. So the published division,
+    # by a number that XLA does not know: else it multiplies by the reciprocal.
+    scale = length / ops.where(length > 0, float(count), 1.0)
+    source = ops.arange(count, dtype="float32") * scale  # [..., count]
     left = ops.floor(source)
     share = source - left
     right = ops.minimum(left + 1, length - 1)
