@@ -4,12 +4,14 @@ from keras_attend.datasets.bouncing_balls import BouncingBalls
 from keras_attend.datasets.catch import Catch, Games
 from keras_attend.datasets.cluttered_digits import ClutteredDigits, cluttered_mnist
 from keras_attend.datasets.digits import Digits, mnist, sample_digits
+from keras_attend.datasets.kitti import KITTI, KITTILabels
 from keras_attend.datasets.kth import KTH, KTHFold, KTHSequence
 from keras_attend.datasets.moving_digits import MovingDigits
 from keras_attend.datasets.sequences import Sequence, got10k, otb, read_frames
 from keras_attend.datasets.video_clips import Clips, StillClips
 
 __all__ = [
+    "KITTI",
     "KTH",
     "BouncingBalls",
     "Catch",
@@ -17,6 +19,7 @@ __all__ = [
     "ClutteredDigits",
     "Digits",
     "Games",
+    "KITTILabels",
     "KTHFold",
     "KTHSequence",
     "MovingDigits",
