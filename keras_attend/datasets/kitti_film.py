@@ -12,18 +12,20 @@ from keras_attend.datasets.kitti_scene import (
     HORIZON,
     LOOK_OF,
     Scene,
+    as_picture,
     paste,
     pyramid,
     sampled,
-    taps,
+    smeared,
 )
-from keras_attend.datasets.kitti_sprites import LOOKS, Sprite
+from keras_attend.datasets.kitti_sprites import LOOKS, MARGIN, Sprite
 
 Array = NDArray[Any]
 Random = np.random.Generator
 
 ZOOM = 1.06  # of the street, at least: nothing beyond its border is seen
 ROOM = 8  # pixels of the street kept beyond what is seen of it
+STRETCH = np.log(1.5)  # at most, of what was cut
 GREY = 105.0  # the mean light of a street in which sprites keep theirs
 
 
@@ -41,7 +43,7 @@ class Actor(NamedTuple):
     look: Look
     kind: str  # of `LOOKS`
     mirror: bool
-    tint: Array  # [3], float32
+    tint: Array  # [4], uint16, as `paste` takes it
     pace: float  # views a frame, of one that does not turn
     phase: float
     side: int  # from which it goes behind things: 1 from the left, -1
@@ -72,11 +74,16 @@ class Wardrobe:
         self.stream = stream
         self._ready: dict[tuple[str, str, int], Look] = {}
 
-    def draw(self, random: Random, kind: str) -> Look:
-        """A look of that kind, the same object again for the same draw."""
+    def draw(self, random: Random, kind: str, aspect: float) -> Look:
+        """A look of that kind, for a box that is `aspect` times as wide as high."""
         cut, share = self.cut[kind], random.random()
         source, number = "cut", int(random.integers(max(len(cut), 1)))
-        if not cut or share < self.painted:
+        # What was cut does not turn, and must not be stretched much.
+        if (
+            not cut
+            or share < self.painted
+            or abs(np.log(_aspect(cut[number]) / aspect)) > STRETCH
+        ):
             source, number = "painted", int(random.integers(self.count))
         key = (kind, source, number)
         if key not in self._ready:
@@ -89,6 +96,10 @@ class Wardrobe:
         """Painted look `number` of that kind."""
         seed = [*self.stream, LOOKS.index(kind), number]
         return painted_sprite(kind, np.random.default_rng(seed), f"painted {seed}")
+
+
+def _aspect(sprite: Sprite) -> float:
+    return float(np.mean([v.shape[1] / v.shape[0] for v in sprite.views]))
 
 
 def film(
@@ -114,7 +125,7 @@ def film(
         view: what is seen of the frame, `xywh`.
         size: height and width of the result.
         shake: of the camera, `[T, 2]`, x and y in pixels of the frame.
-        street: a picture, `[3, H, W]` uint8.
+        street: `[H, W, 3]` uint8.
         wardrobe: of the objects.
         alike, exposure: as of `RenderedKITTI`.
 
@@ -126,25 +137,28 @@ def film(
     shutter = random.uniform(0, exposure)
     backdrop = Backdrop(random, street, view, size, scene.turning(frames), shake)
     cast = _cast(random, scene, target, frames, wardrobe, alike, backdrop.light)
-    grain = random.normal(0, random.uniform(0.5, 4), (height + 16, width + 16))
-    grain = grain.astype("float32")
+    grain = random.normal(0, random.uniform(0.5, 4), (height + 16, 4 * width + 64))
+    grain = np.rint(grain).astype("int16")
     corners = random.integers(0, 17, (len(frames), 2))
     light = _flicker(random, len(frames))
     result = np.empty((len(frames), height, width, 3), "uint8")
     before: dict[int, float] = {}
     for t, frame in enumerate(frames):
-        canvas = backdrop.frame(t, shutter)  # [3, H, W] float32
-        places: dict[int, float] = {}
-        for row in scene.in_frame(int(frame)):
-            track = int(scene.labels.track[row])
-            box = scene.whole[row].astype("float64")
-            box[:2] += shake[t] - view[:2]
-            box *= [*scale, *scale]
-            places[track] = box[0] + box[2] / 2
-            behind = scene.behind(track, int(frame))
-            outside = (box[:2] > [width, height]) | (box[:2] + box[2:] < 0)
-            if behind > 0.9 or (outside & (box[2:] < 0.2 * np.array(size[::-1]))).any():
+        canvas = backdrop.frame(t, shutter)  # [H, 4 W] uint16
+        rows = scene.in_frame(int(frame))
+        boxes = scene.whole[rows].astype("float64")
+        boxes[:, :2] += shake[t] - view[:2]
+        boxes *= np.concatenate([scale, scale])
+        middles = boxes[:, 0] + boxes[:, 2] / 2
+        places = dict(zip(scene.labels.track[rows].tolist(), middles, strict=True))
+        around = MARGIN * boxes[:, 2:]
+        there = (boxes[:, :2] - around < [width, height]).all(1)
+        there &= (boxes[:, :2] + boxes[:, 2:] + around > 0).all(1)
+        for row, box in zip(rows[there].tolist(), boxes[there], strict=True):
+            behind = scene.behind(row)
+            if behind > 0.9 or scene.exposed(row) == 0:
                 continue
+            track = int(scene.labels.track[row])
             actor = cast[track]
             levels, mirror = _pose(actor, float(scene.labels.view[row]), t)
             moved = abs(places[track] - before.get(track, places[track]))
@@ -152,12 +166,14 @@ def film(
             paste(canvas, levels, box, actor.tint, mirror, blur, behind * actor.side)
         before = places
         canvas *= light[t]
+        canvas >>= 8
         top, left = corners[t]
-        canvas += grain[top : top + height, left : left + width]
-        np.clip(canvas, 0, 255, out=canvas)
-        pixels = canvas.astype("uint8")
-        for channel in range(3):  # five times as fast as transposing
-            result[t, ..., channel] = pixels[channel]
+        seen = canvas.view("int16")
+        seen += grain[top : top + height, 4 * left : 4 * (left + width)]
+        np.clip(seen, 0, 255, out=seen)
+        pixels = seen.astype("uint8").reshape(height, width, 4)
+        for channel in range(3):  # six times as fast as all at once
+            result[t, ..., channel] = pixels[..., channel]
     return result
 
 
@@ -184,12 +200,12 @@ class Backdrop:
         )
         self.zoom = np.maximum(zoom, ZOOM)
         self.middle = np.array([0.5 * FRAME[2], HORIZON * FRAME[3]])
-        self.shift = shake + [random.uniform(-60, 60), 0]
+        self.shift = shake + np.array([random.uniform(-60, 60), 0])
         self.shift[:, 0] += np.cumsum(turning)
         self.turning = abs(turning)
         if random.random() < 0.5:
-            street = street[:, :, ::-1]
-        self.height, self.width = street.shape[1:]
+            street = street[:, ::-1]
+        self.height, self.width = street.shape[:2]
         # The columns that will be seen; beyond its border the picture is mirrored.
         edges = np.stack([self._place(x, 0) for x in (view[0], view[0] + view[2])])
         edges = edges / FRAME[2] * self.width
@@ -197,8 +213,8 @@ class Backdrop:
         columns = np.arange(self.left, int(np.ceil(edges.max())) + ROOM)
         lap = columns % (2 * self.width)
         columns = np.where(lap < self.width, lap, 2 * self.width - 1 - lap)
-        part = np.take(street, columns, axis=2)  # [3, H, K]
-        self.light = float(part[:, ::4, ::4].mean())
+        part = np.take(street, columns, axis=1)  # [H, K, 3]
+        self.light = float(part[::4, ::4].mean())
         self.part = _leaning(part, *random.uniform(-0.02, 0.02, 2))
 
     def _place(self, seen: Array | float, axis: int) -> Array:
@@ -207,44 +223,46 @@ class Backdrop:
         return middle + (seen - middle - self.shift[:, axis]) / self.zoom
 
     def frame(self, t: int, shutter: float) -> Array:
-        """What is seen at time t, `[3, *size]` float32."""
+        """What is seen at time t, a picture of `size`."""
         ends = []
-        limits = (self.part.shape[2], self.height)
+        limits = (self.part.shape[1] // 4, self.height)
         scales = (self.width / FRAME[2], self.height / FRAME[3])
-        firsts = (self.left, 0)
-        for axis in (0, 1):
-            scale = self.size[1 - axis] / self.view[2 + axis]  # pixels of the result
+        for axis, first in enumerate((self.left, 0)):
+            count = self.size[1 - axis]
+            scale = count / self.view[2 + axis]  # pixels of the result
             middle = self.middle[axis]
             # Where the part's first pixel is in the frame, and how long the part is.
-            start = firsts[axis] / scales[axis]
-            start = middle + (start - middle) * self.zoom[t] + self.shift[t, axis]
-            length = limits[axis] / scales[axis] * self.zoom[t]
-            blur = self.turning[t] * scale * shutter if axis == 0 else 0.0
-            start = (start - self.view[axis]) * scale
-            count = self.size[1 - axis]
-            ends.append(taps(start, length * scale, count, limits[axis], blur, True))
-        return sampled(self.part, ends[1], ends[0])
+            start = middle + (first / scales[axis] - middle) * self.zoom[t]
+            start = (start + self.shift[t, axis] - self.view[axis]) * scale
+            length = limits[axis] / scales[axis] * self.zoom[t] * scale
+            blur = self.turning[t] * scale * shutter * (axis == 0)
+            ends.append(smeared(start, length, (0, count), limits[axis], blur))
+        return sampled(self.part, ends[1][0], ends[0])
 
 
-def _leaning(planes: Array, roll: float, shear: float) -> Array:
-    """Planes `[3, H, W]`, each column moved down by `roll` times its place, each row
-    to the right by `shear` times its own.
+def _leaning(pixels: Array, roll: float, shear: float) -> Array:
+    """Pixels `[H, W, 3]` as a picture, each column moved down by `roll` times its
+    place, each row to the right by `shear` times its own.
     """
-    height, width = planes.shape[1:]
+    height, width = pixels.shape[:2]
     x, y = np.arange(width), np.arange(height)[:, None]
     rows = y + roll * (x - width / 2)  # [H, W]
     columns = x + shear * (y - HORIZON * height)
-    # Sixteenths of a pixel, and products of whole numbers: half the time of floats.
+    # In 16ths of a pixel.
     rows = np.clip(rows * 16, 0, 16 * (height - 1) - 1).astype("int64")
     columns = np.clip(columns * 16, 0, 16 * (width - 1) - 1).astype("int64")
     index = ((rows >> 4) * width + (columns >> 4)).ravel()
-    down, right = (p.astype("uint16").ravel() & 15 for p in (rows, columns))
-    flat = np.ascontiguousarray(planes).reshape(3, -1)
-    total = np.take(flat, index, axis=1) * ((16 - down) * (16 - right))
-    total += np.take(flat, index + 1, axis=1) * ((16 - down) * right)
-    total += np.take(flat, index + width, axis=1) * (down * (16 - right))
-    total += np.take(flat, index + width + 1, axis=1) * (down * right)
-    return (total >> 8).astype("uint8").reshape(planes.shape)
+    down, right = (np.repeat((p & 15).astype("uint16"), 4) for p in (rows, columns))
+    flat = as_picture(pixels).reshape(-1).view("uint64")  # [H W]
+    total = np.zeros(4 * height * width, "uint16")
+    for shift, weight in (
+        (0, (16 - down) * (16 - right)),
+        (1, (16 - down) * right),
+        (width, down * (16 - right)),
+        (width + 1, down * right),
+    ):
+        total += np.take(flat, index + shift).view("uint16") * weight
+    return (total >> 8).reshape(height, -1)
 
 
 def _cast(
@@ -263,7 +281,8 @@ def _cast(
     cast: dict[int, Actor] = {}
     for track, at in zip(tracks[order], rows[first][order], strict=True):
         kind = LOOK_OF[str(scene.labels.kind[at])]
-        look = wardrobe.draw(random, kind)
+        w, h = scene.whole[at, 2:]
+        look = wardrobe.draw(random, kind, w / h)
         same = random.random() < alike
         if same and cast and cast[target].kind == kind:
             look = cast[target].look
@@ -271,7 +290,8 @@ def _cast(
         if look.painted:  # they face to the left
             mirror = bool(np.cos(scene.labels.view[at]) > 0)
         bright = np.clip(light / GREY, 0.6, 1.15) * np.exp(random.normal(0, 0.2))
-        tint = (bright * np.exp(random.normal(0, 0.13, 3))).astype("float32")
+        colour = 128 * bright * np.exp(random.normal(0, 0.06, 3))
+        tint = np.append(np.clip(colour, 0, 255), 128).astype("uint16")
         pace, phase = random.uniform(0.3, 1.0), random.uniform(0, 16)
         side = 1 if random.random() < 0.5 else -1
         cast[int(track)] = Actor(look, kind, mirror, tint, pace, phase, side)
@@ -291,11 +311,11 @@ def _pose(actor: Actor, heading: float, t: int) -> tuple[list[Array], bool]:
 
 
 def _flicker(random: Random, count: int) -> Array:
-    """How bright each frame is, `[T]` float32: slow waves, seldom a shadow."""
+    """How bright each frame is, `[T]` uint16 in 256ths: slow waves, seldom a shadow."""
     time = np.arange(count)
     wave = np.sin(random.uniform(0.05, 0.4) * time + random.uniform(0, 7))
-    light = 1 + random.uniform(0, 0.1) * wave
+    light = 1 - random.uniform(0, 0.07) * (1 + wave)
     if random.random() < 0.15:
         start = random.integers(count)
         light[start : start + 12] *= random.uniform(0.6, 0.9)
-    return light.astype("float32")
+    return (light * 256).astype("uint16")

@@ -5,6 +5,7 @@ people are flat figures that swing their arms and legs.
 """
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ TURNS = 13  # views of a vehicle, 15 degrees apart
 STEPS = 8  # views of a walk
 CAMERA_HEIGHT, CAMERA_DISTANCE = 1.65, 12.0  # metres
 SUN = np.array([0.35, 0.85, 0.4])  # towards it: to the right, up, to the camera
-# Red, green, blue: white, greys, black, blue, red, green, yellow.
+# Red, green, blue: white, greys, black, blue, red, green, yellow; and how many cars.
 PAINTS = np.array(
     [
         *[(225, 225, 222), (165, 168, 170), (95, 98, 102), (42, 43, 48)],
@@ -27,6 +28,7 @@ PAINTS = np.array(
     ],
     "float32",
 )
+SHARES = np.array([20, 24, 18, 18, 9, 7, 3, 1]) / 100
 SKINS = np.array([(225, 180, 150), (190, 140, 110), (120, 80, 60)], "float32")
 GLASS = np.array([46, 56, 64], "float32")
 RUBBER = np.array([24, 24, 26], "float32")
@@ -236,7 +238,8 @@ def _car(look: str, random: Random) -> list[list[Face]]:
     half = random.uniform(0.88, 0.98) if van else random.uniform(0.8, 0.9)
     height = random.uniform(1.8, 2.3) if van else random.uniform(1.38, 1.58)
     belt = height * random.uniform(0.52, 0.62)
-    paint = PAINTS[random.integers(len(PAINTS))] * random.uniform(0.85, 1.1, 3)
+    paint = PAINTS[random.choice(len(PAINTS), p=SHARES)] * random.uniform(0.88, 1.1)
+    paint = paint * random.uniform(0.96, 1.04, 3)
     nose, slope = (0.4, 0.3) if van else random.uniform([0.2, 0.0], [0.27, 0.1])
     tail = random.choice([0.49, 0.42, 0.26]) if not van else 0.49
     low, front = 0.2, 0.42 * height if van else 0.5 * height
@@ -267,10 +270,10 @@ def _car(look: str, random: Random) -> list[list[Face]]:
     roof += [roof[0].part((0.08, 0.92), (0.12, 0.85), glass)]
     roof += [roof[2].part((0.05, 0.95), (0.08, 0.92), glass * 1.15)]
     pillars = [0.05, 0.48, 0.95] if not van else [0.55, 0.74, 0.97]
-    if van and random.random() < 0.5 or not van and tail > 0.4:
+    if (van and random.random() < 0.5) or (not van and tail > 0.4):
         pillars = [0.04, 0.3, 0.62, 0.96]
     for side in list(windows):
-        for start, end in zip(pillars, pillars[1:], strict=False):
+        for start, end in pairwise(pillars):
             windows += [side.part((start + 0.02, end - 0.02), (0.1, 0.84), glass)]
     radius = random.uniform(0.29, 0.34)
     ends, discs = _wheels((-0.31 * length, 0.31 * length), radius, half + 0.005)

@@ -100,7 +100,7 @@ class RenderedKITTI(VideoBatches):
         flip: bool = True,
         reverse: bool = True,
         steps: int = 1,
-        photometric: float = 0.2,
+        photometric: float = 0.1,
         held_out: Iterable[str] = HELD_OUT,
         batches: int = 100,
         **kwargs: Any,
@@ -152,7 +152,7 @@ class RenderedKITTI(VideoBatches):
         )
 
     def _streets(self, scenes: str | Path | Mapping[str, Array]) -> list[Array]:
-        """`[N, 3, H, W]` of each scene of this split."""
+        """`[N, H, W, 3]` of each scene of this split."""
         if isinstance(scenes, str | Path):
             scenes = street_scenes(scenes)
         for name, pixels in scenes.items():
@@ -167,7 +167,7 @@ class RenderedKITTI(VideoBatches):
                 f"Received: {list(scenes)}"
             )
         return [
-            np.ascontiguousarray(scenes[name].transpose(0, 3, 1, 2))
+            scenes[name]
             for number, name in enumerate(sorted(scenes))
             if (number % EVERY == 0) == (self.split == "validation")
         ]
