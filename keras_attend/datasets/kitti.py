@@ -117,13 +117,16 @@ def read_labels(path: str | Path) -> KITTILabels:
     table = np.array(numbers, "float64").reshape(-1, COLUMNS - 1)
     order = np.argsort(table[:, 0], kind="stable")
     table = table[order]
+    whole = table[:, :4].astype("int64")
     corners = table[:, 5:9]
     boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], 1)
     return KITTILabels(
-        path.stem,
-        *table[:, :2].T.astype("int64"),
-        np.array(words, "U16")[order],
-        *table[:, 2:4].T.astype("int64"),
+        video=path.stem,
+        frame=whole[:, 0],
+        track=whole[:, 1],
+        kind=np.array(words, "U16")[order],
+        truncated=whole[:, 2],
+        occluded=whole[:, 3],
         boxes=boxes.astype("float32"),
         size=table[:, 9:12],
         location=table[:, 12:15],

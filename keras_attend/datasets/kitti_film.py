@@ -1,6 +1,7 @@
 """How `RenderedKITTI` films a scene: the street, who plays in it, frame by frame."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,7 +44,7 @@ class Actor(NamedTuple):
     look: Look
     kind: str  # of `LOOKS`
     mirror: bool
-    tint: Array  # [4], uint16, as `paste` takes it
+    tint: Array  # as `paste` takes it
     pace: float  # views a frame, of one that does not turn
     phase: float
     side: int  # from which it goes behind things: 1 from the left, -1
@@ -136,8 +137,8 @@ def film(
     scale = np.array([width / view[2], height / view[3]])
     shutter = random.uniform(0, exposure)
     backdrop = Backdrop(random, street, view, size, scene.turning(frames), shake)
-    cast = _cast(random, scene, target, frames, wardrobe, alike, backdrop.light)
-    grain = random.normal(0, random.uniform(0.5, 4), (height + 16, 4 * width + 64))
+    cast = _cast(random, scene, target, frames, wardrobe, alike, backdrop.light, width)
+    grain = random.uniform(0.5, 4) * _grain(height + 16, width + 16)
     grain = np.rint(grain).astype("int16")
     corners = random.integers(0, 17, (len(frames), 2))
     light = _flicker(random, len(frames))
@@ -154,6 +155,7 @@ def film(
         around = MARGIN * boxes[:, 2:]
         there = (boxes[:, :2] - around < [width, height]).all(1)
         there &= (boxes[:, :2] + boxes[:, 2:] + around > 0).all(1)
+        there &= boxes[:, 3] > 1
         for row, box in zip(rows[there].tolist(), boxes[there], strict=True):
             behind = scene.behind(row)
             if behind > 0.9 or scene.exposed(row) == 0:
@@ -175,6 +177,12 @@ def film(
         for channel in range(3):  # six times as fast as all at once
             result[t, ..., channel] = pixels[..., channel]
     return result
+
+
+@cache
+def _grain(height: int, width: int) -> Array:
+    """Noise `[H, 4 W]` of variance 1, the same for all clips: it is seen in parts."""
+    return np.random.default_rng(0).normal(size=(height, 4 * width)).astype("float32")
 
 
 class Backdrop:
@@ -273,6 +281,7 @@ def _cast(
     wardrobe: Wardrobe,
     alike: float,
     light: float,
+    width: int,
 ) -> dict[int, Actor]:
     """Who plays the tracks of these frames."""
     rows = np.concatenate([scene.in_frame(int(frame)) for frame in np.unique(frames)])
@@ -292,6 +301,7 @@ def _cast(
         bright = np.clip(light / GREY, 0.6, 1.15) * np.exp(random.normal(0, 0.2))
         colour = 128 * bright * np.exp(random.normal(0, 0.06, 3))
         tint = np.append(np.clip(colour, 0, 255), 128).astype("uint16")
+        tint = np.tile(tint, width)
         pace, phase = random.uniform(0.3, 1.0), random.uniform(0, 16)
         side = 1 if random.random() < 0.5 else -1
         cast[int(track)] = Actor(look, kind, mirror, tint, pace, phase, side)

@@ -237,7 +237,7 @@ def smeared(
     start: float, length: float, span: tuple[int, int], limit: int, blur: float
 ) -> list[Taps]:
     """The `taps` of something that moves by `blur` pixels while it is filmed."""
-    count = min(max(round(blur), 1), 8)
+    count = min(max(round(blur / 1.5), 1), 8)
     shifts = [((i + 0.5) / count - 0.5) * blur for i in range(count)]
     return [taps(start + shift, length, span, limit) for shift in shifts]
 
@@ -257,8 +257,8 @@ def paste(
         canvas: `[H, 4 W]`, changed in place.
         levels: the view as a picture, each level half as large as the last.
         box: of the object, `xywh` in pixels of the canvas; the view goes around it.
-        tint: what each colour, and the opacity, is multiplied by, `[4]` uint16 in
-            128ths.
+        tint: what each colour, and the opacity, is multiplied by, uint16 in 128ths;
+            `[4 W]`, over and over again.
         mirror: left for right.
         blur: of its motion to the side, in pixels of the canvas.
         behind: the share of it, from the left (or from the right if less than 0),
@@ -297,7 +297,7 @@ def paste(
     below = canvas[top:bottom, 4 * left : 4 * right]
     below *= kept.view("uint16")
     below >>= 8
-    seen *= np.tile(tint, right - left)
+    seen *= tint[: seen.shape[1]]
     seen >>= 7
     below += seen
     np.minimum(below, 255, out=below)

@@ -24,7 +24,7 @@ Array = NDArray[Any]
 
 LOOKS = ("car", "van", "truck", "person", "cyclist")
 MARGIN = 0.12  # around the box, of its size: room for the shadow
-HEIGHT = 80  # of a view, in pixels; it and the width can be halved three times
+HEIGHT = 64  # of a view, in pixels; it and the width can be halved three times
 
 
 @dataclass(frozen=True, eq=False)
