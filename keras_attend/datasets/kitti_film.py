@@ -1,5 +1,6 @@
 """How `RenderedKITTI` films a scene: the street, who plays in it, frame by frame."""
 
+import math
 from collections.abc import Iterable
 from functools import cache
 from typing import Any, NamedTuple
@@ -189,7 +190,7 @@ class Backdrop:
     """A picture of a street, of which the camera sees more or less, here or there.
 
     It grows (or shrinks) around the horizon's middle, goes to the side as the far
-    objects do, and leans a little, the same all the time.
+    objects do, and may lean a little, the same all the time.
     """
 
     def __init__(
@@ -214,16 +215,24 @@ class Backdrop:
         if random.random() < 0.5:
             street = street[:, ::-1]
         self.height, self.width = street.shape[:2]
-        # The columns that will be seen; beyond its border the picture is mirrored.
-        edges = np.stack([self._place(x, 0) for x in (view[0], view[0] + view[2])])
-        edges = edges / FRAME[2] * self.width
-        self.left = int(np.floor(edges.min())) - ROOM
-        columns = np.arange(self.left, int(np.ceil(edges.max())) + ROOM)
-        lap = columns % (2 * self.width)
+        # What will be seen of it; beyond its border to the side it is mirrored.
+        left, right = self._seen(0, self.width)
+        top, bottom = self._seen(1, self.height)
+        self.first = (left, max(top, 0))
+        lap = np.arange(left, right) % (2 * self.width)
         columns = np.where(lap < self.width, lap, 2 * self.width - 1 - lap)
-        part = np.take(street, columns, axis=1)  # [H, K, 3]
+        part = np.take(street[max(top, 0) : bottom], columns, axis=1)  # [h, w, 3]
         self.light = float(part[::4, ::4].mean())
-        self.part = _leaning(part, *random.uniform(-0.02, 0.02, 2))
+        lean = random.uniform(-0.02, 0.02, 2)
+        upright = random.random() < 0.5
+        self.part = as_picture(part) if upright else _leaning(part, *lean)
+
+    def _seen(self, axis: int, size: int) -> tuple[int, int]:
+        """The first and the last but one of the picture's columns, or rows."""
+        view = (self.view[axis], self.view[axis] + self.view[2 + axis])
+        places = np.stack([self._place(edge, axis) for edge in view])
+        places = places / FRAME[2 + axis] * size
+        return math.floor(places.min()) - ROOM, math.ceil(places.max()) + ROOM
 
     def _place(self, seen: Array | float, axis: int) -> Array:
         """Where in the street's picture something in the frame is, `[T]`."""
@@ -233,9 +242,9 @@ class Backdrop:
     def frame(self, t: int, shutter: float) -> Array:
         """What is seen at time t, a picture of `size`."""
         ends = []
-        limits = (self.part.shape[1] // 4, self.height)
+        limits = (self.part.shape[1] // 4, self.part.shape[0])
         scales = (self.width / FRAME[2], self.height / FRAME[3])
-        for axis, first in enumerate((self.left, 0)):
+        for axis, first in enumerate(self.first):
             count = self.size[1 - axis]
             scale = count / self.view[2 + axis]  # pixels of the result
             middle = self.middle[axis]
@@ -255,12 +264,12 @@ def _leaning(pixels: Array, roll: float, shear: float) -> Array:
     height, width = pixels.shape[:2]
     x, y = np.arange(width), np.arange(height)[:, None]
     rows = y + roll * (x - width / 2)  # [H, W]
-    columns = x + shear * (y - HORIZON * height)
+    columns = x + shear * (y - height / 2)
     # In 16ths of a pixel.
     rows = np.clip(rows * 16, 0, 16 * (height - 1) - 1).astype("int64")
     columns = np.clip(columns * 16, 0, 16 * (width - 1) - 1).astype("int64")
     index = ((rows >> 4) * width + (columns >> 4)).ravel()
-    down, right = (np.repeat((p & 15).astype("uint16"), 4) for p in (rows, columns))
+    down, right = ((p & 15).astype("uint16").ravel() for p in (rows, columns))
     flat = as_picture(pixels).reshape(-1).view("uint64")  # [H W]
     total = np.zeros(4 * height * width, "uint16")
     for shift, weight in (
@@ -269,7 +278,7 @@ def _leaning(pixels: Array, roll: float, shear: float) -> Array:
         (width, down * (16 - right)),
         (width + 1, down * right),
     ):
-        total += np.take(flat, index + shift).view("uint16") * weight
+        total += np.take(flat, index + shift).view("uint16") * np.repeat(weight, 4)
     return (total >> 8).reshape(height, -1)
 
 

@@ -309,19 +309,19 @@ def _walker(random: Random, texture: Array) -> tuple[Array, ...]:
     """Someone on foot, seen from the side, from left foot to left foot."""
     shirt, trousers = PAINTS[random.integers(len(PAINTS), size=2)] * 0.9
     skin, hair = SKINS[random.integers(len(SKINS))], RUBBER * random.uniform(1, 4)
-    stout, stride = random.uniform(0.85, 1.25), random.uniform(0.32, 0.38)
+    stout, stride = random.uniform(0.85, 1.25), random.uniform(0.34, 0.38)
     skirt, bag = random.random() < 0.2, random.random() < 0.3
     views = []
     for phase in np.linspace(0, 2 * np.pi, STEPS, endpoint=False):
         swing = float(np.sin(phase))
         canvas = Canvas(0.42)
         for side, dark in ((-1, 0.75), (1, 1.0)):  # the far limbs, then the near ones
-            foot = 0.54 + side * swing * stride
+            foot = 0.52 + side * swing * stride
             lifted = 0.955 - 0.04 * max(0.0, float(np.cos(phase)) * side)
             knee = (0.5 + 0.6 * (foot - 0.5) - 0.06, 0.72)
             canvas.limb((0.5, 0.48), knee, 0.095 * stout, trousers * dark, 0.8)
             canvas.limb(knee, (foot, lifted), 0.075 * stout, trousers * dark, 0.75)
-            canvas.limb((foot + 0.06, lifted + 0.02), (foot - 0.13, 0.98), 0.04, RUBBER)
+            canvas.limb((foot + 0.1, lifted + 0.02), (foot - 0.13, 0.98), 0.04, RUBBER)
         hand = (0.5 + swing * 0.33, 0.5)
         canvas.limb((0.5, 0.22), hand, 0.06 * stout, shirt * 0.75)
         hips, chest = 0.19 * stout, 0.26 * stout

@@ -123,7 +123,10 @@ class Scene:
             frame = int(self.labels.frame[row])
             near = self.rows[int(self.labels.track[row])][max(frame - 2, 0) : frame + 3]
             unseen = [
-                self.labels.occluded[other] >= 2 and self.exposed(int(other)) > 0.5
+                # 3 is for "unknown", and often for what is half out of the frame.
+                self.labels.occluded[other] == 2
+                and self.labels.truncated[other] == 0
+                and self.exposed(int(other)) > 0.5
                 for other in near
                 if other >= 0
             ]
