@@ -239,6 +239,13 @@ def test_hidden_by_what_has_no_label(filmed):
     scene = Scene.of(video("0001", rows))
     shares = [scene.behind(row) for row in range(24)]
     np.testing.assert_allclose(shares[5:11], [0, 0.2, 0.4, 0.6, 0.8, 1])
+    assert scene.clear(7) == pytest.approx(0.6)
+    # Seen for one frame between those in which it is hidden: it has no time to come.
+    scene.labels.occluded[14] = 0
+    data = rendered([scene.labels], [block()], frames=16, batch_size=3, shake=0)
+    _, y = data[0]
+    assert set(y["present"].sum(1)) == {7, 8}  # frames 0 or 1 to 7, of 8 or 9 labelled
+    scene.labels.occluded[14] = 2
     data = rendered([scene.labels], [block()], frames=16, batch_size=3, shake=0)
     _, y, changed = filmed(data)
     drawn = changed.sum((2, 3)) / (40 * 20)

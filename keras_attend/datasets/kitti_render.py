@@ -31,7 +31,7 @@ class RenderedKITTI(VideoBatches):
     walk. What is labelled as hidden, by nothing that has a label, goes behind an
     invisible edge. A clip begins with its object in sight; `present` is 0 where HART
     has no label of it (it is mostly hidden, or out of the frame), or where less than
-    `visible` of its labelled box is in the view and not behind nearer objects.
+    `visible` of its labelled box is in the view and not behind anything.
 
     Training and validation share no video's labels, no street scene, no cut sprite's
     source and no painted look. What a batch holds depends on `(seed, epoch, index)`
@@ -219,8 +219,8 @@ class RenderedKITTI(VideoBatches):
             self.exposure,
         )
         seen = common(boxes, view) / boxes[:, 2:].prod(-1)
-        open_ = np.array([scene.exposed(int(row)) for row in rows])
-        present = labelled & scene.kept[rows] & (seen * open_ >= self.visible)
+        clear = np.array([scene.clear(int(row)) for row in rows])
+        present = labelled & scene.kept[rows] & (seen * clear >= self.visible)
         present[0] = True  # however large it is, the clip begins with it
         scale = np.array([self.size[1] / view[2], self.size[0] / view[3]] * 2)
         moved = (boxes - np.array([*view[:2], 0, 0])) * scale
@@ -242,7 +242,7 @@ class RenderedKITTI(VideoBatches):
             if len(starts) == 0:  # not so fast, or not backwards
                 step, starts = 1, self._starts(scene, track, 1)
             start = starts[random.integers(len(starts))]
-            seen = scene.exposed(int(scene.rows[track][start]))
+            seen = scene.clear(int(scene.rows[track][start]))
             if seen > best[0]:
                 best = seen, (scene, track, start + step * np.arange(self.frames))
             if seen >= max(0.7, self.visible):

@@ -133,6 +133,10 @@ class Scene:
             self._behind[row] = float(np.mean(unseen))
         return self._behind[row]
 
+    def clear(self, row: int) -> float:
+        """The share of a labelled box in which the object itself is drawn."""
+        return self.exposed(row) * (1 - self.behind(row))
+
     def turning(self, frames: Array) -> Array:
         """How far the far scenery moves to the right from frame to frame, `[T]`.
 
