@@ -4,12 +4,16 @@ from keras_attend.datasets.bouncing_balls import BouncingBalls
 from keras_attend.datasets.catch import Catch, Games
 from keras_attend.datasets.cluttered_digits import ClutteredDigits, cluttered_mnist
 from keras_attend.datasets.digits import Digits, mnist, sample_digits
+from keras_attend.datasets.kitti import KITTI, KITTILabels
+from keras_attend.datasets.kitti_render import RenderedKITTI
+from keras_attend.datasets.kitti_sprites import Sprite, cut_sprites, street_scenes
 from keras_attend.datasets.kth import KTH, KTHFold, KTHSequence
 from keras_attend.datasets.moving_digits import MovingDigits
 from keras_attend.datasets.sequences import Sequence, got10k, otb, read_frames
 from keras_attend.datasets.video_clips import Clips, StillClips
 
 __all__ = [
+    "KITTI",
     "KTH",
     "BouncingBalls",
     "Catch",
@@ -17,15 +21,20 @@ __all__ = [
     "ClutteredDigits",
     "Digits",
     "Games",
+    "KITTILabels",
     "KTHFold",
     "KTHSequence",
     "MovingDigits",
+    "RenderedKITTI",
     "Sequence",
+    "Sprite",
     "StillClips",
     "cluttered_mnist",
+    "cut_sprites",
     "got10k",
     "mnist",
     "otb",
     "read_frames",
     "sample_digits",
+    "street_scenes",
 ]

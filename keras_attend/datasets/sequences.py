@@ -5,6 +5,7 @@ pixels of one; `video_clips.py` cuts them into clips. Boxes are `xywh`, 0-based.
 """
 
 from collections import abc
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -183,13 +184,25 @@ def _sequence(name: str, frames: abc.Sequence[Path], boxes: Array) -> Sequence:
 
 def read_image(path: Path) -> Array:
     """A picture as `[H, W, 3]` uint8."""
+    with _opened(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """A picture's height and width, without its pixels."""
+    with _opened(path) as image:
+        return image.height, image.width
+
+
+@contextmanager
+def _opened(path: Path) -> abc.Iterator[Any]:
     try:
         from PIL import Image
     except ImportError as error:
         raise ImportError("Reading frames needs Pillow: pip install Pillow") from error
     try:
         with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
+            yield image
     except FileNotFoundError:
         raise
     except OSError as error:
