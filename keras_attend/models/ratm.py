@@ -85,7 +85,7 @@ class RATMCell(RecurrentTrackerCell):
         attention: str = "residual",
         relative: bool = False,
         read: str = "gaussian",
-        features: keras.layers.Layer | None = None,
+        features: Any = None,
         input_initializer: Any = "glorot_uniform",
         memory: float = 1.0,
         published: bool = False,

@@ -6,12 +6,17 @@ Paper     Kahou et al. 2015, "RATM: Recurrent Attentive Tracking Model", section
 Command   KERAS_BACKEND=jax python zoo/ratm_person/recipe.py --data FOLDER
           (FOLDER/tracking: 31 short videos of OTB, VOT, UAV123 and DAVIS, in OTB's
           layout; no video is both trained and tested on)
-Expected
+Expected  0.434 on clips of 60 frames of four videos of people (the box that never moves
+          0.243, KCF 0.345, CSRT 0.657), 0.414 of all six; 37 minutes, one CPU core, JAX
 
 What differs from the paper's model for KTH: the features compare a glimpse with the
 first one (`GlimpseMatch`), windows move in units of their own size, and half of the
 training clips are stills that a view wanders over. Killed at any moment, the same
 command with `--resume` goes on.
+
+What decides (validation, four other videos, after 400 batches; the box that never
+moves has 0.274): with `GlimpseMatch` 0.293 and rising, with convolutions alone 0.230
+and not. `attention="affine"` forgets what it learned as clips grow.
 """
 
 import argparse
@@ -143,7 +148,7 @@ def main() -> None:
         picture=recipes.picture_track(model, read_frames(shown), shown.boxes),
         description=(
             "RATM follows people (trained on 25 short videos of people and other "
-            "things, not on KTH's)"
+            "things, not on KTH's; the picture shows DAVIS's parkour, CC BY 4.0)"
         ),
         paper="Kahou et al. 2015, section 6.3, on other videos",
         task="tracking",
