@@ -103,7 +103,7 @@ class HART(RecurrentTracker):
             raise ValueError(
                 f"`weight_decay` must not be negative. Received: {weight_decay}"
             )
-        given = {
+        given: dict[str, Any] = {
             "size": size,
             "units": units,
             "maps": maps,
@@ -123,6 +123,8 @@ class HART(RecurrentTracker):
         super().__init__(cell, **kwargs)
         self.weight_decay, self.ablation = weight_decay, ablation
         self.variant = variant
+
+    cell: HARTCell
 
     def build(self, input_shape: dict[str, Shape] | None = None) -> None:
         """Make the weights, the losses' among them."""

@@ -21,6 +21,7 @@ import keras
 
 import keras_attend as ka
 from keras_attend import recipes
+from keras_attend.callbacks import LengthCurriculum
 from keras_attend.datasets import BouncingBalls
 
 HERE = Path(__file__).parent
@@ -33,7 +34,7 @@ def make(batches: int) -> keras.Model:
         units=64,
         start="learned",
         attention="affine",
-        objectives={"localisation": 1.0, "pixel": 1.0},
+        objectives={"localisation": 1.0, "pixel": 1.0, "overlap": 0.2},
         penalty="last",
         input_initializer=keras.initializers.RandomNormal(stddev=0.01),
     )
@@ -44,11 +45,12 @@ def make(batches: int) -> keras.Model:
 
 def main() -> None:
     """Train, measure, write the preset."""
-    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=40))
+    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=50))
     keras.utils.set_random_seed(args.seed)
     data = BouncingBalls(128, 100, seed=args.seed, shortest=2)
+    longer = LengthCurriculum(data, first=2)
     path = args.runs / f"seed_{args.seed}.keras"
-    model = recipes.fit(make, data, path, args)
+    model = recipes.fit(make, data, path, args, callbacks=(longer,))
     if args.validate:
         print(ka.evaluation.score_clips(model, BouncingBalls(500, 2, seed=1_000_001)))
         return
