@@ -4,15 +4,18 @@ Paper     Kahou et al. 2015, "RATM: Recurrent Attentive Tracking Model", section
           mean IoU 0.692 in the last frame, 0.547 over all 32 (penalty on the
           last frame).
 Command   KERAS_BACKEND=jax python zoo/ratm_balls_last/recipe.py
-Expected
+Expected  0.952 in the last frame, 0.905 over all 32; 8 minutes on one CPU core, JAX
 
 The first window is the whole frame: the box that is given is not used. Killed at any
 moment, the same command with `--resume` goes on.
 
-Clips end after 2 to 32 frames, and the last one is judged. (The paper does not say how
-long its clips are here; its code for KTH draws lengths.) When all have 32, the window
-shrinks at its leisure: 0.946 in the last frame, but 0.373 over all; and when they grow
-from 8 to 32 one by one, 0.969 and 0.163.
+Clips end after a drawn number of frames, 2 at first and 2 to 32 after 30 epochs, and
+the last one is judged. (The paper does not say how long its clips are here; its code
+for KTH draws lengths so.) In the last frame and over all it has
+ 1. when all clips have 32 frames, 0.946 and 0.373: the window shrinks at its leisure;
+ 2. when they grow from 8 to 32 one by one, 0.969 and 0.163;
+ 3. when 2 to 32 are drawn from the start, 0.17 in the last: it does not learn;
+ 4. as here, with the overlap among the objectives, 0.952 and 0.905.
 """
 
 from pathlib import Path
