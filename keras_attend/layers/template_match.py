@@ -58,7 +58,8 @@ class TemplateMatch(keras.layers.Layer):
 
     def build(self, features_shape: Shape, template_shape: Shape = ()) -> None:
         """Make the weights for features `[B, H, W, C]` of a known size."""
-        _, rows, cols, _ = features_shape
+        shape: Any = features_shape
+        _, rows, cols, _ = shape
         self.embed.build(features_shape)
         self._cells = [_cells(n, self.parts, self.extent) for n in (rows, cols)]
         places = [_places(n, self.parts, self.extent) for n in (rows, cols)]
