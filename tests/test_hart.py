@@ -172,7 +172,7 @@ def test_losses_by_hand(trained):
         numpy(model.sample_losses(x, y, found)).mean(), total, rtol=1e-3
     )
     assert np.abs(lambdas - 1).max() > 1e-3  # they were learned
-    judged = present * [0, 1, 1, 1]
+    judged = present * np.array([0, 1, 1, 1], "float32")
     weighed = (numpy(hart_losses.by_steps(judged)) * tracking).sum(1).mean()
     np.testing.assert_allclose(weighed, numpy(masked_mean(tracking, judged)), rtol=1e-5)
 

@@ -58,10 +58,11 @@ class TemplateMatch(keras.layers.Layer):
 
     def build(self, features_shape: Shape, template_shape: Shape = ()) -> None:
         """Make the weights for features `[B, H, W, C]` of a known size."""
-        size: tuple[Any, ...] = tuple(features_shape)[1:3]
+        shape: Any = features_shape
+        _, rows, cols, _ = shape
         self.embed.build(features_shape)
-        self._cells = [_cells(n, self.parts, self.extent) for n in size]
-        places = [_places(n, self.parts, self.extent) for n in size]
+        self._cells = [_cells(n, self.parts, self.extent) for n in (rows, cols)]
+        places = [_places(n, self.parts, self.extent) for n in (rows, cols)]
         sides = [2 * int(np.abs(p).max()) + 1 for p in places]
         ones = np.zeros((*sides, self.parts**2, 1), "float32")
         for k in range(self.parts**2):
@@ -79,7 +80,7 @@ class TemplateMatch(keras.layers.Layer):
             dtype=self.dtype_policy,
             name="votes",
         )
-        self.votes.build((None, *size, self.parts**2))
+        self.votes.build((None, rows, cols, self.parts**2))
 
     def describe(self, features: Tensor) -> Tensor:
         """The template of what lies in the middle of a map `[B, H, W, C]`."""

@@ -110,7 +110,7 @@ class HART(RecurrentTracker):
             "filters": filters,
             "dropout": dropout,
         }
-        cls = PublishedHARTCell if variant == "published" else HARTCell
+        cls: type[HARTCell] = PublishedHARTCell if variant == "published" else HARTCell
         cell = cls(
             **{name: value for name, value in given.items() if value is not None},
             channels=channels,
@@ -124,8 +124,6 @@ class HART(RecurrentTracker):
         self.weight_decay, self.ablation = weight_decay, ablation
         self.variant = variant
 
-    cell: HARTCell
-
     def build(self, input_shape: dict[str, Shape] | None = None) -> None:
         """Make the weights, the losses' among them."""
         super().build(input_shape)
@@ -135,6 +133,11 @@ class HART(RecurrentTracker):
             dtype="float32",
             name="loss_scales",
         )
+
+    @property
+    def hart_cell(self) -> HARTCell:
+        """The cell, as what it is."""
+        return self.cell
 
     @property
     def weighed(self) -> tuple[str, ...]:
@@ -148,18 +151,18 @@ class HART(RecurrentTracker):
         """The boxes, and what the cell saw; see the class."""
         frames, box = self._checked(inputs)
         B, T = ops.shape(frames)[:2]
-        box = ops.cast(box, "float32")
+        box, cell = ops.cast(box, "float32"), self.hart_cell
         if not training:
-            state = self.cell.initial_state(frames[:, 0], box)
-            steps, _ = unroll(self.cell.step, state, frames)
+            state = cell.initial_state(frames[:, 0], box)
+            steps, _ = unroll(cell.step, state, frames)
         else:
             # One more than there are frames: the first is looked at twice.
-            noise = self.cell.draw_noise(B, T + 1)
+            noise = cell.draw_noise(B, T + 1)
             first = {name: value[:, 0] for name, value in noise.items()}
             noise = {name: value[:, 1:] for name, value in noise.items()}
-            state = self.cell.initial_state(frames[:, 0], box, first)
+            state = cell.initial_state(frames[:, 0], box, first)
             steps, _ = unroll(
-                lambda x, state: self.cell.step(x["frame"], state, x["noise"]),
+                lambda x, state: cell.step(x["frame"], state, x["noise"]),
                 state,
                 {"frame": frames, "noise": noise},
             )
@@ -202,7 +205,7 @@ class HART(RecurrentTracker):
         decay = ops.cast(decay, "float32")
         if "location" in y_pred:
             draw = rasterised if published else coverage
-            target = ops.stop_gradient(draw(boxes, region, self.cell.map_size))
+            target = ops.stop_gradient(draw(boxes, region, self.hart_cell.map_size))
             appearance = balanced_cross_entropy(target, y_pred["location"], published)
             losses["appearance"] = ops.sum(flat(present) * appearance, axis=1)
             if self.ablation == "hart":

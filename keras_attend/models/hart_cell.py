@@ -174,9 +174,9 @@ class HARTCell(RecurrentTrackerCell):
         """Make the weights."""
         glimpse = (None, *self.size, self.channels)
         self.v1.build(glimpse)
-        features: tuple[Any, ...] = tuple(self.v1.compute_output_shape(glimpse))
+        features: Any = tuple(self.v1.compute_output_shape(glimpse))
         _, rows, cols, _ = features
-        self.map_size = (rows, cols)
+        self.map_size: tuple[int, int] = (rows, cols)
         self.readout.build(features)
         self.norm.build((None, rows, cols, self.maps))
         count = rows * cols * self.maps + self.extra
@@ -333,7 +333,7 @@ class HARTCell(RecurrentTrackerCell):
         a_0 = self.start(ops.cast(box, "float32"), image_size(frame))  # [B, 4]
         window, _, V = self.look(frame, a_0)
         nu = self.ventral(V, noise)
-        maps: list[Tensor] = [nu]
+        maps = [nu]
         memory: dict[str, Tensor] = {}
         if self.dorsal:
             memory, votes = self.first_memory(V)
