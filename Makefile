@@ -35,7 +35,7 @@ lint: $(VENV)/.dev
 
 # On JAX the layers, the models and what they stand on; `test-slow` runs the rest.
 JAX_TESTS := $(foreach name,boxes catch cells dynamic_filter feedforward gaussian_glimpse \
-	hart losses metrics policies ram recurrent_tracker reinforce retina \
+	losses metrics policies ram recurrent_tracker reinforce retina \
 	unroll,tests/test_$(name).py)
 
 # Two at a time: TensorFlow, and JAX followed by what is about the package. The second's

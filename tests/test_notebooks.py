@@ -37,6 +37,7 @@ def test_stored_with_outputs(path):
         assert output.get("name") != "stderr", output.text[:500]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_runs(path, tmp_path):
     if "KERAS_ATTEND_DATA" not in os.environ:
