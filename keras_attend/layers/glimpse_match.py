@@ -8,6 +8,7 @@ from keras import ops
 from keras.layers import Dense
 
 from keras_attend.arguments import check_positive_integers
+from keras_attend.layers.patch_conv import pointwise
 from keras_attend.layers.template_match import TemplateMatch
 from keras_attend.layers.v1 import V1
 from keras_attend.types import Shape, Tensor
@@ -68,7 +69,9 @@ class GlimpseMatch(keras.layers.Layer):
     def call(self, glimpses: Tensor, template: Tensor) -> Tensor:
         """Features `[B, F]`."""
         V = self.v1(glimpses)  # [B, rows', cols', filters]
-        found = ops.concatenate([self.readout(V), self.match(V, template)], axis=-1)
+        found = ops.concatenate(
+            [pointwise(self.readout, V), self.match(V, template)], axis=-1
+        )
         _, rows, cols, channels = found.shape
         return ops.reshape(found, (-1, rows * cols * channels))
 

@@ -63,6 +63,17 @@ class PatchConv2D(Conv2D):
         return ops.reshape(y, (-1, rows, cols, filters))
 
 
+def pointwise(layer: keras.layers.Dense, x: Tensor) -> Tensor:
+    """A dense layer at each place of a map `[B, H, W, C]`, as one matrix product.
+
+    On TensorFlow a product of more axes than two has, in a loop under XLA, no gradient
+    where the batch's size is not known beforehand.
+    """
+    _, rows, cols, channels = x.shape
+    y = layer(ops.reshape(x, (-1, channels)))
+    return ops.reshape(y, (-1, rows, cols, layer.units))
+
+
 def _padding(length: int, kernel: int, stride: int) -> tuple[int, int]:
     """Before and after, as TensorFlow's "SAME" has it."""
     total = max((math.ceil(length / stride) - 1) * stride + kernel - length, 0)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from keras_attend.arguments import check_positive_integers
 from keras_attend.layers.dynamic_filter import dynamic_conv
-from keras_attend.layers.patch_conv import PatchConv2D
+from keras_attend.layers.patch_conv import PatchConv2D, pointwise
 from keras_attend.types import Shape, Tensor
 
 
@@ -84,7 +84,7 @@ class TemplateMatch(keras.layers.Layer):
 
     def describe(self, features: Tensor) -> Tensor:
         """The template of what lies in the middle of a map `[B, H, W, C]`."""
-        e = _unit(self.embed(features))  # [B, H, W, E]
+        e = _unit(pointwise(self.embed, features))  # [B, H, W, E]
         over_y, over_x = (ops.cast(cells, e.dtype) for cells in self._cells)
         parts = ops.einsum("ih,bhwe->biwe", over_y, e)
         parts = _unit(ops.einsum("jw,biwe->bije", over_x, parts))  # [B, n, n, E]
@@ -93,7 +93,9 @@ class TemplateMatch(keras.layers.Layer):
     def call(self, features: Tensor, template: Tensor) -> Tensor:
         """Votes `[B, H, W, maps]`."""
         tau = ops.reshape(template, (-1, 1, 1, self.parts**2, self.units))
-        S = dynamic_conv(_unit(self.embed(features)), ops.swapaxes(tau, -1, -2))
+        S = dynamic_conv(
+            _unit(pointwise(self.embed, features)), ops.swapaxes(tau, -1, -2)
+        )
         return self.votes(S)
 
     def compute_output_shape(
