@@ -215,6 +215,7 @@ def test_export(trained, tmp_path):
     assert served["boxes"].shape == (1, 5, 4) and np.isfinite(served["boxes"]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ablation", "variant"), [("spatial", "default"), ("appearance", "published")]
 )
@@ -438,6 +439,7 @@ def check_losses(model, x, y, found, out):
     assert relative(model.compute_loss(x, y, found), out["loss:loss"]) < 1e-4
 
 
+@pytest.mark.slow
 def test_golden_training(clip):
     """Gradients of every weight, and one step of the optimizer."""
     data, x, y, out = clip("hart_full_train")
