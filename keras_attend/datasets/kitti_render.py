@@ -12,8 +12,8 @@ from keras_attend.datasets.kitti import HELD_OUT, KITTILabels, read_folder
 from keras_attend.datasets.kitti_film import Wardrobe, film
 from keras_attend.datasets.kitti_scene import FRAME, Scene
 from keras_attend.datasets.kitti_sprites import LOOKS, Sprite, street_scenes
-from keras_attend.datasets.video_clips import Clip, VideoBatches
-from keras_attend.datasets.views import common, mirrored, view_of
+from keras_attend.datasets.video_clips import Clip, VideoBatches, check_sizes
+from keras_attend.datasets.views import boxes_in, common, mirrored, view_of
 
 Array = NDArray[Any]
 
@@ -112,11 +112,8 @@ class RenderedKITTI(VideoBatches):
         for name, share in (*shares.items(), ("exposure", exposure)):
             if not 0 <= share <= 1:
                 raise ValueError(f"`{name}` must be in 0..1. Received: {name}={share}")
-        if crop is not None and not 1 <= crop[0] <= crop[1] < np.inf:
-            raise ValueError(
-                "`crop` must be (least, greatest), at least 1 and in order. "
-                f"Received: crop={crop}"
-            )
+        if crop is not None:
+            check_sizes("crop", crop)
         if not (shake >= 0 and smallest >= 0):
             raise ValueError(
                 "`shake` and `smallest` must not be negative. "
@@ -222,8 +219,7 @@ class RenderedKITTI(VideoBatches):
         clear = np.array([scene.clear(int(row)) for row in rows])
         present = labelled & scene.kept[rows] & (seen * clear >= self.visible)
         present[0] = True  # however large it is, the clip begins with it
-        scale = np.array([self.size[1] / view[2], self.size[0] / view[3]] * 2)
-        moved = (boxes - np.array([*view[:2], 0, 0])) * scale
+        moved = boxes_in(boxes, view, self.size)
         boxes = np.where(labelled[:, None], moved, 0).astype("float32")
         if self.flip and random.random() < 0.5:
             pixels, boxes = mirrored(pixels, boxes)

@@ -44,9 +44,15 @@ def resample(
     )  # [T, H, W C]
     shape = (len(frames), *size, frames.shape[3])
     pixels = np.rint(seen).astype("uint8").reshape(shape)
+    return pixels, boxes_in(boxes, view, size)
+
+
+def boxes_in(boxes: Array, view: Array, size: tuple[int, int]) -> Array:
+    """Boxes `[T, 4]` as a view of `size` shows them, float32."""
+    x, y, w, h = (float(v) for v in view)
     scale = np.array([size[1] / w, size[0] / h] * 2)
     moved = (boxes - np.array([x, y, 0, 0])) * scale
-    return pixels, moved.astype("float32")
+    return moved.astype("float32")
 
 
 def _taps(start: float, length: float, count: int, limit: int) -> tuple[Array, Array]:
