@@ -4,8 +4,9 @@ from typing import Any
 
 import keras
 from keras import ops
-from keras.layers import Conv2D, Dense, MaxPooling2D
+from keras.layers import Dense, MaxPooling2D
 
+from keras_attend.layers.patch_conv import PatchConv2D
 from keras_attend.types import Tensor
 
 
@@ -47,7 +48,7 @@ class GlimpseCNN(keras.layers.Layer):
         dtype = self.dtype_policy
         pairs = zip(self.filters, self.kernels, strict=True)
         self.convolutions = [
-            Conv2D(n, k, padding="same", dtype=dtype, name=f"convolution_{i}")
+            PatchConv2D(n, k, dtype=dtype, name=f"convolution_{i}")
             for i, (n, k) in enumerate(pairs)
         ]
         self.pool = MaxPooling2D(2, dtype=dtype)
