@@ -28,7 +28,11 @@ def start(random, balls, count=50, radius=1.2, speed=SPEED):
 @pytest.mark.parametrize("balls", [1, 3])
 def test_what_a_batch_is(balls):
     inputs, targets = data(balls=balls)[0]
-    assert set(inputs) == {"frames", "box"} and set(targets) == {"boxes", "present"}
+    assert set(inputs) == {"frames", "box"} and set(targets) == {
+        "boxes",
+        "present",
+        "judged",
+    }
     assert inputs["frames"].shape == (8, 32, 20, 20, 1)
     assert inputs["box"].shape == (8, 4)
     assert targets["boxes"].shape == (8, 32, 4)

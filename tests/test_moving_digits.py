@@ -29,7 +29,7 @@ def data(**kwargs):
 def test_what_a_batch_is(walk, distractors):
     inputs, targets = data(walk=walk, distractors=distractors)[0]
     assert set(inputs) == {"frames", "box"}
-    assert set(targets) == {"boxes", "present", "labels"}
+    assert set(targets) == {"boxes", "present", "judged", "labels"}
     assert inputs["frames"].shape == (8, 30, 100, 100, 1)
     assert inputs["frames"].dtype == np.uint8
     assert targets["boxes"].shape == (8, 30, 4)

@@ -6,11 +6,13 @@ import pytest
 
 from keras_attend.datasets import (
     Clips,
+    MixedClips,
     Sequence,
     StillClips,
     got10k,
     otb,
     read_frames,
+    still_clips,
 )
 from keras_attend.datasets.views import resample
 
@@ -357,6 +359,32 @@ def test_still_clips():
     assert abs(np.diff(speed, axis=1)).max() < 4
     again = StillClips(images, boxes, 12, frames=8, size=(32, 40), motion=0)[0][1]
     assert (np.diff(again["boxes"], axis=1) == 0).all()
+
+
+def test_mixed_clips(videos):
+    views = {"batch_size": 1, "frames": 4, "size": (32, 40), "photometric": 0}
+    real = Clips(otb(videos), crop=(3, 6), **views)
+    stills = still_clips(otb(videos), every=8, crop=(3, 6), motion=0, **views)
+    assert len(stills.images) == 4
+    data = MixedClips([(stills, 1.0), (real, 3.0)], batch_size=64, seed=3, batches=2)
+    x, y = data[0]
+    assert x["frames"].shape == (64, 4, 32, 40, 3)
+    still = (np.diff(y["boxes"], axis=1) == 0).all((1, 2))
+    assert 0.1 < still.mean() < 0.45
+    np.testing.assert_array_equal(
+        MixedClips([(stills, 1), (real, 3)], 64, seed=3)[0][0]["frames"], x["frames"]
+    )
+    data.judged = 2
+    y = data[1][1]
+    assert (y["judged"] == [1, 1, 0, 0]).all() and (y["present"][:, 2:] == 0).all()
+    # Each part has its own light.
+    dark = still_clips(otb(videos), crop=(3, 6), **{**views, "photometric": 0.9})
+    peaks = MixedClips([(dark, 1)], 32)[0][0]["frames"].max((1, 2, 3, 4))
+    assert len(np.unique(peaks)) > 8
+    with pytest.raises(ValueError, match="of the same frames, size and grey"):
+        MixedClips([(real, 1), (Clips(otb(videos), 1, 5), 1)], 2)
+    with pytest.raises(ValueError, match="must not be negative, nor all 0"):
+        MixedClips([(real, 0)], 2)
 
 
 def test_bad_arguments(videos):

@@ -8,6 +8,7 @@ from keras_attend.datasets.kitti import KITTI, KITTILabels
 from keras_attend.datasets.kitti_render import RenderedKITTI
 from keras_attend.datasets.kitti_sprites import Sprite, cut_sprites, street_scenes
 from keras_attend.datasets.kth import KTH, KTHFold, KTHSequence
+from keras_attend.datasets.mixed_clips import MixedClips, still_clips
 from keras_attend.datasets.moving_digits import MovingDigits
 from keras_attend.datasets.sequences import Sequence, got10k, otb, read_frames
 from keras_attend.datasets.video_clips import Clips, StillClips
@@ -24,6 +25,7 @@ __all__ = [
     "KITTILabels",
     "KTHFold",
     "KTHSequence",
+    "MixedClips",
     "MovingDigits",
     "RenderedKITTI",
     "Sequence",
@@ -36,5 +38,6 @@ __all__ = [
     "otb",
     "read_frames",
     "sample_digits",
+    "still_clips",
     "street_scenes",
 ]

@@ -30,9 +30,10 @@ class ClipBatches(keras.utils.PyDataset, ABC):
 
     Yields what trackers take and what they are to find:
     `({"frames": [B, T, H, W, C], "box": [B, 4]}, {"boxes": [B, T, 4], "present":
-    [B, T]})`. Boxes are `xywh` in pixels, the first is the input's. `present` is 0
-    where the object is not there, after a clip's end, and from frame `judged` on,
-    which is `frames` unless a `callbacks.LengthCurriculum` sets it.
+    [B, T], "judged": [B, T]})`. Boxes are `xywh` in pixels, the first is the input's.
+    `judged` is 0 after a clip's end, and from frame `self.judged` on, which is `frames`
+    unless a `callbacks.LengthCurriculum` sets it; `present` is 0 there too, and where
+    the object is not there.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class ClipBatches(keras.utils.PyDataset, ABC):
             lengths = np.random.default_rng([self.seed, self.epoch, index, 1])
             shortest = min(self.shortest, self.judged)
             ends = lengths.integers(shortest, self.judged + 1, len(frames))
-        present[np.arange(self.frames) >= ends[:, None]] = 0
+        judged = np.arange(self.frames) < ends[:, None]
         inputs = {"frames": frames, "box": targets["boxes"][:, 0]}
-        return inputs, {**targets, "present": present}
+        targets |= {"present": present * judged, "judged": judged.astype("float32")}
+        return inputs, targets

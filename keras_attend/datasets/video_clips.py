@@ -62,13 +62,13 @@ class VideoBatches(ClipBatches):
         clips = []
         for _ in range(self.batch_size):
             shown, boxes, present = self.draw_clip(random)
-            clips.append((self._relit(shown, random), boxes, present))
+            clips.append((self.relit(shown, random), boxes, present))
         frames, boxes, present = (np.stack(part) for part in zip(*clips, strict=True))
         if self.grey and frames.shape[-1] == 3:
             frames = np.rint(frames @ LUMA).astype("uint8")[..., None]
         return frames, {"boxes": boxes.astype("float32"), "present": present}
 
-    def _relit(self, frames: Array, random: np.random.Generator) -> Array:
+    def relit(self, frames: Array, random: np.random.Generator) -> Array:
         """The same gamma, contrast and brightness for all frames."""
         if self.photometric == 0:
             return frames
@@ -138,7 +138,7 @@ class Clips(VideoBatches):
         super().__init__(batch_size, frames, size, seed, batches, photometric, **kwargs)
         check_positive_integers(steps=steps)
         if crop is not None:
-            _check_sizes("crop", crop)
+            check_sizes("crop", crop)
         if not 0 <= visible <= 1:
             raise ValueError(f"`visible` must be in 0..1. Received: visible={visible}")
         given = tuple(sequences)
@@ -249,7 +249,7 @@ class StillClips(VideoBatches):
         **kwargs: Any,
     ) -> None:
         super().__init__(batch_size, frames, size, seed, batches, photometric, **kwargs)
-        _check_sizes("crop", crop)
+        check_sizes("crop", crop)
         if not 0 <= motion <= 1:
             raise ValueError(f"`motion` must be in 0..1. Received: motion={motion}")
         boxes = np.asarray(boxes, "float32")
@@ -308,7 +308,8 @@ def _starts(sequence: Sequence, reach: int) -> Array:
     return start[(start + reach >= 0) & (start + reach < len(sequence))]
 
 
-def _check_sizes(name: str, value: tuple[float, float]) -> None:
+def check_sizes(name: str, value: tuple[float, float]) -> None:
+    """Complain of sizes of a view that are not (least, greatest)."""
     low, high = value
     if not 1 <= low <= high < np.inf:
         raise ValueError(
