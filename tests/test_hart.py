@@ -122,6 +122,8 @@ def test_losses_by_hand(trained):
     present = np.array([[1, 1, 1, 1], [1, 1, 0, 0], [1, 0, 1, 0]], "float32")
     boxes = trained[2]["boxes"][:3]
     y = {"boxes": np.where(present[..., None] > 0, boxes, np.nan), "present": present}
+    judged = np.array([[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 1, 1]], "float32")
+    y["judged"] = judged
     named = {k: numpy(v) for k, v in model.named_losses(x, y, found).items()}
 
     def overlap(a, b):
@@ -138,7 +140,7 @@ def test_losses_by_hand(trained):
         ratio = np.abs(np.log(box[2:] / true[2:]))
         tracking[b, t] = -np.log(common / (size + np.prod(box[2:]) - common))
         tracking[b, t] += np.concatenate([off, ratio]).mean()
-        r = np.prod(a[2:]) / SIDE**2
+        r = np.prod(a[2:]) / max(SIDE**2, 4**2 * size)
         attention[b, t] = -np.log(overlap(true, a) / size) - np.log(1 - r)
         cells = np.array(
             [
@@ -163,7 +165,7 @@ def test_losses_by_hand(trained):
     decay = 0.5 * sum((w**2).sum() for w in matrices) + found["filter_energy"].mean()
     np.testing.assert_allclose(named["l2"], 1e-4 * decay, rtol=1e-4)
     p = found["presence"]
-    error = -np.where(present > 0, np.log(p), np.log(1 - p)).mean()
+    error = -np.where(present > 0, np.log(p), np.log(1 - p))[judged > 0].mean()
     np.testing.assert_allclose(named["presence"].mean(), error, rtol=1e-3)
     lambdas = numpy(model.loss_scales) ** 2
     parts = np.array([named[k].mean() for k in ("tracking", "attention", "appearance")])
@@ -320,6 +322,11 @@ def test_template_match(random, tmp_path):
         trainable_weights=4,
         tmp_path=tmp_path,
     )
+    # Maps that are moved first, then votes of one place: the same.
+    moved = TemplateMatch(1, 5, 2, 0.5, kernel=1)
+    moved.build((None, 8, 8, 3))
+    moved.embed.set_weights(layer.embed.get_weights())
+    moved.votes.kernel.assign(np.full((1, 1, 4, 1), 1 / 4))
     # The template in NumPy, and the votes of parts that are where they were.
     e = numpy(layer.embed(features))
     e = e / np.linalg.norm(e, axis=-1, keepdims=True)
@@ -335,6 +342,8 @@ def test_template_match(random, tmp_path):
     S = np.pad(S, ((0, 0), (1, 1), (1, 1), (0, 0)))
     expected = S[:, :-2, :-2, 0] + S[:, :-2, 2:, 1] + S[:, 2:, :-2, 2] + S[:, 2:, 2:, 3]
     found = numpy(layer(features, tau))
+    np.testing.assert_allclose(found[..., 0], expected / 4, atol=1e-3)
+    found = numpy(moved(features, tau))
     np.testing.assert_allclose(found[..., 0], expected / 4, atol=1e-3)
 
 

@@ -39,6 +39,8 @@ class TemplateMatch(keras.layers.Layer):
         units: size of $e$.
         parts: $n$.
         extent: of the object in the first map, as a fraction of its sides.
+        kernel: sides of the votes' kernels. Each part's map is then first moved to
+            where it votes, which costs a tenth. None: kernels that span the object.
     """
 
     def __init__(
@@ -47,13 +49,17 @@ class TemplateMatch(keras.layers.Layer):
         units: int = 32,
         parts: int = 4,
         extent: float = 0.5,
+        kernel: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_positive_integers(maps=maps, units=units, parts=parts)
+        check_positive_integers(
+            maps=maps, units=units, parts=parts, kernel=1 if kernel is None else kernel
+        )
         if not 0 < extent <= 1:
             raise ValueError(f"`extent` must be in (0, 1]. Received: extent={extent}")
         self.maps, self.units, self.parts, self.extent = maps, units, parts, extent
+        self.kernel = kernel
         self.embed = Dense(units, dtype=self.dtype_policy, name="embed")
 
     def build(self, features_shape: Shape, template_shape: Shape = ()) -> None:
@@ -63,10 +69,18 @@ class TemplateMatch(keras.layers.Layer):
         self.embed.build(features_shape)
         self._cells = [_cells(n, self.parts, self.extent) for n in (rows, cols)]
         places = [_places(n, self.parts, self.extent) for n in (rows, cols)]
-        sides = [2 * int(np.abs(p).max()) + 1 for p in places]
+        self._places = [
+            (places[0][k // self.parts], places[1][k % self.parts])
+            for k in range(self.parts**2)
+        ]
+        self._reach = max(int(np.abs(p).max()) for p in places)
+        if self.kernel is None:
+            sides = [2 * int(np.abs(p).max()) + 1 for p in places]
+            voted = self._places
+        else:
+            sides, voted = [self.kernel] * 2, [(0, 0)] * self.parts**2
         ones = np.zeros((*sides, self.parts**2, 1), "float32")
-        for k in range(self.parts**2):
-            i, j = places[0][k // self.parts], places[1][k % self.parts]
+        for k, (i, j) in enumerate(voted):
             ones[sides[0] // 2 + i, sides[1] // 2 + j, k] = 1 / self.parts**2
 
         def votes(shape: Shape, dtype: str | None = None) -> Tensor:
@@ -96,7 +110,18 @@ class TemplateMatch(keras.layers.Layer):
         S = dynamic_conv(
             _unit(pointwise(self.embed, features)), ops.swapaxes(tau, -1, -2)
         )
-        return self.votes(S)
+        return self.votes(S if self.kernel is None else self._moved(S))
+
+    def _moved(self, S: Tensor) -> Tensor:
+        """Each part's map `[B, H, W, parts * parts]` seen from the centre."""
+        _, rows, cols, _ = S.shape
+        r = self._reach
+        S = ops.pad(S, [[0, 0], [r, r], [r, r], [0, 0]])
+        maps = [
+            S[:, r + i : r + i + rows, r + j : r + j + cols, k : k + 1]
+            for k, (i, j) in enumerate(self._places)
+        ]
+        return ops.concatenate(maps, axis=-1)
 
     def compute_output_shape(
         self, features_shape: Shape, template_shape: Shape = ()
@@ -112,6 +137,7 @@ class TemplateMatch(keras.layers.Layer):
             "units": self.units,
             "parts": self.parts,
             "extent": self.extent,
+            "kernel": self.kernel,
         }
 
 

@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from keras_attend.arguments import check_choice
+from keras_attend.boxes import area
 from keras_attend.losses import area_loss, intersection_loss, iou_loss
 from keras_attend.models.hart_cell import ABLATIONS, HARTCell
 from keras_attend.models.hart_losses import (
@@ -29,6 +30,7 @@ from keras_attend.unroll import unroll
 
 # The losses that have a learned weight.
 WEIGHED = ("tracking", "attention", "appearance")
+VIEW = 4.0  # how many times the object's sides a frame has at the least, for eq. 14
 
 
 @keras.saving.register_keras_serializable("keras_attend")
@@ -45,7 +47,8 @@ class HART(RecurrentTracker):
     * appearance (eq. 15): cross-entropy of the location map and the object's place
       in the window, object and background weighing the same.
     * L2 of the weight matrices, and of the filters that are generated (eq. 16).
-    * presence: cross-entropy of "presence" and the targets' "present"; ours.
+    * presence: cross-entropy of "presence" and the targets' "present", where they are
+      "judged" (all frames, unless given); ours.
 
     The first three have weights $\lambda$ that are learned (eq. 17):
 
@@ -196,7 +199,11 @@ class HART(RecurrentTracker):
         tracking = iou_loss(boxes, y_pred["boxes"])
         if not published:
             tracking = tracking + relative_error(boxes, y_pred["boxes"])
-        attention = intersection_loss(boxes, region) + area_loss(region, *size)
+        frame = size[0] * size[1]
+        if not published:
+            # A training clip may be a view that is hardly larger than the object.
+            frame = ops.maximum(frame, VIEW**2 * area(boxes))
+        attention = intersection_loss(boxes, region) + area_loss(region, frame, 1.0)
         losses = {
             "tracking": ops.sum(weights * tracking, axis=1),
             "attention": ops.sum(weights * attention, axis=1),
@@ -215,7 +222,9 @@ class HART(RecurrentTracker):
             error = keras.losses.binary_crossentropy(
                 present[..., None], y_pred["presence"][..., None]
             )
-            losses["presence"] = ops.mean(error, axis=1)
+            # After a clip's end nobody knows.
+            known = ops.cast(y.get("judged", ops.ones_like(present)), "float32")
+            losses["presence"] = ops.sum(flat(known) * error, axis=1)
         return losses
 
     def get_config(self) -> dict[str, Any]:

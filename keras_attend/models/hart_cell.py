@@ -26,7 +26,6 @@ from keras_attend.types import Nested, Shape, Tensor
 
 ABLATIONS = ("hart", "appearance", "spatial")
 HEAD_UNITS = 100  # of the layer before attention and box, and of the filters' f
-MASK_UNITS = 10  # of what the LSTM's output is joined with, m_t
 VOTES = 8  # maps of the template's votes
 SMALLEST = 4.0  # pixels; a smaller window has nothing to see
 
@@ -39,7 +38,8 @@ class HARTCell(RecurrentTrackerCell):
     $$\nu_t = \mathrm{ventral}(V_t), \qquad
       s_t = \mathrm{dorsal}(V_t, \alpha_t) \in (0, 1)$$
     $$v_t = \mathrm{MLP}(\mathrm{vec}(\nu_t \odot s_t)), \qquad
-      o_t, h_t = \mathrm{LSTM}(v_t, h_{t-1}), \qquad q_t = (o_t, \mathrm{MLP}(s_t))$$
+      o_t, h_t = \mathrm{LSTM}(v_t, h_{t-1}), \qquad
+      q_t = (o_t, \mathrm{vec}(s_t))$$
     $$b_t = a_t + \mathrm{MLP}(q_t), \qquad
       a_{t+1} = b_t + \tanh(c)\, \mathrm{MLP}(q_t), \qquad \alpha_{t+1} = (o_t, o_0)$$
 
@@ -51,6 +51,8 @@ class HARTCell(RecurrentTrackerCell):
       (at first `scale` times). (Paper: from the last window.)
     * The first frame is remembered: in $\alpha$, and as a template whose votes
       (`layers.TemplateMatch`) enter both streams.
+    * $v_t$ is added to the LSTM's output, and the votes enter the location map
+      directly: what is seen need not go through all layers.
     * Features are normalised by groups of channels, not over the batch.
 
     Args:
@@ -70,6 +72,8 @@ class HARTCell(RecurrentTrackerCell):
     """
 
     extra = 0  # numbers that v_t sees beside the features
+    residual = True  # v_t is added to the LSTM's output
+    bias_initializer = "zeros"
 
     def __init__(
         self,
@@ -103,24 +107,22 @@ class HARTCell(RecurrentTrackerCell):
     def _make_layers(self) -> None:
         dtype = self.dtype_policy
         self.glimpse = GaussianGlimpse(self.size, dtype=dtype)
-        self.v1 = V1(self.filters, dtype=dtype, name="v1")
+        self.v1 = self._make_v1()
         # Ventral: what. A dense layer of a map is a 1x1 convolution.
         self.readout = self._dense(self.maps, "readout")
-        self.norm = GroupNormalization(1, dtype=dtype, name="norm")
+        self.norm = self._make_norm()
         self.summary = self._dense(self.units, "summary", "elu")
         # Dorsal: where.
         if self.dorsal:
-            self.match = TemplateMatch(
-                VOTES, extent=1 / self.scale, dtype=dtype, name="match"
-            )
+            self._make_match()
             self.filter_1 = DynamicFilter(
-                self.maps, 1, HEAD_UNITS, dtype=dtype, name="filter_1"
+                self.maps, 1, self.filter_units, dtype=dtype, name="filter_1"
             )
             self.filter_2 = DynamicFilter(
-                self.maps, 3, HEAD_UNITS, dtype=dtype, name="filter_2"
+                self.maps, 3, self.filter_units, dtype=dtype, name="filter_2"
             )
             self.location = self._dense(1, "location")
-            self.mask_summary = self._dense(MASK_UNITS, "mask_summary", "elu")
+            self._make_mask_summary()
         # State estimation.
         self.core = ZoneoutLSTMCell(
             self.units, self.zoneout, self.zoneout, dtype=dtype, name="core"
@@ -133,9 +135,35 @@ class HARTCell(RecurrentTrackerCell):
         self.attend = self._last("attend")
         self.box_hidden = self._dense(HEAD_UNITS, "box_hidden", "elu", "float32")
         self.box_step = self._last("box_step")
+        self._make_presence()
+
+    # What the published cell makes otherwise.
+
+    def _make_v1(self) -> V1:
+        return V1(self.filters, dtype=self.dtype_policy, name="v1")
+
+    def _make_norm(self) -> keras.layers.Layer:
+        return GroupNormalization(1, dtype=self.dtype_policy, name="norm")
+
+    def _make_match(self) -> None:
+        self.match = TemplateMatch(
+            VOTES,
+            extent=1 / self.scale,
+            kernel=3,
+            dtype=self.dtype_policy,
+            name="match",
+        )
+
+    def _make_mask_summary(self) -> None:
+        """Attention and box see the whole location map."""
+
+    def _make_presence(self) -> None:
         self.presence = Dense(1, activation="sigmoid", dtype="float32", name="presence")
 
-    bias_initializer = "zeros"
+    @property
+    def filter_units(self) -> int:
+        """Of the layer that the filters are made by."""
+        return HEAD_UNITS
 
     def _dense(
         self, units: int, name: str, activation: str | None = None, dtype: Any = None
@@ -186,7 +214,7 @@ class HARTCell(RecurrentTrackerCell):
         self.core.build((None, self.units))
         for layer in (self.first_input, self.first_cell, self.first_hidden):
             layer.build((None, self.units))
-        joint = self.units + (MASK_UNITS if self.dorsal else 0)
+        joint = self.units + (self.mask_units if self.dorsal else 0)
         for hidden, last in (
             (self.attend_hidden, self.attend),
             (self.box_hidden, self.box_step),
@@ -202,9 +230,17 @@ class HARTCell(RecurrentTrackerCell):
         alpha = (None, self.appearance_size)
         self.filter_1.build(features, alpha)
         self.filter_2.build((None, rows, cols, self.maps + votes), alpha)
-        self.location.build((None, rows, cols, self.maps))
-        self.mask_summary.build((None, rows * cols))
+        self.location.build((None, rows, cols, self.maps + votes))
+        self._build_mask_summary()
         return rows * cols * votes
+
+    def _build_mask_summary(self) -> None:
+        """There is none."""
+
+    @property
+    def mask_units(self) -> int:
+        """Numbers of the location map that attention and box see."""
+        return math.prod(self.map_size)
 
     def _build_match(self, features: tuple[Any, ...]) -> int:
         self.match.build(features)
@@ -292,9 +328,8 @@ class HARTCell(RecurrentTrackerCell):
         psi_1, beta_1 = self.filter_1.generate(alpha)
         d = self.filter_1.convolve(V, psi_1, beta_1)  # [B, rows', cols', maps]
         psi_2, beta_2 = self.filter_2.generate(alpha)
-        d = ops.concatenate([d, *votes], axis=-1) if votes else d
-        d = self.filter_2.convolve(d, psi_2, beta_2)
-        logits = ops.cast(self.location(d)[..., 0], "float32")
+        d = self.filter_2.convolve(_joined([d, *votes]), psi_2, beta_2)
+        logits = ops.cast(self.location(_joined([d, *votes]))[..., 0], "float32")
         energy = sum(_half_square(x) for x in (psi_1, beta_1, psi_2, beta_2))
         return logits, votes, energy
 
@@ -323,10 +358,10 @@ class HARTCell(RecurrentTrackerCell):
     def remember(
         self, v: Tensor, h: Tensor, c: Tensor, noise: Nested
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The LSTM: its output, and its next state."""
+        """The LSTM: its output, with what it saw, and its next state."""
         masks = None if noise is None else (noise["cell"], noise["hidden"])
         o, (h, c) = self.core(v, [h, c], masks=masks, training=noise is not None)
-        return o, h, c
+        return o + v if self.residual else o, h, c
 
     def initial_state(self, frame: Tensor, box: Tensor, noise: Nested = None) -> Nested:
         """A first look, which has no location map yet, starts the LSTM."""
@@ -375,9 +410,7 @@ class HARTCell(RecurrentTrackerCell):
         o_t, h, c = self.remember(v_t, state["hidden"], state["cell"], noise)
         q_t = o_t
         if self.dorsal:
-            rows, cols = self.map_size
-            m_t = self.mask_summary(ops.reshape(s_t, (-1, rows * cols)))
-            q_t = ops.concatenate([o_t, m_t], axis=-1)
+            q_t = ops.concatenate([o_t, self.see_mask(s_t)], axis=-1)
         q_t = ops.cast(q_t, "float32")
         box = self.find(a_t, q_t, first, size)
         outputs |= {
@@ -396,6 +429,10 @@ class HARTCell(RecurrentTrackerCell):
             "cell": c,
             "first": ops.zeros_like(first),
         }
+
+    def see_mask(self, s: Tensor) -> Tensor:
+        """What attention and box see of the location map, `[B, mask_units]`."""
+        return ops.reshape(s, (-1, self.mask_units))
 
     # Section 3.3: attention and box. Steps are in windows, and logarithms of size.
 
@@ -451,6 +488,10 @@ def _moved(a: Tensor, step: Tensor) -> Tensor:
     c, sides = ops.split(a, 2, axis=-1)
     d_c, d_sides = ops.split(step, 2, axis=-1)
     return ops.concatenate([c + 0.5 * sides * d_c, sides * ops.exp(d_sides)], axis=-1)
+
+
+def _joined(maps: list[Tensor]) -> Tensor:
+    return ops.concatenate(maps, axis=-1) if len(maps) > 1 else maps[0]
 
 
 def _half_square(x: Tensor) -> Tensor:

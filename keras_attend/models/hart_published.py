@@ -4,6 +4,7 @@ What differs from `HARTCell`, in the order of its methods. Every difference betw
 the paper and the code is decided for the code, and said beside the line.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,12 +12,9 @@ import keras
 from keras import ops
 
 from keras_attend.boxes import attention_to_box, box_to_attention
-from keras_attend.layers.cells import ZoneoutLSTMCell
-from keras_attend.layers.dynamic_filter import DynamicFilter
-from keras_attend.layers.gaussian_glimpse import GaussianGlimpse
 from keras_attend.layers.gaussian_params import hart_params
 from keras_attend.layers.v1 import V1
-from keras_attend.models.hart_cell import HEAD_UNITS, MASK_UNITS, HARTCell
+from keras_attend.models.hart_cell import HARTCell
 from keras_attend.types import Nested, Tensor
 
 
@@ -34,6 +32,7 @@ class PublishedHARTCell(HARTCell):
     """
 
     extra = 6
+    residual = False
     bias_initializer = "glorot_uniform"
 
     def __init__(
@@ -57,29 +56,38 @@ class PublishedHARTCell(HARTCell):
             **kwargs,
         )
 
-    def _make_layers(self) -> None:
-        dtype = self.dtype_policy
-        self.glimpse = GaussianGlimpse(self.size, dtype=dtype)
-        self.v1 = V1.alexnet(self.filters, dtype=dtype, name="v1")
-        self.readout = self._dense(self.maps, "readout")
-        self.norm = BatchStatistics(dtype=dtype, name="norm")
-        self.summary = self._dense(self.units, "summary", "elu")
-        if self.dorsal:
-            arguments = {"units": self.units, "dtype": dtype}
-            self.filter_1 = DynamicFilter(self.maps, 1, name="filter_1", **arguments)
-            self.filter_2 = DynamicFilter(self.maps, 3, name="filter_2", **arguments)
-            self.location = self._dense(1, "location")
-            self.mask_summary = self._dense(MASK_UNITS, "mask_summary", "elu")
-        self.core = ZoneoutLSTMCell(
-            self.units, self.zoneout, self.zoneout, dtype=dtype, name="core"
-        )
-        self.first_input = self._dense(self.units, "first_input", "relu")
-        self.first_cell = self._dense(self.units, "first_cell", "relu")
-        self.first_hidden = self._dense(self.units, "first_hidden", "relu")
-        self.attend_hidden = self._dense(HEAD_UNITS, "attend_hidden", "elu", "float32")
-        self.attend = self._last("attend")
-        self.box_hidden = self._dense(HEAD_UNITS, "box_hidden", "elu", "float32")
-        self.box_step = self._last("box_step")
+    def _make_v1(self) -> V1:
+        return V1.alexnet(self.filters, dtype=self.dtype_policy, name="v1")
+
+    def _make_norm(self) -> keras.layers.Layer:
+        return BatchStatistics(dtype=self.dtype_policy, name="norm")
+
+    def _make_match(self) -> None:
+        """Nothing is compared with the first frame."""
+
+    def _make_mask_summary(self) -> None:
+        """Ten numbers of the location map. (Paper: all of it.)"""
+        self.mask_summary = self._dense(self.mask_units, "mask_summary", "elu")
+
+    def _build_mask_summary(self) -> None:
+        self.mask_summary.build((None, math.prod(self.map_size)))
+
+    @property
+    def mask_units(self) -> int:
+        """Numbers of the location map that attention and box see."""
+        return 10
+
+    def see_mask(self, s: Tensor) -> Tensor:
+        """What attention and box see of the location map, `[B, mask_units]`."""
+        return self.mask_summary(ops.reshape(s, (-1, math.prod(self.map_size))))
+
+    def _make_presence(self) -> None:
+        """It is a constant."""
+
+    @property
+    def filter_units(self) -> int:
+        """Of the layer that the filters are made by."""
+        return self.units
 
     def _memory_spec(self) -> dict[str, int]:
         return {}
