@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,23 @@ from keras import ops
 
 from keras_attend import evaluation, plots
 from keras_attend.callbacks import Checkpoint
+from keras_attend.datasets.sequences import Sequence as Video
+from keras_attend.datasets.sequences import otb
 from keras_attend.zoo.results import Result, write_results
 from keras_attend.zoo.saving import save_preset
+
+# Videos in `FOLDER/tracking` that trackers are judged by, the first four of people.
+HELD_OUT = (
+    "otb_Bolt",
+    "otb_Man",
+    "davis_parkour",
+    "uav123_person12_1",
+    "davis_dog",
+    "otb_Tiger1",
+)
+PEOPLE = HELD_OUT[:4]
+# For choosing settings; in the end they are trained on.
+VALIDATION = ("otb_Skiing", "otb_Human3", "davis_dance-twirl", "uav123_wakeboard7")
 
 
 def parser(
@@ -119,6 +134,21 @@ def fit(
     return model
 
 
+def falling_rate(steps: int, end: float = 0.0, rate: float = 1e-3) -> Any:
+    """Adam for a training of so many batches: a warm rate that falls to a share.
+
+    Args:
+        steps: batches in all; the rate rises over the first 50.
+        end: the last rate, as a share of the greatest.
+        rate: the greatest.
+    """
+    warm = min(50, steps // 2)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        rate / 50, steps - warm, alpha=end, warmup_target=rate, warmup_steps=warm
+    )
+    return keras.optimizers.Adam(schedule, global_clipnorm=1.0)
+
+
 def print_errors(model: keras.Model, images: Any, labels: Any) -> None:
     """A digit model's errors in one pass and in ten, for choosing settings."""
     for episodes, location in ((1, "mean"), (10, "sample")):
@@ -172,6 +202,64 @@ def write_preset(
         training_seconds=sum(map(Checkpoint.seconds_spent, checkpoints)),
         commit=evaluation.commit(),
     )
+
+
+def write_tracker(
+    model: Any,
+    args: argparse.Namespace,
+    *checkpoints: Path,
+    test: Any,
+    long: Any,
+    data: str,
+    paper_scores: Mapping[str, float],
+    baselines: Mapping[str, Any] | None = None,
+    description: str,
+    paper: str,
+) -> None:
+    """`write_preset` of a tracker, judged by clips as in the paper and by long ones.
+
+    Args:
+        model, args, *checkpoints, description, paper: as of `write_preset`.
+        test, long: the clips; a picture shows the first one of `test`.
+        data: their name in the protocols' names.
+        paper_scores: the paper's numbers, as `evaluation.clip_results` takes them.
+        baselines: more trackers, by name, beside the static box.
+    """
+
+    def judge(clips: Any, paper: Mapping[str, float] | None = None) -> list[Result]:
+        return evaluation.clip_results(
+            [model], clips, data=data, baselines=baselines, paper=paper
+        )
+
+    x, y = test[0]
+    write_preset(
+        model,
+        [*judge(test, paper_scores), *judge(long)],
+        args,
+        *checkpoints,
+        picture=picture_track(model, x["frames"][0], y["boxes"][0]),
+        description=description,
+        paper=paper,
+        task="tracking",
+        input=f"frames [B, T, H, W, {model.channels}], uint8 or float in 0..1, "
+        "and a box [B, 4]",
+    )
+
+
+def split_videos(args: argparse.Namespace) -> tuple[list[Video], list[Video]]:
+    """Of `FOLDER/tracking`: what to train on, and what to judge by."""
+    judge = VALIDATION if args.validate else HELD_OUT
+    found = otb(args.data / "tracking")
+    train = [v for v in found if v.name not in {*HELD_OUT, *judge}]
+    return train, [v for v in found if v.name in judge]
+
+
+def opencv_peers(*names: str) -> dict[str, Any]:
+    """OpenCV's trackers, where OpenCV is."""
+    try:
+        return {name: evaluation.opencv_tracker(name) for name in names}
+    except ImportError:
+        return {}
 
 
 def picture_digits(

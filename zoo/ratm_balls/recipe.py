@@ -64,30 +64,17 @@ def main() -> None:
         return
     test = BouncingBalls(batch_size=500, batches=20, seed=1_000_002)
     long = BouncingBalls(batch_size=500, batches=2, frames=300, seed=1_000_002)
-    beside = {"spatial transformer's read": transformer}
-    results = [
-        *ka.evaluation.clip_results(
-            [model],
-            test,
-            data="bouncing_balls",
-            baselines=beside,
-            paper={"mean_iou_with_first": 0.669},
-        ),
-        *ka.evaluation.clip_results(
-            [model], long, data="bouncing_balls", baselines=beside
-        ),
-    ]
-    x, y = test[0]
-    recipes.write_preset(
+    recipes.write_tracker(
         model,
-        results,
         args,
         path,
-        picture=recipes.picture_track(model, x["frames"][0], y["boxes"][0]),
+        test=test,
+        long=long,
+        data="bouncing_balls",
+        paper_scores={"mean_iou_with_first": 0.669},
+        baselines={"spatial transformer's read": transformer},
         description="RATM finds and follows a bouncing ball (20x20 pixels)",
         paper="Kahou et al. 2015, section 6.1: bouncing balls, all frames",
-        task="tracking",
-        input="frames [B, T, H, W, 1], uint8 or float in 0..1, and a box [B, 4]",
     )
 
 

@@ -59,27 +59,16 @@ def main() -> None:
         return
     test = BouncingBalls(batch_size=500, batches=20, seed=1_000_002)
     long = BouncingBalls(batch_size=500, batches=2, frames=300, seed=1_000_002)
-    data_name = "bouncing_balls"
-    results = [
-        *ka.evaluation.clip_results(
-            [model],
-            test,
-            data=data_name,
-            paper={"last_iou": 0.692, "mean_iou_with_first": 0.547},
-        ),
-        *ka.evaluation.clip_results([model], long, data=data_name),
-    ]
-    x, y = test[0]
-    recipes.write_preset(
+    recipes.write_tracker(
         model,
-        results,
         args,
         path,
-        picture=recipes.picture_track(model, x["frames"][0], y["boxes"][0]),
+        test=test,
+        long=long,
+        data="bouncing_balls",
+        paper_scores={"last_iou": 0.692, "mean_iou_with_first": 0.547},
         description="RATM finds and follows a ball, taught by the last frame alone",
         paper="Kahou et al. 2015, section 6.1: bouncing balls, last frame",
-        task="tracking",
-        input="frames [B, T, H, W, 1], uint8 or float in 0..1, and a box [B, 4]",
     )
 
 

@@ -60,23 +60,16 @@ def main() -> None:
     digits = mnist("test")
     test = MovingDigits(*digits, batch_size=100, batches=20, seed=1_000_002)
     long = MovingDigits(*digits, batch_size=50, batches=4, frames=300, seed=1_000_002)
-    results = [
-        *ka.evaluation.clip_results(
-            [model], test, data="single_digit", paper={"mean_iou_with_first": 0.635}
-        ),
-        *ka.evaluation.clip_results([model], long, data="single_digit"),
-    ]
-    x, y = test[0]
-    recipes.write_preset(
+    recipes.write_tracker(
         model,
-        results,
         args,
         path,
-        picture=recipes.picture_track(model, x["frames"][0], y["boxes"][0]),
+        test=test,
+        long=long,
+        data="single_digit",
+        paper_scores={"mean_iou_with_first": 0.635},
         description="RATM finds and follows a digit that walks about (100x100 pixels)",
         paper="Kahou et al. 2015, section 6.2: moving MNIST, single digit",
-        task="tracking",
-        input="frames [B, T, H, W, 1], uint8 or float in 0..1, and a box [B, 4]",
     )
 
 

@@ -65,23 +65,16 @@ def main() -> None:
     two = {"distractors": 1, "seed": 1_000_002}
     test = MovingDigits(*digits, batch_size=100, batches=20, **two)
     long = MovingDigits(*digits, batch_size=50, batches=4, frames=300, **two)
-    results = [
-        *ka.evaluation.clip_results(
-            [model], test, data="two_digits", paper={"mean_iou_with_first": 0.516}
-        ),
-        *ka.evaluation.clip_results([model], long, data="two_digits"),
-    ]
-    x, y = test[0]
-    recipes.write_preset(
+    recipes.write_tracker(
         model,
-        results,
         args,
         path,
-        picture=recipes.picture_track(model, x["frames"][0], y["boxes"][0]),
+        test=test,
+        long=long,
+        data="two_digits",
+        paper_scores={"mean_iou_with_first": 0.516},
         description="RATM follows one of two digits that walk about (100x100 pixels)",
         paper="Kahou et al. 2015, section 6.2: moving MNIST, two digits",
-        task="tracking",
-        input="frames [B, T, H, W, 1], uint8 or float in 0..1, and a box [B, 4]",
     )
 
 

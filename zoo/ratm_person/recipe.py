@@ -19,53 +19,19 @@ moves has 0.274): with `GlimpseMatch` 0.293 and rising, with convolutions alone 
 and not. `attention="affine"` forgets what it learned as clips grow.
 """
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 import keras_attend as ka
 from keras_attend import recipes
 from keras_attend.callbacks import LengthCurriculum
-from keras_attend.datasets import Clips, Sequence, StillClips, otb
+from keras_attend.datasets import Clips, MixedClips, still_clips
 from keras_attend.datasets.sequences import read_frames
 from keras_attend.layers import GlimpseMatch
 
 HERE = Path(__file__).parent
-# What HART's preset is judged on too, and of these the people.
-HELD_OUT = (
-    "otb_Bolt",
-    "otb_Man",
-    "davis_parkour",
-    "uav123_person12_1",
-    "davis_dog",
-    "otb_Tiger1",
-)
-PEOPLE = HELD_OUT[:4]
-# For choosing settings; in the end they are trained on.
-VALIDATION = ("otb_Skiing", "otb_Human3", "davis_dance-twirl", "uav123_wakeboard7")
-EVERY = 4  # frames of a video for each still
-
-
-class HalfStills(Clips):
-    """Clips of videos, and as many of their stills."""
-
-    def __init__(self, sequences: list[Sequence], **kwargs: Any) -> None:
-        super().__init__(sequences, steps=3, **kwargs)
-        images, boxes = [], []
-        for sequence in self.sequences:
-            chosen = np.flatnonzero(sequence.present)[::EVERY]
-            images += list(read_frames(sequence, chosen))
-            boxes += list(sequence.boxes[chosen])
-        self.stills = StillClips(images, np.array(boxes), **kwargs)
-
-    def draw_clip(self, random: np.random.Generator) -> Any:
-        """One or the other."""
-        if random.random() < 0.5:
-            return self.stills.draw_clip(random)
-        return super().draw_clip(random)
 
 
 def make(batches: int) -> keras.Model:
@@ -86,22 +52,6 @@ def make(batches: int) -> keras.Model:
     return model
 
 
-def videos(args: argparse.Namespace) -> tuple[list[Sequence], list[Sequence]]:
-    """What to train on, and what to judge by."""
-    judge = VALIDATION if args.validate else HELD_OUT
-    found = otb(args.data / "tracking")
-    train = [v for v in found if v.name not in {*HELD_OUT, *judge}]
-    return train, [v for v in found if v.name in judge]
-
-
-def peers() -> dict[str, Any]:
-    """OpenCV's trackers, where OpenCV is."""
-    try:
-        return {n: ka.evaluation.opencv_tracker(n) for n in ("MOSSE", "KCF", "CSRT")}
-    except ImportError:
-        return {}
-
-
 def main() -> None:
     """Train, measure, write the preset."""
     parser = recipes.parser(__doc__, HERE, epochs=26)
@@ -109,15 +59,15 @@ def main() -> None:
     if args.data is None:
         parser.error("--data must name the folder that holds tracking/")
     keras.utils.set_random_seed(args.seed)
-    train, judge = videos(args)
-    data = HalfStills(
-        train,
-        batch_size=24,
-        frames=12,
-        size=(96, 96),
-        crop=(1.5, 6.0),
-        seed=args.seed,
-    )
+    train, judge = recipes.split_videos(args)
+    views: dict[str, Any] = {
+        "batch_size": 24,
+        "frames": 12,
+        "size": (96, 96),
+        "crop": (1.5, 6.0),
+    }
+    stills, clips = still_clips(train, **views), Clips(train, steps=3, **views)
+    data = MixedClips([(stills, 0.5), (clips, 0.5)], batch_size=24, seed=args.seed)
     path = args.runs / f"seed_{args.seed}.keras"
     longer = LengthCurriculum(data, first=4)
     model = recipes.fit(make, data, path, args, callbacks=(longer,))
@@ -127,16 +77,17 @@ def main() -> None:
         print(dict(zip(scores.names, scores.mean_iou.round(3), strict=True)))
         print("mean IoU over 60-frame clips", scores.mean_iou.mean())
         return
-    people = [v for v in judge if v.name in PEOPLE]
+    people = [v for v in judge if v.name in recipes.PEOPLE]
+    peers = recipes.opencv_peers("MOSSE", "KCF", "CSRT")
     results = [
         *ka.evaluation.video_clip_results(
-            [track], people, data="people_unseen", baselines=peers()
+            [track], people, data="people_unseen", baselines=peers
         ),
         *ka.evaluation.video_clip_results(
-            [track], judge, data="videos_unseen", baselines=peers()
+            [track], judge, data="videos_unseen", baselines=peers
         ),
         *ka.evaluation.one_pass_results(
-            [track], people, data="people_unseen", baselines=peers()
+            [track], people, data="people_unseen", baselines=peers
         ),
     ]
     (shown,) = (v for v in judge if v.name == "davis_parkour")
