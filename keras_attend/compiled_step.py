@@ -92,6 +92,8 @@ class CompiledStep:
         self._outputs_like = tree.map_structure(lambda _: 0, outputs)
         box = ops.cast(outputs["box"], "float32")  # [N, 4]
         present = _overlaps(box, *self.shape[:2])
+        if "presence" in outputs:
+            present = ops.logical_and(present, outputs["presence"] > 0.5)
         return [box, present, *tree.flatten(outputs), *after]
 
     def _using(self, weights: Sequence[Tensor]) -> Any:

@@ -98,8 +98,9 @@ class Tracker:
             frame: of the first one's height and width.
 
         Returns:
-            Whether the box is finite and overlaps the frame, and the box, `[4]`; for
-            N objects arrays `[N]` and `[N, 4]`.
+            Whether the box is finite, overlaps the frame, and shows the object, as
+            far as the model can tell (its "presence", where it has one, is above one
+            half), and the box, `[4]`; for N objects arrays `[N]` and `[N, 4]`.
         """
         if self._run is None:
             raise ValueError(

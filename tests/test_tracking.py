@@ -158,6 +158,21 @@ class DriftCell(CentroidCell):
         return {"box": box}, {**state, "box": box}
 
 
+def test_present_as_the_model_says():
+    class Doubtful(CentroidCell):
+        def step(self, frame, state):
+            outputs, state = super().step(frame, state)
+            light = ops.mean(self.scaled(frame), axis=(1, 2, 3))
+            return {**outputs, "presence": light}, state
+
+    tracker = Tracker(TrackerModel(Doubtful()))
+    dark, light = np.full((2, 12, 16), 100, "uint8") + np.uint8([[[0]], [[100]]])
+    tracker.init(light, BOX)
+    assert tracker.update(light)[0] is True
+    assert tracker.update(dark)[0] is False
+    assert tracker.update(light)[0] is True
+
+
 def test_present_until_the_box_has_left():
     frame = clip(size=(12, 16))[0]
     tracker = Tracker(TrackerModel(DriftCell()))

@@ -130,6 +130,29 @@ def test_clip_results():
     assert last.value == round(over_time[-1], 4)
 
 
+def test_presence_auc():
+    """All pairs of a frame with the object and one without, by hand."""
+
+    class Sure:
+        def predict(self, x, batch_size, verbose):
+            return {"presence": np.array([[0.0, 0.9, 0.4], [0.0, 0.4, 0.1]])}
+
+    present = np.array([[1, 1, 0], [1, 1, 1]], "float32")
+    data = batches((np.zeros((2, 3, 4)), present))
+    # With: .9, .4, .1; without: .4. One is above, one the same, one below.
+    auc, clock = evaluation.presence_auc(Sure(), data)
+    assert auc == pytest.approx(0.5)
+    assert clock == pytest.approx((1 + 1 + 0.5) / 3)  # frames 1, 1 and 2 against 2
+    data[0][1]["judged"] = np.array([[1, 1, 1], [1, 1, 0]])
+    assert evaluation.presence_auc(Sure(), data)[0] == pytest.approx(0.75)
+    (row,) = evaluation.presence_results([Sure(), Sure()], data, data="toy")
+    assert (row.metric, row.protocol, row.n) == ("presence_auc", "toy/presence", 2)
+    assert row.value == 0.75 and row.baselines == {"clock": 1.0}
+    data[0][1]["present"] = np.ones((2, 3))
+    with pytest.raises(ValueError, match="frames with the object and frames without"):
+        evaluation.presence_auc(Sure(), data)
+
+
 def test_one_pass_is_otbs(videos, random):
     given = {}
 

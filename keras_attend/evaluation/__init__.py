@@ -39,6 +39,10 @@ is absent do not count:
   start of each. `mean_iou` and `center_error_px` over the boxes after it, for each clip
   first, then in the mean over a video's clips, then over videos.
 
+* `<data>/presence`: `presence_auc`, the area under the ROC curve of what a tracker says
+  of whether the object is there, over all frames but the first. Beside it a "clock"
+  that runs down, for objects leave late.
+
 `value` is the mean over training seeds, `min` and `max` their spread. Beside each
 stands the "static box", the tracker that never moves.
 """
@@ -55,6 +59,8 @@ from keras_attend.evaluation.tracking import (
     ClipScores,
     box_scores,
     clip_results,
+    presence_auc,
+    presence_results,
     score_clips,
     static_box,
 )
@@ -82,6 +88,8 @@ __all__ = [
     "one_pass",
     "one_pass_results",
     "opencv_tracker",
+    "presence_auc",
+    "presence_results",
     "score_clips",
     "static_box",
     "video_clip_results",

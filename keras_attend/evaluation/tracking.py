@@ -150,6 +150,66 @@ def clip_results(
     return [result_row(*row, scores, beside, paper) for row in rows]
 
 
+def presence_auc(model: Any, dataset: Any) -> tuple[float, float]:
+    """How well a model's "presence" tells frames with the object from those without.
+
+    Args:
+        model: whose `predict` gives "presence" `[B, T]`.
+        dataset: as of `score_clips`, with "present" among the targets.
+
+    Returns:
+        The area under the ROC curve: the chance that a frame with the object gets
+        more than one without. And the same of a clock that runs down: objects leave
+        late, so that time alone says something. First frames do not count.
+    """
+    scores, clocks, truth = [], [], []
+    for x, y in _batches(dataset):
+        present = np.asarray(y["present"])
+        known = np.asarray(y.get("judged", np.ones_like(present)))[:, 1:] > 0
+        seen = model.predict(x, batch_size=len(x["box"]), verbose=0)["presence"]
+        clock = -np.broadcast_to(np.arange(present.shape[1]), present.shape)
+        for values, found in ((scores, seen), (clocks, clock), (truth, present)):
+            values.append(np.asarray(found)[:, 1:][known])
+    there = np.concatenate(truth) > 0
+    if there.all() or not there.any():
+        raise ValueError(
+            "`dataset` must hold frames with the object and frames without. "
+            f"Received: {there.size} frames, {there.sum()} with it"
+        )
+    return _auc(np.concatenate(scores), there), _auc(np.concatenate(clocks), there)
+
+
+def _auc(values: Array, there: Array) -> float:
+    """Mann and Whitney's U over its greatest value; ties count half."""
+    _, rank, count = np.unique(values, return_inverse=True, return_counts=True)
+    middle = np.cumsum(count) - (count - 1) / 2  # of each value's ranks, from 1
+    hits = there.sum()
+    above = middle[rank][there].sum() - hits * (hits + 1) / 2
+    return float(above / (hits * (there.size - hits)))
+
+
+def presence_results(models: Sequence[Any], dataset: Any, *, data: str) -> list[Result]:
+    """The protocol of presence, for `zoo.write_results`.
+
+    Args:
+        models, dataset: as `presence_auc` takes them.
+        data: its name in the protocol's name.
+    """
+    found = [presence_auc(model, dataset) for model in models]
+    values = [auc for auc, _ in found]
+    return [
+        Result(
+            metric="presence_auc",
+            protocol=f"{data}/presence",
+            value=round(float(np.mean(values)), 4),
+            min=round(min(values), 4),
+            max=round(max(values), 4),
+            n=len(values),
+            baselines={"clock": round(found[0][1], 4)},
+        )
+    ]
+
+
 def result_row(
     metric: str,
     protocol: str,

@@ -14,6 +14,7 @@ METRICS = {
     "catch_rate": "catch rate",
     "success_auc": "success AUC",
     "precision_20": "precision at 20 px",
+    "presence_auc": "presence AUC",
 }
 
 
