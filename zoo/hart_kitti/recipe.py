@@ -1,0 +1,170 @@
+"""hart_kitti: HART follows cars, people, and other things.
+
+Paper     Kosiorek et al. 2017, "Hierarchical Attentive Recurrent Tracking", section
+          5.2: mean IoU 0.81 over 60-frame clips of KITTI's tracking videos
+Command   KERAS_BACKEND=jax python zoo/hart_kitti/recipe.py --data FOLDER
+          (FOLDER/kitti: KITTI's labels, training/label_02, and pictures of streets,
+          frames; FOLDER/tracking: 31 short videos of OTB, VOT, UAV123 and DAVIS, in
+          OTB's layout)
+Expected  not measured yet
+
+KITTI's own videos are not among what it is trained on: `RenderedKITTI` draws cars and
+people that go where KITTI's labels say. The rest are real videos and their stills, all
+but six, which it is judged by, as by rendered clips of labels, streets and looks that
+are for validation.
+
+Two stages: clips of 4 frames, then of 12, of which at first 5 count. Killed at any
+moment, the same command with `--resume` goes on.
+"""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+import keras_attend as ka
+from keras_attend import recipes
+from keras_attend.callbacks import LengthCurriculum
+from keras_attend.datasets import (
+    Clips,
+    MixedClips,
+    RenderedKITTI,
+    Sequence,
+    cut_sprites,
+    still_clips,
+)
+from keras_attend.datasets.sequences import read_frames
+
+HERE = Path(__file__).parent
+# What the objects of some videos look like among rendered ones.
+LOOKS = {
+    "otb_Diving": "person",
+    "otb_Human3": "person",
+    "otb_Skiing": "person",
+    "davis_breakdance": "person",
+    "davis_dance-twirl": "person",
+    "davis_bmx-trees": "cyclist",
+    "davis_scooter-black": "cyclist",
+    "davis_car-roundabout": "car",
+    "davis_drift-chicane": "car",
+    "vot15_car1": "car",
+}
+SHORT, LONG = 4, 12  # frames of a clip in the two stages
+PEERS = ("KCF", "MOSSE", "MedianFlow", "MIL", "CSRT")
+
+
+def clips(
+    train: list[Sequence], args: argparse.Namespace, frames: int, batch_size: int
+) -> MixedClips:
+    """Rendered clips, real ones, and stills that a view wanders over."""
+    views: dict[str, Any] = {
+        "batch_size": batch_size,
+        "frames": frames,
+        "size": (112, 112),
+        "crop": (2.5, 7.0),
+    }
+    kitti = args.data / "kitti"
+    sprites = cut_sprites(train, LOOKS)
+    rendered = RenderedKITTI(kitti, kitti / "frames", sprites, steps=2, **views)
+    parts = [
+        (rendered, 0.35),
+        (Clips(train, steps=3, **views), 0.4),
+        (still_clips(train, **views), 0.25),
+    ]
+    return MixedClips(parts, batch_size, args.seed, batches=50)
+
+
+def make(steps: int) -> keras.Model:
+    """The model, for a first stage of so many batches."""
+    model = ka.models.HART(size=56, units=256, maps=8, filters=(24, 32, 48))
+    return on(model, steps, 0.5)
+
+
+def on(model: keras.Model, steps: int, end: float = 0.0) -> keras.Model:
+    """The same model, for a stage of so many batches."""
+    model.compile(recipes.falling_rate(steps, end))
+    return model
+
+
+def rendered_test(data: Path, batches: int = 16) -> RenderedKITTI:
+    """Whole frames, 60 of them, of labels, streets and looks for validation."""
+    out = {*recipes.HELD_OUT, *recipes.VALIDATION}
+    found = ka.datasets.otb(data / "tracking")
+    sprites = cut_sprites([v for v in found if v.name not in out], LOOKS)
+    return RenderedKITTI(
+        data / "kitti",
+        data / "kitti" / "frames",
+        sprites,
+        batch_size=4,
+        frames=60,
+        seed=1_000_002,
+        split="validation",
+        flip=False,
+        reverse=False,
+        photometric=0,
+        batches=batches,
+    )
+
+
+def main() -> None:
+    """Train, measure, write the preset."""
+    parser = recipes.parser(__doc__, HERE, epochs=44)
+    parser.add_argument("--short-epochs", type=int, default=10)
+    args = recipes.parse(parser)
+    if args.data is None:
+        parser.error("--data must name the folder that holds kitti/ and tracking/")
+    keras.utils.set_random_seed(args.seed)
+    train, judge = recipes.split_videos(args)
+    short, path = (args.runs / f"seed_{args.seed}{n}.keras" for n in ("_short", ""))
+    data = clips(train, args, SHORT, 48)
+    model = recipes.fit(make, data, short, args, epochs=args.short_epochs)
+    data = clips(train, args, LONG, 20)
+    longer = LengthCurriculum(data, first=5, every=4)
+    model = recipes.fit(lambda steps: on(model, steps), data, path, args, (longer,))
+    track = ka.Tracker(model).track
+    scores = ka.evaluation.video_clips(track, judge)
+    print(dict(zip(scores.names, scores.mean_iou.round(3), strict=True)))
+    if args.validate:
+        print("mean IoU over 60-frame clips", scores.mean_iou.mean())
+        return
+    write(model, judge, args, short, path)
+
+
+def write(
+    model: Any, judge: list[Sequence], args: argparse.Namespace, *paths: Path
+) -> None:
+    """Measure, and write the preset."""
+    track = ka.Tracker(model).track
+    peers: Mapping[str, Any] = recipes.opencv_peers(*PEERS)
+    test = rendered_test(args.data)
+    results = [
+        *ka.evaluation.video_clip_results(
+            [track], judge, data="videos_unseen", baselines=peers
+        ),
+        *ka.evaluation.clip_results(
+            [model], test, data="rendered_kitti", baselines=peers
+        ),
+    ]
+    (shown,) = (v for v in judge if v.name == "davis_parkour")
+    recipes.write_preset(
+        model,
+        results,
+        args,
+        *paths,
+        picture=recipes.picture_track(model, read_frames(shown), shown.boxes),
+        description=(
+            "HART follows cars, people and other things. It is trained on 25 short "
+            "real videos and on clips drawn along the paths of KITTI's labels; KITTI's "
+            "own videos were not among them (the picture shows DAVIS's parkour, CC BY "
+            "4.0)"
+        ),
+        paper="Kosiorek et al. 2017, section 5.2, on other videos",
+        task="tracking",
+        input="frames [B, T, H, W, 3], uint8 or float in 0..1, and a box [B, 4]",
+    )
+
+
+if __name__ == "__main__":
+    main()
