@@ -6,9 +6,10 @@ mean something on a busy machine too.
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from common import BACKEND, print_table, take_turns
 
-from keras_attend.models import RATM
+from keras_attend.models import HART, RATM
 from keras_attend.tracking import Tracker
 
 # TensorFlow's step is the one that is tuned for a call a frame.
@@ -19,6 +20,8 @@ SIZES = [(100, 100), (375, 1242)]
 FRAMES, SIDE, TARGETS = 20, 32, 8
 # At least so many times KCF's and CSRT's frames a second.
 FASTER = {"KCF": 1.0, "CSRT": 30.0}
+# Times longer than at 100x100, at most: the frame is copied.
+GROWTH = 1.5
 # Times longer than one object, at most.
 SHARED = 3.0
 
@@ -56,27 +59,59 @@ def our_frames(frames, channels):
     return np.ascontiguousarray(frames[..., :channels])
 
 
+def make_hart():
+    """`hart_kitti`'s size; not trained, it stays where it is too."""
+    model = HART(56, 256, maps=8, filters=(24, 32, 48))
+    model.build()
+    return model
+
+
+MODELS = [(make_model, FASTER), (make_hart, {"CSRT": 2.0})]
+
+
 @pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")
-def test_against_opencv(size):
+@pytest.mark.parametrize(("make", "faster"), MODELS, ids=["ratm", "hart"])
+def test_against_opencv(make, faster, size):
     cv2 = pytest.importorskip("cv2")
     if not hasattr(cv2, "TrackerKCF_create"):
         pytest.skip("opencv-contrib-python-headless is needed")
     cv2.setNumThreads(1)
     frames, box = make_frames(size)
-    model = make_model()
-    grey, ours = our_frames(frames, model.channels), Tracker(model)
-    ours.init(grey[0], box)
-    calls = {"Tracker": follow(ours, grey)}
+    model = make()
+    seen, ours = our_frames(frames, model.channels), Tracker(model)
+    ours.init(seen[0], box)
+    calls = {"Tracker": follow(ours, seen)}
     for name in FASTER:
         rival = getattr(cv2, f"Tracker{name}_create")()
         rival.init(frames[0], box)
         calls[name] = follow(rival, frames)
     seconds = dict(zip(calls, take_turns(*calls.values()), strict=True))
     rows = [[k, FRAMES / t, t / seconds["Tracker"]] for k, t in seconds.items()]
-    title = f"one object, {size[0]}x{size[1]}, batch 1, one core"
+    name = type(model).__name__
+    title = f"{name}, one object, {size[0]}x{size[1]}, batch 1, one core"
     print_table(title, ["", "frames/s", "times Tracker's"], rows)
-    for name, factor in FASTER.items():
+    for name, factor in faster.items():
         assert seconds[name] / seconds["Tracker"] >= factor
+
+
+def test_cost_of_hart():
+    """It does not grow with the frame, but for copying that; and V1's share of it."""
+    model = make_hart()
+    calls = {}
+    for size in [*SIZES, (1080, 1920)]:
+        frames, box = make_frames(size)
+        tracker = Tracker(model)
+        tracker.init(frames[0], box)
+        calls[f"{size[0]}x{size[1]}"] = follow(tracker, frames)
+    v1, glimpse = model.cell.v1, np.zeros((1, 56, 56, 3), "float32")
+    features = tf.function(v1, jit_compile=True)
+    features(glimpse)
+    calls["V1 alone"] = lambda: [features(glimpse) for _ in range(FRAMES)]
+    seconds = dict(zip(calls, take_turns(*calls.values()), strict=True))
+    first = seconds["100x100"]
+    rows = [[k, FRAMES / t, t / first] for k, t in seconds.items()]
+    print_table("HART, one object, one core", ["", "frames/s", "times 100x100's"], rows)
+    assert seconds["375x1242"] / first <= GROWTH
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")

@@ -10,6 +10,7 @@ from keras_attend.datasets import (
     Sequence,
     Sprite,
     cut_sprites,
+    drawn_streets,
     kitti_film,
     street_scenes,
 )
@@ -455,3 +456,28 @@ def test_real_paths_and_streets():
         x, y = data[0]
         assert (y["present"].sum(1) >= 2).all() and x["frames"].std() > 10
         assert len(data.tracks) > least
+
+
+def test_drawn_streets():
+    """Traffic that a camera could have seen, enough of it for both splits."""
+    labels, scenes = drawn_streets(videos=7, frames=40, seed=3)
+    again, pictures = drawn_streets(videos=7, frames=40, seed=3)
+    assert [video.video for video in labels] == [f"{n:04d}" for n in range(7)]
+    for video, same in zip(labels, again, strict=True):
+        np.testing.assert_array_equal(video.boxes, same.boxes)
+        x, y, w, h = video.boxes.T
+        assert (x >= 0).all() and (x + w <= WIDTH).all() and (y >= 0).all()
+        assert (np.diff(video.frame) >= 0).all() and video.frame.max() < 40
+        # A car's height in pixels times its distance, its nearest end's, is the same.
+        near = video.location[:, 2] - video.size[:, 2] / 2
+        far = video.location[:, 2] + video.size[:, 2] / 2
+        np.testing.assert_allclose(h, 721.5 * (1.65 / near - 0.15 / far), rtol=1e-4)
+    np.testing.assert_array_equal(scenes["street0000"], pictures["street0000"])
+    assert scenes["street0000"].shape == (1, 188, 621, 3)
+    assert scenes["street0000"].std() > 20
+    for split in ("train", "validation"):
+        data = RenderedKITTI(labels, scenes, (), 1, 8, split=split, looks=1)
+        x, y = data[0]
+        assert y["present"].mean() > 0.5
+        (x, y, w, h), frame = y["boxes"][0, 0].astype(int), x["frames"][0, 0]
+        assert frame[y : y + h, x : x + w].std() > 5

@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_attend import plots
 from keras_attend.datasets import BouncingBalls, Catch
-from keras_attend.models import RAM, RATM, RAMAgent
+from keras_attend.models import HART, RAM, RATM, RAMAgent
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -126,6 +126,14 @@ def test_plot_track(tmp_path):
     colour = RATM(7, 4, channels=3)
     figure = plots.plot_track(colour, frames[:1].repeat(3, -1), boxes[0])
     assert len(figure.axes[0].patches) == 1
+    # HART's rows: glimpse, location map, and the glimpse where that is bright.
+    hart = HART(16, 8, 1, maps=2, filters=(8, 8, 8))
+    figure = plots.plot_track(hart, frames[:2], boxes[:2])
+    assert len(figure.axes) == 8
+    assert figure.axes[4].get_ylabel() == "location map"
+    glimpse, mask, masked = (figure.axes[i].images[0].get_array() for i in (3, 5, 7))
+    whole = np.repeat(np.repeat(mask, 4, 0), 4, 1)
+    np.testing.assert_allclose(masked, glimpse * whole, atol=1e-6)
     for bad in (boxes[:3], boxes[0, :2]):
         with pytest.raises(ValueError, match="`boxes` must have shape"):
             plots.plot_track(model, frames, bad)

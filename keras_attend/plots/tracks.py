@@ -28,11 +28,12 @@ def plot_track(
     columns: int = 8,
     path: str | Path | None = None,
 ) -> Any:
-    """What a tracker makes of a clip (as in RATM's figures 7, 8, 10 and 11).
+    """What a tracker makes of a clip (RATM's figures 7 to 11, HART's 1, 4 and 6).
 
     Above, frames spread evenly over the clip, with the tracker's box (green), the true
     one (red, dashed) and the window it looks through (blue, dotted) where that differs
-    from the box; below, what it saw.
+    from the box; below, what it saw. Of a HART also where it took the object to be
+    (the location map, 0 is dark and 1 bright), and what is left of the glimpse there.
 
     Args:
         model: a tracker, such as `models.RATM`.
@@ -68,10 +69,11 @@ def plot_track(
     )
     height, width = frames.shape[1:3]
     wide = 1.6 * max(1.0, width / height)
+    rows = _rows(seen)
     figure, axes = plt.subplots(
-        1 + ("glimpse" in seen),
+        1 + len(rows),
         len(shown),
-        figsize=(wide * len(shown), 1.9 + 1.5 * ("glimpse" in seen)),
+        figsize=(wide * len(shown), 1.9 + 1.5 * len(rows)),
         squeeze=False,
         layout="constrained",
     )
@@ -87,10 +89,12 @@ def plot_track(
         _draw_box(axis, seen["boxes"][t], PATH, "-")
         axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
         bare(axis)
-    if "glimpse" in seen:
-        for axis, t in zip(axes[1], shown, strict=True):
-            axis.imshow(displayable(seen["glimpse"][t]), cmap="gray", vmin=0, vmax=1)
+    for line, (name, images) in zip(axes[1:], rows.items(), strict=True):
+        for axis, t in zip(line, shown, strict=True):
+            axis.imshow(displayable(images[t]), cmap="gray", vmin=0, vmax=1)
             bare(axis)
+        if len(rows) > 1:
+            line[0].set_ylabel(name, fontsize=9)
     return finish(figure, path)
 
 
@@ -117,6 +121,22 @@ def plot_iou(
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
     return finish(figure, path)
+
+
+def _rows(seen: Mapping[str, Any]) -> dict[str, Any]:
+    """Pictures `[T, rows, cols, C]` to draw below the frames, by name."""
+    if "glimpse" not in seen:
+        return {}
+    glimpse = seen["glimpse"]
+    if "location" not in seen:
+        return {"glimpse": glimpse}
+    mask = 1 / (1 + np.exp(-seen["location"]))[..., None]  # [T, rows', cols', 1]
+    rows, cols = (
+        np.arange(n) * m // n
+        for n, m in zip(glimpse.shape[1:3], mask.shape[1:3], strict=True)
+    )
+    masked = glimpse * mask[:, rows][:, :, cols]
+    return {"glimpse": glimpse, "location map": mask, "masked": masked}
 
 
 def _draw_box(axis: Any, box: Any, colour: str, style: str) -> None:
