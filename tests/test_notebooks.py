@@ -21,6 +21,7 @@ LOWER = {
     "01_look_at_a_digit": ("right before: ", "after: ", 20),  # it learned the negatives
     "02_clutter": ("episodes: ", "wrong in one pass: ", 0),
     "03_follow_it": ("static box: ", "1 others: ", 0.3),
+    "04_two_attentions": ("IoU before: ", "IoU after: ", 0.02),
 }
 
 

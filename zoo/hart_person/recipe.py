@@ -12,20 +12,26 @@ A glimpse of 28x28 pixels and a V1 of three small convolutions, as in the paper'
 experiment. Two stages: clips of 4 frames, then of 12, of which at first 5 count. Half
 of them are stills that a view wanders over. Killed at any moment, the same command
 with `--resume` goes on.
+
+With `--kth FOLDER` (see keras_attend/datasets/kth.py) it is trained and judged on
+KTH's videos, leaving one subject out at a time, and writes no preset.
 """
 
+import argparse
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 import keras_attend as ka
 from keras_attend import recipes
 from keras_attend.callbacks import LengthCurriculum
-from keras_attend.datasets import Clips, MixedClips, Sequence, still_clips
+from keras_attend.datasets import KTH, Clips, MixedClips, Sequence, still_clips
 from keras_attend.datasets.sequences import read_frames
 
 HERE = Path(__file__).parent
+PAPER = 0.7711
 SHORT, LONG = 4, 12  # frames of a clip in the two stages
 
 
@@ -53,21 +59,46 @@ def on(model: keras.Model, steps: int, end: float = 0.0) -> keras.Model:
     return model
 
 
+def train(videos: list[Sequence], name: str, args: argparse.Namespace) -> Any:
+    """Both stages; the model, and its checkpoints."""
+    keras.utils.set_random_seed(args.seed)
+    short, path = (args.runs / f"{name}{n}.keras" for n in ("_short", ""))
+    data = clips(videos, SHORT, 48, args.seed)
+    model = recipes.fit(make, data, short, args, epochs=args.short_epochs)
+    data = clips(videos, LONG, 24, args.seed)
+    longer = LengthCurriculum(data, first=5, every=2)
+    model = recipes.fit(lambda steps: on(model, steps), data, path, args, (longer,))
+    return model, (short, path)
+
+
+def kth(args: argparse.Namespace) -> None:
+    """The paper's first experiment, where KTH's videos are."""
+    videos = KTH(args.kth)
+    scores = []
+    for fold in list(videos.folds())[: args.subjects]:
+        name = f"kth_{fold.test_subject:02d}"
+        model, _ = train(list(videos.videos(fold.train)), name, args)
+        track = ka.Tracker(model).track
+        found = ka.evaluation.one_pass(track, videos.videos(fold.test))
+        scores.append(found.mean_iou.mean())
+        print(f"subject {fold.test_subject}: {scores[-1]:.4f}", flush=True)
+    print(f"mean IoU {np.mean(scores):.4f} (paper {PAPER})")
+
+
 def main() -> None:
     """Train, measure, write the preset."""
     parser = recipes.parser(__doc__, HERE, epochs=20)
     parser.add_argument("--short-epochs", type=int, default=8)
+    parser.add_argument("--kth", type=Path, help="KTH's folder")
+    parser.add_argument("--subjects", type=int, help="stop after so many of KTH's")
     args = recipes.parse(parser)
+    if args.kth:
+        kth(args)
+        return
     if args.data is None:
         parser.error("--data must name the folder that holds tracking/")
-    keras.utils.set_random_seed(args.seed)
-    train, judge = recipes.split_videos(args)
-    short, path = (args.runs / f"seed_{args.seed}{n}.keras" for n in ("_short", ""))
-    data = clips(train, SHORT, 48, args.seed)
-    model = recipes.fit(make, data, short, args, epochs=args.short_epochs)
-    data = clips(train, LONG, 24, args.seed)
-    longer = LengthCurriculum(data, first=5, every=2)
-    model = recipes.fit(lambda steps: on(model, steps), data, path, args, (longer,))
+    videos, judge = recipes.split_videos(args)
+    model, paths = train(videos, f"seed_{args.seed}", args)
     track = ka.Tracker(model).track
     if args.validate:
         scores = ka.evaluation.video_clips(track, judge)
@@ -89,8 +120,7 @@ def main() -> None:
         model,
         results,
         args,
-        short,
-        path,
+        *paths,
         picture=recipes.picture_track(model, read_frames(shown), shown.boxes),
         description=(
             "HART with a glimpse of 28x28 pixels follows people (trained on 25 short "
