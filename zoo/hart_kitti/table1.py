@@ -43,14 +43,14 @@ def make(row: str, steps: int) -> keras.Model:
     model: keras.Model
     if row == "RATM":
         model = ka.models.RATM(
-            size=40,
-            units=256,
+            size=32,
+            units=128,
             channels=3,
             scale=2.0,
             relative=True,
             memory=0.5,
             objectives={"localisation": 1.0, "overlap": 0.3},
-            features=ka.layers.GlimpseMatch(filters=(24, 32, 48)),
+            features=ka.layers.GlimpseMatch(),
             input_initializer=keras.initializers.RandomNormal(stddev=0.01),
         )
     else:
@@ -122,7 +122,7 @@ def write(folder: Path, scores: dict[str, ClipScores], batches: int) -> None:
 
 def main() -> None:
     """Train each row, measure, write the table."""
-    parser = recipes.parser(__doc__, HERE, epochs=10)
+    parser = recipes.parser(__doc__, HERE, epochs=8)
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS))
     args = recipes.parse(parser)
     if args.data is None:
