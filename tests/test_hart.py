@@ -1,11 +1,14 @@
+import time
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from keras_attend import zoo
+from keras_attend import evaluation, zoo
 from keras_attend.boxes import iou
 from keras_attend.cli import main
+from keras_attend.datasets import RenderedKITTI, drawn_streets
 from keras_attend.layers import V1, PatchConv2D, TemplateMatch
 from keras_attend.layers.v1 import normalise_contrast
 from keras_attend.losses import masked_mean
@@ -554,3 +557,28 @@ def test_convert_command(tmp_path, capsys):
     np.testing.assert_allclose(bias, [0.02601, 0.02233, 0.01472, 0.03133], atol=1e-5)
     assert main(["convert", "hart", str(tmp_path / "none"), str(out)]) == 1
     assert "must be a TensorFlow checkpoint" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_fine_tunes_on_ten_clips():
+    """A preset, ten short clips of something new, and a minute."""
+    labels, scenes = drawn_streets(videos=6, frames=40)
+    data = RenderedKITTI(
+        labels,
+        scenes,
+        batch_size=10,
+        frames=6,
+        size=(96, 96),
+        crop=(2.5, 5),
+        looks=3,
+        shake=3.0,
+        photometric=0.6,
+        smallest=16,
+    )
+    x, y = data[0]
+    model = zoo.load("hart_person")
+    before = evaluation.score_clips(model, [(x, y)]).mean_iou
+    start = time.monotonic()
+    model.fit(x, y, batch_size=10, epochs=15, verbose=0)
+    assert time.monotonic() - start < 60
+    assert evaluation.score_clips(model, [(x, y)]).mean_iou > before + 0.03

@@ -120,21 +120,48 @@ def results_csv(presets: list[tuple[ModelInfo, Results | None]]) -> str:
     return text.getvalue()
 
 
-def zoo_table(presets: list[tuple[ModelInfo, Results | None]], link: str = "") -> str:
-    """The table of all presets, for `zoo/README.md` and the repository's.
+def zoo_table(presets: list[tuple[ModelInfo, Results | None]]) -> str:
+    """The table of all presets, for `zoo/README.md`.
+
+    Args:
+        presets: what to show.
+    """
+    columns = ["preset", "parameters", "metric", "protocol", "", "value"]
+    lines = _table([*columns, "range", "runs"])
+    for preset, results in presets:
+        first = f"| [{preset.name}]({preset.name}/README.md) "
+        first += f"| {preset.parameters:,} "
+        rows = _table_rows(results.results) if results else []
+        rows = rows or ["| not evaluated |  |  |  |  |  |"]
+        lines += [first + rows[0], *("|  |  " + row for row in rows[1:])]
+    return "\n".join(lines) + "\n"
+
+
+def short_table(presets: list[tuple[ModelInfo, Results | None]], link: str) -> str:
+    """A line for each preset, for the repository's page.
+
+    It is of the first result that the paper has too, or else of the first.
 
     Args:
         presets: what to show.
         link: path from the page to the presets.
     """
-    columns = ["preset", "parameters", "metric", "protocol", "", "value"]
-    lines = _table([*columns, "range", "runs"])
+    columns = ["preset", "parameters", "metric", "protocol", "ours", "paper", "beside"]
+    lines = _table(columns)
     for preset, results in presets:
-        first = f"| [{preset.name}]({link}{preset.name}/README.md) "
-        first += f"| {preset.parameters:,} "
-        rows = _table_rows(results.results) if results else []
-        rows = rows or ["| not evaluated |  |  |  |  |  |"]
-        lines += [first + rows[0], *("|  |  " + row for row in rows[1:])]
+        cells = [f"[{preset.name}]({link}{preset.name}/README.md)"]
+        cells.append(f"{preset.parameters:,}")
+        if results is None:
+            cells += ["not evaluated", "", "", "", ""]
+        else:
+            compared = [r for r in results.results if r.paper is not None]
+            result = (compared or list(results.results))[0]
+            cells += [METRICS[result.metric], f"`{result.protocol}`"]
+            cells.append(f"**{_number(result.value)}**")
+            cells.append("" if result.paper is None else _number(result.paper))
+            beside = (f"{n} {_number(v)}" for n, v in result.baselines.items())
+            cells.append(", ".join(beside))
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -207,7 +234,7 @@ def generated(zoo: Path) -> dict[Path, str]:
         before, begin, rest = text.partition(BEGIN)
         _, end, after = rest.partition(END)
         if begin and end:
-            table = zoo_table(presets, link="zoo/")
+            table = short_table(presets, link="zoo/")
             files[readme] = f"{before}{BEGIN}\n{table}{END}{after}"
     return files
 

@@ -6,7 +6,9 @@ Paper     Kosiorek et al. 2017, "Hierarchical Attentive Recurrent Tracking", sec
 Command   KERAS_BACKEND=jax python zoo/hart_person/recipe.py --data FOLDER
           (FOLDER/tracking: 31 short videos of OTB, VOT, UAV123 and DAVIS, in OTB's
           layout; no video is both trained and tested on)
-Expected  not measured yet
+Expected  0.569 on clips of 60 frames of four videos of people (the box that never moves
+          0.243, KCF 0.345, CSRT 0.657), 0.546 of all six (0.282, 0.347, 0.602); 34
+          minutes, one CPU core, JAX
 
 A glimpse of 28x28 pixels and a V1 of three small convolutions, as in the paper's first
 experiment. Two stages: clips of 4 frames, then of 12, of which at first 5 count. Half
