@@ -162,7 +162,9 @@ def presence_auc(model: Any, dataset: Any) -> tuple[float, float]:
         more than one without. And the same of a clock that runs down: objects leave
         late, so that time alone says something. First frames do not count.
     """
-    scores, clocks, truth = [], [], []
+    scores: list[Array] = []
+    clocks: list[Array] = []
+    truth: list[Array] = []
     for x, y in _batches(dataset):
         present = np.asarray(y["present"])
         known = np.asarray(y.get("judged", np.ones_like(present)))[:, 1:] > 0
