@@ -52,10 +52,12 @@ def clips(random, n=64, frames=4):
 
 @pytest.fixture(scope="module")
 def trained():
-    """One model, trained once under XLA for many checks."""
+    """One model, trained once for many checks."""
     keras.utils.set_random_seed(0)
     model = HART(**SMALL, dropout=0.1)
-    model.compile(keras.optimizers.Adam(5e-3, global_clipnorm=1.0))
+    # XLA takes most of a minute to compile this on TensorFlow; see `test_xla`.
+    xla = keras.backend.backend() == "jax"
+    model.compile(keras.optimizers.Adam(5e-3, global_clipnorm=1.0), jit_compile=xla)
     x, y = clips(np.random.default_rng(0), n=64)
     history = model.fit(x, y, batch_size=16, epochs=20, verbose=0).history
     found = quick(model)({k: ops.convert_to_tensor(v) for k, v in x.items()})
@@ -557,6 +559,22 @@ def test_convert_command(tmp_path, capsys):
     np.testing.assert_allclose(bias, [0.02601, 0.02233, 0.01472, 0.03133], atol=1e-5)
     assert main(["convert", "hart", str(tmp_path / "none"), str(out)]) == 1
     assert "must be a TensorFlow checkpoint" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_xla():
+    """The same losses, compiled."""
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("JAX has no training without XLA that would end")
+    x, y = clips(np.random.default_rng(0), n=32)
+    found = []
+    for xla in (False, True):
+        keras.utils.set_random_seed(0)
+        model = HART(**SMALL, zoneout=0.0)
+        model.compile(keras.optimizers.Adam(5e-3), jit_compile=xla)
+        history = model.fit(x, y, batch_size=16, epochs=3, shuffle=False, verbose=0)
+        found.append(history.history["loss"])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-2)
 
 
 @pytest.mark.slow

@@ -243,6 +243,7 @@ def test_export(trained, tmp_path):
     assert (predicted == trained[2][:64]).mean() > 0.8
 
 
+@pytest.mark.slow
 def test_mixed_float16(trained):
     _, images, labels, _ = trained
     keras.utils.set_random_seed(0)

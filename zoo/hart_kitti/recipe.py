@@ -55,7 +55,7 @@ LOOKS = {
     "vot15_car1": "car",
 }
 SHORT, LONG = 4, 12  # frames of a clip in the two stages
-PEERS = ("KCF", "MOSSE", "MedianFlow", "MIL", "CSRT")
+PEERS = ("KCF", "MOSSE", "MedianFlow", "CSRT")
 
 
 def clips(

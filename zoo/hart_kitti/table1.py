@@ -142,7 +142,7 @@ def main() -> None:
         )
     if (args.out / "preset.json").is_file():
         trackers["hart_kitti"] = ka.zoo.load(args.out)
-    trackers |= recipes.opencv_peers(*PEERS)
+    trackers |= recipes.opencv_peers(*PEERS, "MIL")
     rendered = rendered_test(args.data)
     test = [rendered[index] for index in range(len(rendered))]
     scores = {n: ka.evaluation.score_clips(t, test) for n, t in trackers.items()}
