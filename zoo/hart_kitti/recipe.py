@@ -6,7 +6,10 @@ Command   KERAS_BACKEND=jax python zoo/hart_kitti/recipe.py --data FOLDER
           (FOLDER/kitti: KITTI's labels, training/label_02, and pictures of streets,
           frames; FOLDER/tracking: 31 short videos of OTB, VOT, UAV123 and DAVIS, in
           OTB's layout)
-Expected  not measured yet
+Expected  0.493 on clips of 60 frames of six videos (the box that never moves 0.282, KCF
+          0.347, CSRT 0.602), 0.563 on rendered clips (0.179, 0.246, 0.451), 0.729 on
+          the four tracks of a real one (0.466, 0.523, 0.586); 70 minutes, one CPU core,
+          JAX
 
 KITTI's own videos are not among what it is trained on: `RenderedKITTI` draws cars and
 people that go where KITTI's labels say. The rest are real videos and their stills, all
