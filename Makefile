@@ -38,29 +38,20 @@ JAX_TESTS := $(foreach name,boxes catch cells dynamic_filter feedforward gaussia
 	losses metrics policies ram recurrent_tracker reinforce retina \
 	unroll,tests/test_$(name).py)
 
-# What TensorFlow's lane leaves to the other one, so that both take as long: what needs
-# no training.
-SECOND := $(foreach name,bouncing_balls cluttered_digits digits kitti kitti_render kth \
-	moving_digits plots sequences track_command video zoo,tests/test_$(name).py)
-FIRST := $(filter-out $(SECOND),$(sort $(wildcard tests/test_*.py)))
-
-# Two at a time: TensorFlow, and JAX followed by the rest. The second's output comes after
-# the first's, and any may fail.
+# Two at a time: TensorFlow, and JAX followed by what is about the package. The second's
+# output comes after the first's, and any may fail.
 test: lint
 	@mkdir -p build; \
-	echo "== pytest on TensorFlow; on JAX; the rest on TensorFlow; of the package"; \
+	echo "== pytest on TensorFlow; on JAX; of the package"; \
 	( KERAS_BACKEND=jax $(RUN) -m pytest -p no:cacheprovider \
 		-m "not slow and not packaging" $(JAX_TESTS); jax=$$?; \
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider \
-		-m "not slow and not packaging" $(SECOND); rest=$$?; \
-	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider \
-		-m "packaging and not slow"; exit $$((jax | rest | $$?)) ) \
+		-m "packaging and not slow"; exit $$((jax | $$?)) ) \
 		> build/test-second.log 2>&1 & second=$$!; \
-	KERAS_BACKEND=tensorflow $(RUN) -m pytest \
-		-m "not slow and not packaging" $(FIRST); first=$$?; \
+	KERAS_BACKEND=tensorflow $(RUN) -m pytest -m "not slow and not packaging"; first=$$?; \
 	wait $$second; second=$$?; \
-	echo "== pytest on JAX, the rest on TensorFlow, and of the package"; \
-	cat build/test-second.log; exit $$((first | second))
+	echo "== pytest on JAX, and of the package"; cat build/test-second.log; \
+	exit $$((first | second))
 
 test-slow: $(VENV)/.dev
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -m slow

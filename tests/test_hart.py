@@ -8,7 +8,7 @@ from keras import ops
 from keras_attend import evaluation, zoo
 from keras_attend.boxes import iou
 from keras_attend.cli import main
-from keras_attend.datasets import RenderedKITTI, drawn_streets
+from keras_attend.datasets import BouncingBalls
 from keras_attend.layers import V1, PatchConv2D, TemplateMatch
 from keras_attend.layers.v1 import normalise_contrast
 from keras_attend.losses import masked_mean
@@ -207,6 +207,7 @@ def test_save_and_load(trained, tmp_path):
     np.testing.assert_allclose(boxes, found["boxes"], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_export(trained, tmp_path):
     """A SavedModel for any batch, length and size."""
     import tensorflow as tf
@@ -580,23 +581,15 @@ def test_xla():
 @pytest.mark.slow
 def test_fine_tunes_on_ten_clips():
     """A preset, ten short clips of something new, and a minute."""
-    labels, scenes = drawn_streets(videos=6, frames=40)
-    data = RenderedKITTI(
-        labels,
-        scenes,
-        batch_size=10,
-        frames=6,
-        size=(96, 96),
-        crop=(2.5, 5),
-        looks=3,
-        shake=3.0,
-        photometric=0.6,
-        smallest=16,
-    )
-    x, y = data[0]
+    x, y = BouncingBalls(batch_size=10, batches=1, frames=8, seed=3)[0]
+    frames = x["frames"].repeat(4, 2).repeat(4, 3).repeat(3, 4)
+    x = {"frames": frames, "box": 4 * x["box"]}
+    y = {"boxes": 4 * y["boxes"], "present": y["present"]}
     model = zoo.load("hart_person")
     before = evaluation.score_clips(model, [(x, y)]).mean_iou
+    xla = keras.backend.backend() == "jax"
+    model.compile(keras.optimizers.Adam(3e-4), jit_compile=xla)
     start = time.monotonic()
-    model.fit(x, y, batch_size=10, epochs=15, verbose=0)
+    model.fit(x, y, batch_size=10, epochs=30, verbose=0)
     assert time.monotonic() - start < 60
-    assert evaluation.score_clips(model, [(x, y)]).mean_iou > before + 0.03
+    assert evaluation.score_clips(model, [(x, y)]).mean_iou > before + 0.05

@@ -130,6 +130,7 @@ def test_labels_out_of_range(trained, label):
     assert np.isnan(float(model.compute_loss(None, wrong[:4], y_pred)))
 
 
+@pytest.mark.slow
 def test_locations_learn_by_reinforce_alone(trained):
     """The classification loss moves no weight of the locator, the policy's only it."""
     _, images, labels, _ = trained
@@ -264,6 +265,7 @@ def test_small_batches(trained, batch):
     assert found["locations"].shape == (batch, 3, 2)
 
 
+@pytest.mark.slow
 def test_one_glimpse_several_channels():
     model = RAM(classes=3, glimpses=1, size=5, channels=3, units=8, glimpse_units=4)
     model.compile()
@@ -364,9 +366,10 @@ def test_golden_forward(golden, published):
     "repeats, low, high",
     [
         (1, 1.2, 1.6),  # one pass over the test set scatters by 0.06
-        pytest.param(6, 1.28, 1.45, marks=pytest.mark.slow),
+        (6, 1.28, 1.45),
     ],
 )
+@pytest.mark.slow
 def test_golden_error(published, repeats, low, high):
     """10 episodes with sampling: 1.28 to 1.45 % with the original code."""
     if "KERAS_ATTEND_DATA" not in os.environ:

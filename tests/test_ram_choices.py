@@ -31,6 +31,7 @@ def chooser():
     return model
 
 
+@pytest.mark.slow
 def test_chooser_tells_what_it_chose(chooser):
     images, labels = sample_digits()
     outputs = chooser.predict(images, verbose=0)

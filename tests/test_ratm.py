@@ -346,6 +346,7 @@ def test_glimpse_match(random, tmp_path):
     assert abs(own - others).max() > 0.01
 
 
+@pytest.mark.slow
 def test_remembers_the_first_glimpse(random, tmp_path):
     """With the same frames after another first one it looks elsewhere."""
     features = GlimpseMatch((3, 4, 4), maps=2)
