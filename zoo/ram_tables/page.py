@@ -190,7 +190,13 @@ def plot_section_5(rows: list[dict[str, Any]]) -> None:
     looks, errors, prices = zip(*stops, strict=True)
     left.plot(looks, errors, "o-", color="tab:orange", label="stops when it has seen")
     for x, y, price in zip(looks, errors, prices, strict=True):
-        left.annotate(f"{price:g}", (x, y), (4, 5), textcoords="offset points")
+        # Below, where the point above is close.
+        close = any(
+            abs(x - u) < 0.5 and 0 < v - y < 3
+            for u, v in zip(looks, errors, strict=True)
+        )
+        offset = (4, -12 if close else 5)
+        left.annotate(f"{price:g}", (x, y), offset, textcoords="offset points")
     points = _points(rows, "1a")
     if points:
         n, _, ours = zip(*points, strict=True)
