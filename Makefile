@@ -33,25 +33,34 @@ lint: $(VENV)/.dev
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
-# On JAX the layers, the models and what they stand on; `test-slow` runs the rest.
+# On JAX the layers and what the models stand on; `test-slow` runs the rest.
 JAX_TESTS := $(foreach name,boxes catch cells dynamic_filter feedforward gaussian_glimpse \
-	losses metrics policies ram recurrent_tracker reinforce retina \
-	unroll,tests/test_$(name).py)
+	losses metrics policies recurrent_tracker reinforce retina unroll,tests/test_$(name).py)
 
-# Two at a time: TensorFlow, and JAX followed by what is about the package. The second's
-# output comes after the first's, and any may fail.
+# What TensorFlow's lane leaves to the other one, so that both take as long: what trains
+# little.
+SECOND := $(foreach name,bouncing_balls cluttered_digits digits kitti kitti_render kth \
+	moving_digits plots readme recipes sequences track_command tracking \
+	tracking_evaluation video zoo,tests/test_$(name).py)
+FIRST := $(filter-out $(SECOND),$(sort $(wildcard tests/test_*.py)))
+
+# Two at a time: TensorFlow, and JAX followed by the rest. The second's output comes after
+# the first's, and any may fail.
 test: lint
 	@mkdir -p build; \
-	echo "== pytest on TensorFlow; on JAX; of the package"; \
+	echo "== pytest on TensorFlow; on JAX; the rest on TensorFlow; of the package"; \
 	( KERAS_BACKEND=jax $(RUN) -m pytest -p no:cacheprovider \
 		-m "not slow and not packaging" $(JAX_TESTS); jax=$$?; \
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider \
-		-m "packaging and not slow"; exit $$((jax | $$?)) ) \
+		-m "not slow and not packaging" $(SECOND); rest=$$?; \
+	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider \
+		-m "packaging and not slow"; exit $$((jax | rest | $$?)) ) \
 		> build/test-second.log 2>&1 & second=$$!; \
-	KERAS_BACKEND=tensorflow $(RUN) -m pytest -m "not slow and not packaging"; first=$$?; \
+	KERAS_BACKEND=tensorflow $(RUN) -m pytest \
+		-m "not slow and not packaging" $(FIRST); first=$$?; \
 	wait $$second; second=$$?; \
-	echo "== pytest on JAX, and of the package"; cat build/test-second.log; \
-	exit $$((first | second))
+	echo "== pytest on JAX, the rest on TensorFlow, and of the package"; \
+	cat build/test-second.log; exit $$((first | second))
 
 test-slow: $(VENV)/.dev
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -m slow

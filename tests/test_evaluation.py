@@ -38,6 +38,7 @@ def test_error_percent(model):
     np.testing.assert_allclose(errors, [7.5, 7.5])
 
 
+@pytest.mark.slow
 def test_protocols_differ_where_they_should(model):
     """A light in the centre is found by the policy, seldom by a random glimpse."""
     images = np.zeros((200, 16, 16, 1), "float32")
@@ -96,6 +97,7 @@ def test_what_always_answers_alike_is_asked_once():
     np.testing.assert_allclose(errors, [50.0])
 
 
+@pytest.mark.slow
 def test_catch_results():
     """A paddle as wide as the screen catches everything, a narrow one a share."""
     narrow, wide = (
