@@ -40,8 +40,7 @@ JAX_TESTS := $(foreach name,boxes catch cells dynamic_filter feedforward gaussia
 # What TensorFlow's lane leaves to the other one, so that both take as long: what trains
 # little.
 SECOND := $(foreach name,bouncing_balls cluttered_digits digits kitti kitti_render kth \
-	moving_digits plots readme recipes sequences track_command tracking \
-	tracking_evaluation video zoo,tests/test_$(name).py)
+	moving_digits plots sequences track_command video zoo,tests/test_$(name).py)
 FIRST := $(filter-out $(SECOND),$(sort $(wildcard tests/test_*.py)))
 
 # Two at a time: TensorFlow, and JAX followed by the rest. The second's output comes after
