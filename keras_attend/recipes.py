@@ -13,7 +13,8 @@ from keras import ops
 from keras_attend import evaluation, plots
 from keras_attend.callbacks import Checkpoint
 from keras_attend.datasets.sequences import Sequence as Video
-from keras_attend.datasets.sequences import otb
+from keras_attend.datasets.sequences import otb, read_frames
+from keras_attend.tracking import Tracker
 from keras_attend.zoo.results import Result, write_results
 from keras_attend.zoo.saving import save_preset
 
@@ -244,6 +245,42 @@ def write_tracker(
         input=f"frames [B, T, H, W, {model.channels}], uint8 or float in 0..1, "
         "and a box [B, 4]",
     )
+
+
+def write_video_tracker(
+    model: Any,
+    results: Sequence[Result],
+    args: argparse.Namespace,
+    judge: Sequence[Video],
+    *checkpoints: Path,
+    description: str,
+    paper: str,
+) -> None:
+    """`write_preset` of a tracker of real videos.
+
+    Args:
+        model, results, args, *checkpoints, description, paper: as of `write_preset`.
+        judge: `split_videos`'s; a picture shows DAVIS's parkour, and says so.
+    """
+    (shown,) = (v for v in judge if v.name == "davis_parkour")
+    write_preset(
+        model,
+        results,
+        args,
+        *checkpoints,
+        picture=picture_track(model, read_frames(shown), shown.boxes),
+        description=description,
+        paper=paper,
+        task="tracking",
+        input="frames [B, T, H, W, 3], uint8 or float in 0..1, and a box [B, 4]",
+    )
+
+
+def print_overlaps(model: Any, judge: Sequence[Video]) -> None:
+    """A tracker's IoU in each video, for choosing settings."""
+    scores = evaluation.video_clips(Tracker(model).track, judge)
+    print(dict(zip(scores.names, scores.mean_iou.round(3), strict=True)))
+    print("mean IoU over 60-frame clips", scores.mean_iou.mean())
 
 
 def split_videos(args: argparse.Namespace) -> tuple[list[Video], list[Video]]:

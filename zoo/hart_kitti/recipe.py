@@ -8,7 +8,7 @@ Command   KERAS_BACKEND=jax python zoo/hart_kitti/recipe.py --data FOLDER
           OTB's layout)
 Expected  0.493 on clips of 60 frames of six videos (the box that never moves 0.282, KCF
           0.347, CSRT 0.602), 0.563 on rendered clips (0.179, 0.246, 0.451), 0.729 on
-          the four tracks of a real one (0.466, 0.523, 0.586); 70 minutes, one CPU core,
+          the four tracks of a real one (0.466, 0.523, 0.586); 72 minutes, one CPU core,
           JAX
 
 KITTI's own videos are not among what it is trained on: `RenderedKITTI` draws cars and
@@ -41,7 +41,6 @@ from keras_attend.datasets import (
     cut_sprites,
     still_clips,
 )
-from keras_attend.datasets.sequences import read_frames
 
 HERE = Path(__file__).parent
 # What the objects of some videos look like among rendered ones.
@@ -135,11 +134,8 @@ def main() -> None:
     data = clips(train, args, LONG, 20)
     longer = LengthCurriculum(data, first=5, every=4)
     model = recipes.fit(lambda steps: on(model, steps), data, path, args, (longer,))
-    track = ka.Tracker(model).track
-    scores = ka.evaluation.video_clips(track, judge)
-    print(dict(zip(scores.names, scores.mean_iou.round(3), strict=True)))
     if args.validate:
-        print("mean IoU over 60-frame clips", scores.mean_iou.mean())
+        recipes.print_overlaps(model, judge)
         return
     write(model, judge, args, short, path)
 
@@ -165,13 +161,12 @@ def write(
             [track], real, data="kitti_held_out", baselines=peers
         ),
     ]
-    (shown,) = (v for v in judge if v.name == "davis_parkour")
-    recipes.write_preset(
+    recipes.write_video_tracker(
         model,
         results,
         args,
+        judge,
         *paths,
-        picture=recipes.picture_track(model, read_frames(shown), shown.boxes),
         description=(
             "HART follows cars, people and other things. It is trained on 25 short "
             "real videos and on clips drawn along the paths of KITTI's labels; KITTI's "
@@ -179,8 +174,6 @@ def write(
             "4.0)"
         ),
         paper="Kosiorek et al. 2017, section 5.2, on other videos",
-        task="tracking",
-        input="frames [B, T, H, W, 3], uint8 or float in 0..1, and a box [B, 4]",
     )
 
 

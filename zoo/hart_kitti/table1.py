@@ -10,7 +10,7 @@ Makes     table1.csv, table1.md and table1.png, from rendered clips
 Expected  not measured yet
 
 Each row is trained alike: on rendered clips of 8 frames, of which at first 4 count, by
-the same batches. `--resume` goes on after a kill. The preset, which has had five times
+the same batches. `--resume` goes on after a kill. The preset, which has had seven times
 as many and real videos, stands beside them.
 """
 

@@ -30,7 +30,6 @@ import keras_attend as ka
 from keras_attend import recipes
 from keras_attend.callbacks import LengthCurriculum
 from keras_attend.datasets import KTH, Clips, MixedClips, Sequence, still_clips
-from keras_attend.datasets.sequences import read_frames
 
 HERE = Path(__file__).parent
 PAPER = 0.7711
@@ -101,12 +100,10 @@ def main() -> None:
         parser.error("--data must name the folder that holds tracking/")
     videos, judge = recipes.split_videos(args)
     model, paths = train(videos, f"seed_{args.seed}", args)
-    track = ka.Tracker(model).track
     if args.validate:
-        scores = ka.evaluation.video_clips(track, judge)
-        print(dict(zip(scores.names, scores.mean_iou.round(3), strict=True)))
-        print("mean IoU over 60-frame clips", scores.mean_iou.mean())
+        recipes.print_overlaps(model, judge)
         return
+    track = ka.Tracker(model).track
     people = [v for v in judge if v.name in recipes.PEOPLE]
     peers = recipes.opencv_peers("MOSSE", "KCF", "CSRT")
     results = [
@@ -117,21 +114,18 @@ def main() -> None:
             [track], judge, data="videos_unseen", baselines=peers
         ),
     ]
-    (shown,) = (v for v in judge if v.name == "davis_parkour")
-    recipes.write_preset(
+    recipes.write_video_tracker(
         model,
         results,
         args,
+        judge,
         *paths,
-        picture=recipes.picture_track(model, read_frames(shown), shown.boxes),
         description=(
             "HART with a glimpse of 28x28 pixels follows people (trained on 25 short "
             "videos of people and other things, not on KTH's; the picture shows "
             "DAVIS's parkour, CC BY 4.0)"
         ),
         paper="Kosiorek et al. 2017, section 5.1, on other videos",
-        task="tracking",
-        input="frames [B, T, H, W, 3], uint8 or float in 0..1, and a box [B, 4]",
     )
 
 

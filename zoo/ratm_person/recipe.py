@@ -28,7 +28,6 @@ import keras_attend as ka
 from keras_attend import recipes
 from keras_attend.callbacks import LengthCurriculum
 from keras_attend.datasets import Clips, MixedClips, still_clips
-from keras_attend.datasets.sequences import read_frames
 from keras_attend.layers import GlimpseMatch
 
 HERE = Path(__file__).parent
@@ -71,12 +70,10 @@ def main() -> None:
     path = args.runs / f"seed_{args.seed}.keras"
     longer = LengthCurriculum(data, first=4)
     model = recipes.fit(make, data, path, args, callbacks=(longer,))
-    track = ka.Tracker(model).track
     if args.validate:
-        scores = ka.evaluation.video_clips(track, judge)
-        print(dict(zip(scores.names, scores.mean_iou.round(3), strict=True)))
-        print("mean IoU over 60-frame clips", scores.mean_iou.mean())
+        recipes.print_overlaps(model, judge)
         return
+    track = ka.Tracker(model).track
     people = [v for v in judge if v.name in recipes.PEOPLE]
     peers = recipes.opencv_peers("MOSSE", "KCF", "CSRT")
     results = [
@@ -90,20 +87,17 @@ def main() -> None:
             [track], people, data="people_unseen", baselines=peers
         ),
     ]
-    (shown,) = (v for v in judge if v.name == "davis_parkour")
-    recipes.write_preset(
+    recipes.write_video_tracker(
         model,
         results,
         args,
+        judge,
         path,
-        picture=recipes.picture_track(model, read_frames(shown), shown.boxes),
         description=(
             "RATM follows people (trained on 25 short videos of people and other "
             "things, not on KTH's; the picture shows DAVIS's parkour, CC BY 4.0)"
         ),
         paper="Kahou et al. 2015, section 6.3, on other videos",
-        task="tracking",
-        input="frames [B, T, H, W, 3], uint8 or float in 0..1, and a box [B, 4]",
     )
 
 
