@@ -4,14 +4,14 @@ import argparse
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_attend import evaluation, plots
-from keras_attend.callbacks import Checkpoint
+from keras_attend.callbacks import Checkpoint, LengthCurriculum
 from keras_attend.datasets.sequences import Sequence as Video
 from keras_attend.datasets.sequences import otb, read_frames
 from keras_attend.tracking import Tracker
@@ -133,6 +133,62 @@ def fit(
             callbacks=[Checkpoint(path, every=args.checkpoint_every), *callbacks],
         )
     return model
+
+
+class Stage(NamedTuple):
+    """A stage of a tracker's training, on clips of one length.
+
+    `first` frames of a clip count at the start, one more every `every` epochs (all,
+    when `every` is 0). The rate falls from `rate` to its share `end`.
+    """
+
+    name: str
+    frames: int
+    batch_size: int
+    epochs: int
+    first: int
+    every: int = 0
+    rate: float = 1e-3
+    end: float = 0.0
+
+
+def fit_stages(
+    make: Callable[[], keras.Model],
+    stages: Sequence[Stage],
+    clips: Callable[[Stage], Any],
+    args: argparse.Namespace,
+    name: str,
+) -> tuple[Any, list[Path]]:
+    """Train a tracker in stages, each from where the last one ended.
+
+    Args:
+        make: makes the model.
+        stages: in their order; `args.epochs`, if given, is the most of each.
+        clips: the data of a stage.
+        args: `parse`'s.
+        name: of the checkpoints, which also have their stages' names.
+
+    Returns:
+        The model, and the checkpoints.
+    """
+    model: Any = None
+    paths = []
+    for stage in stages:
+
+        def compiled(
+            steps: int, stage: Stage = stage, last: Any = model
+        ) -> keras.Model:
+            found = make() if last is None else last
+            found.compile(falling_rate(steps, stage.end, stage.rate))
+            return found
+
+        data = clips(stage)
+        longer = LengthCurriculum(data, stage.first, max(stage.every, 1))
+        epochs = min(stage.epochs, args.epochs or stage.epochs)
+        paths.append(args.runs / f"{name}_{stage.name}.keras")
+        curriculum = (longer,) if stage.every else ()
+        model = fit(compiled, data, paths[-1], args, curriculum, epochs)
+    return model, paths
 
 
 def falling_rate(steps: int, end: float = 0.0, rate: float = 1e-3) -> Any:

@@ -16,8 +16,8 @@ people that go where KITTI's labels say. The rest are real videos and their stil
 but six, which it is judged by, as by rendered clips of labels, streets and looks that
 are for validation.
 
-Two stages: clips of 4 frames, then of 12, of which at first 5 count. Killed at any
-moment, the same command with `--resume` goes on. With `--kitti-videos`, and KITTI's
+Three stages: clips of 4 frames, then of 12 and of 24, of which at first 5 and 12
+count. Killed at any moment, the same command with `--resume` goes on. With `--kitti-videos`, and KITTI's
 own videos in FOLDER/kitti (see keras_attend/datasets/kitti.py), it learns from those
 that are not held out as well; those that are, it is judged by in any case.
 """
@@ -31,7 +31,6 @@ import keras
 
 import keras_attend as ka
 from keras_attend import recipes
-from keras_attend.callbacks import LengthCurriculum
 from keras_attend.datasets import (
     KITTI,
     Clips,
@@ -56,44 +55,44 @@ LOOKS = {
     "davis_drift-chicane": "car",
     "vot15_car1": "car",
 }
-SHORT, LONG = 4, 12  # frames of a clip in the two stages
+STAGES = (
+    recipes.Stage("short", frames=4, batch_size=48, epochs=10, first=4, end=0.5),
+    recipes.Stage("middle", frames=12, batch_size=20, epochs=44, first=5, every=4),
+    recipes.Stage(
+        "long", frames=24, batch_size=10, epochs=40, first=12, every=1, rate=5e-4
+    ),
+)
 PEERS = ("KCF", "MOSSE", "MedianFlow", "CSRT")
 
 
 def clips(
-    train: list[Sequence], args: argparse.Namespace, frames: int, batch_size: int
+    train: list[Sequence], args: argparse.Namespace, stage: recipes.Stage
 ) -> MixedClips:
     """Rendered clips, real ones, and stills that a view wanders over."""
+    long = stage.name == "long"
     views: dict[str, Any] = {
-        "batch_size": batch_size,
-        "frames": frames,
+        "batch_size": stage.batch_size,
+        "frames": stage.frames,
         "size": (112, 112),
-        "crop": (2.5, 7.0),
+        "crop": (2.5, 10.0 if long else 7.0),
     }
     kitti = args.data / "kitti"
     sprites = cut_sprites(train, LOOKS)
     rendered = RenderedKITTI(kitti, kitti / "frames", sprites, steps=2, **views)
     parts: list[tuple[Any, float]] = [
-        (rendered, 0.35),
-        (Clips(train, steps=3, **views), 0.4),
-        (still_clips(train, **views), 0.25),
+        (rendered, 0.5 if long else 0.35),
+        (Clips(train, steps=3, **views), 0.3 if long else 0.4),
+        (still_clips(train, **views), 0.2 if long else 0.25),
     ]
     if args.kitti_videos:
-        tracks, _ = KITTI(kitti, shortest=3 * (frames - 1)).by_video()
+        tracks, _ = KITTI(kitti, shortest=3 * (stage.frames - 1)).by_video()
         parts.append((Clips(tracks, steps=2, **views), 1.0))
-    return MixedClips(parts, batch_size, args.seed, batches=50)
+    return MixedClips(parts, stage.batch_size, args.seed, batches=50)
 
 
-def make(steps: int) -> keras.Model:
-    """The model, for a first stage of so many batches."""
-    model = ka.models.HART(size=56, units=256, maps=8, filters=(24, 32, 48))
-    return on(model, steps, 0.5)
-
-
-def on(model: keras.Model, steps: int, end: float = 0.0) -> keras.Model:
-    """The same model, for a stage of so many batches."""
-    model.compile(recipes.falling_rate(steps, end))
-    return model
+def make() -> keras.Model:
+    """The model."""
+    return ka.models.HART(size=56, units=256, maps=8, filters=(24, 32, 48))
 
 
 def rendered_test(data: Path, batches: int = 16) -> RenderedKITTI:
@@ -118,8 +117,7 @@ def rendered_test(data: Path, batches: int = 16) -> RenderedKITTI:
 
 def main() -> None:
     """Train, measure, write the preset."""
-    parser = recipes.parser(__doc__, HERE, epochs=44)
-    parser.add_argument("--short-epochs", type=int, default=10)
+    parser = recipes.parser(__doc__, HERE)
     parser.add_argument(
         "--kitti-videos", action="store_true", help="train on KITTI's own as well"
     )
@@ -128,16 +126,13 @@ def main() -> None:
         parser.error("--data must name the folder that holds kitti/ and tracking/")
     keras.utils.set_random_seed(args.seed)
     train, judge = recipes.split_videos(args)
-    short, path = (args.runs / f"seed_{args.seed}{n}.keras" for n in ("_short", ""))
-    data = clips(train, args, SHORT, 48)
-    model = recipes.fit(make, data, short, args, epochs=args.short_epochs)
-    data = clips(train, args, LONG, 20)
-    longer = LengthCurriculum(data, first=5, every=4)
-    model = recipes.fit(lambda steps: on(model, steps), data, path, args, (longer,))
+    model, paths = recipes.fit_stages(
+        make, STAGES, lambda stage: clips(train, args, stage), args, f"seed_{args.seed}"
+    )
     if args.validate:
         recipes.print_overlaps(model, judge)
         return
-    write(model, judge, args, short, path)
+    write(model, judge, args, *paths)
 
 
 def write(

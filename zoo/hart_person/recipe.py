@@ -28,48 +28,39 @@ import numpy as np
 
 import keras_attend as ka
 from keras_attend import recipes
-from keras_attend.callbacks import LengthCurriculum
 from keras_attend.datasets import KTH, Clips, MixedClips, Sequence, still_clips
 
 HERE = Path(__file__).parent
 PAPER = 0.7711
-SHORT, LONG = 4, 12  # frames of a clip in the two stages
+STAGES = (
+    recipes.Stage("short", frames=4, batch_size=48, epochs=8, first=4, end=0.5),
+    recipes.Stage("long", frames=12, batch_size=24, epochs=20, first=5, every=2),
+)
 
 
-def clips(train: list[Sequence], frames: int, batch_size: int, seed: int) -> MixedClips:
+def clips(train: list[Sequence], stage: recipes.Stage, seed: int) -> MixedClips:
     """Clips of videos, and as many of their stills."""
     views: dict[str, Any] = {
-        "batch_size": batch_size,
-        "frames": frames,
+        "batch_size": stage.batch_size,
+        "frames": stage.frames,
         "size": (96, 96),
         "crop": (2.5, 7.0),
     }
     parts = [(still_clips(train, **views), 0.5), (Clips(train, steps=3, **views), 0.5)]
-    return MixedClips(parts, batch_size, seed)
+    return MixedClips(parts, stage.batch_size, seed)
 
 
-def make(steps: int) -> keras.Model:
-    """The model, for a first stage of so many batches."""
-    model = ka.models.HART(size=28, units=192, maps=8, filters=(24, 32, 32))
-    return on(model, steps, 0.5)
-
-
-def on(model: keras.Model, steps: int, end: float = 0.0) -> keras.Model:
-    """The same model, for a stage of so many batches."""
-    model.compile(recipes.falling_rate(steps, end))
-    return model
+def make() -> keras.Model:
+    """The model."""
+    return ka.models.HART(size=28, units=192, maps=8, filters=(24, 32, 32))
 
 
 def train(videos: list[Sequence], name: str, args: argparse.Namespace) -> Any:
-    """Both stages; the model, and its checkpoints."""
+    """All stages; the model, and its checkpoints."""
     keras.utils.set_random_seed(args.seed)
-    short, path = (args.runs / f"{name}{n}.keras" for n in ("_short", ""))
-    data = clips(videos, SHORT, 48, args.seed)
-    model = recipes.fit(make, data, short, args, epochs=args.short_epochs)
-    data = clips(videos, LONG, 24, args.seed)
-    longer = LengthCurriculum(data, first=5, every=2)
-    model = recipes.fit(lambda steps: on(model, steps), data, path, args, (longer,))
-    return model, (short, path)
+    return recipes.fit_stages(
+        make, STAGES, lambda stage: clips(videos, stage, args.seed), args, name
+    )
 
 
 def kth(args: argparse.Namespace) -> None:
@@ -88,8 +79,7 @@ def kth(args: argparse.Namespace) -> None:
 
 def main() -> None:
     """Train, measure, write the preset."""
-    parser = recipes.parser(__doc__, HERE, epochs=20)
-    parser.add_argument("--short-epochs", type=int, default=8)
+    parser = recipes.parser(__doc__, HERE)
     parser.add_argument("--kth", type=Path, help="KTH's folder")
     parser.add_argument("--subjects", type=int, help="stop after so many of KTH's")
     args = recipes.parse(parser)
