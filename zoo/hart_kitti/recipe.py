@@ -17,9 +17,10 @@ but six, which it is judged by, as by rendered clips of labels, streets and look
 are for validation.
 
 Three stages: clips of 4 frames, then of 12 and of 24, of which at first 5 and 12
-count. Killed at any moment, the same command with `--resume` goes on. With `--kitti-videos`, and KITTI's
-own videos in FOLDER/kitti (see keras_attend/datasets/kitti.py), it learns from those
-that are not held out as well; those that are, it is judged by in any case.
+count. Killed at any moment, the same command with `--resume` goes on. With
+`--kitti-videos`, and KITTI's own videos in FOLDER/kitti (see
+keras_attend/datasets/kitti.py), it learns from those that are not held out as well;
+those that are, it is judged by in any case.
 """
 
 import argparse
