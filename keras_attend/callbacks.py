@@ -114,6 +114,27 @@ class LengthCurriculum(keras.callbacks.Callback):
         self.data.judged = min(self.data.frames, length)
 
 
+class RewardSwitch(keras.callbacks.Callback):
+    """DRLT's rewards: at first the error's, later the overlap.
+
+    Far from its object a box has no overlap to improve; near it the overlap is what
+    counts (Zhang et al. 2017: the first 300 of 500 epochs, then the others).
+
+    Args:
+        epoch: the first one with the overlap, counted from 0.
+    """
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        if epoch < 0:
+            raise ValueError(f"`epoch` must not be negative. Received: epoch={epoch}")
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Choose the epoch's reward."""
+        self.model.overlap.assign(float(epoch >= self.epoch))
+
+
 def _seeds(model: keras.Model) -> list[Any]:
     """The states of a model's random numbers."""
     return [v for v in model.non_trainable_variables if "seed_generator" in v.path]

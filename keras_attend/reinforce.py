@@ -10,7 +10,10 @@ and return losses whose gradient is $-\nabla J$.
 
 from keras import ops
 
+from keras_attend.arguments import check_choice
 from keras_attend.types import Tensor
+
+RETURNS = ("immediate", "to_go", "total")
 
 
 def rewards_to_go(r_t: Tensor, discount: float = 1.0) -> Tensor:
@@ -56,6 +59,42 @@ def reinforce_loss(log_pi_t: Tensor, R_t: Tensor, b_t: Tensor) -> Tensor:
     """
     advantage_t = ops.stop_gradient(R_t - b_t)
     return -ops.sum(log_pi_t * advantage_t, axis=-1)
+
+
+def episode_returns(r_t: Tensor, form: str = "immediate") -> Tensor:
+    r"""What the action at $t$ is credited with, `[..., T]`, of rewards `[..., T]`.
+
+    * "immediate": $r_t$. Unbiased where an action changes no later reward, as in
+      DRLT, whose draws are not fed back, and of the least variance there.
+    * "to_go": $\sum_{t' \ge t} r_{t'}$.
+    * "total": $\sum_{t'} r_{t'}$, for all of them.
+    """
+    check_choice("form", form, RETURNS)
+    if form == "immediate":
+        return r_t
+    if form == "to_go":
+        return rewards_to_go(r_t)
+    return ops.zeros_like(r_t) + ops.sum(r_t, axis=-1, keepdims=True)
+
+
+def others_mean(R: Tensor) -> Tensor:
+    r"""A baseline for each of N episodes: the mean of the others, `[..., N, T]`.
+
+    $$b_t^i = \frac{1}{N - 1} \sum_{j \ne i} R_t^j$$
+
+    DRLT's baseline is the mean over all N, the episode itself among them, which
+    shrinks the gradient by $(N - 1) / N$; this one leaves it as it is.
+
+    Args:
+        R: returns, `[..., N, T]`, N at least 2.
+    """
+    N = R.shape[-2]
+    if N is None or N < 2:
+        raise ValueError(
+            "A mean over the other episodes needs 2 or more of them. "
+            f"Received: R.shape={tuple(R.shape)}"
+        )
+    return (ops.sum(R, axis=-2, keepdims=True) - R) / (N - 1)
 
 
 def baseline_loss(b_t: Tensor, R_t: Tensor) -> Tensor:

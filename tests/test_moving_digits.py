@@ -10,6 +10,7 @@ from keras_attend.datasets.moving_digits import (
     momentum_walk,
     published_walk,
 )
+from keras_attend.datasets.scaled_tiles import resize_matrix, walk_sides
 
 needs_mnist = pytest.mark.skipif(
     not os.environ.get("KERAS_ATTEND_DATA"), reason="KERAS_ATTEND_DATA is not set"
@@ -161,6 +162,143 @@ def test_only_one_walk_has_momentum():
     assert lag_correlation(published_walk) < 0.15
 
 
+# DRLT's: a digit that changes its size, on dots, beside another one.
+
+SCALE = (0.5, 2)
+
+
+@WALKS
+def test_a_scaled_digit_fills_its_box(walk):
+    """All light is in the box, and is the first frame's digit as Pillow resizes it."""
+    Image = pytest.importorskip("PIL.Image")
+    BILINEAR = Image.Resampling.BILINEAR
+    inputs, targets = data(walk=walk, scale=SCALE, frames=20)[0]
+    boxes = targets["boxes"].astype(int)
+    np.testing.assert_array_equal(boxes, targets["boxes"])  # whole pixels
+    assert (boxes[:, 0, 2:] == 28).all()
+    assert (boxes[..., :2] >= 0).all() and (
+        boxes[..., :2] + boxes[..., 2:] <= 100
+    ).all()
+    for b, t in np.ndindex(8, 20):
+        x, y, w, h = boxes[b, 0]
+        digit = inputs["frames"][b, 0, y : y + h, x : x + w, 0]
+        x, y, w, h = boxes[b, t]
+        found = inputs["frames"][b, t, y : y + h, x : x + w, 0]
+        assert found.sum(dtype=int) == inputs["frames"][b, t].sum(dtype=int)
+        expected = Image.fromarray(digit.astype("float32")).resize((w, h), BILINEAR)
+        np.testing.assert_allclose(found, expected, atol=0.51)
+
+
+@WALKS
+@pytest.mark.parametrize("size", [14, 28, 56])
+def test_a_scaled_digit_goes_everywhere(walk, size):
+    """From one side of the canvas to the other, whatever its size."""
+    sides = (min(size, 28), max(size, 28))
+    factor = size / 28
+    kwargs = {"walk": walk, "scale": (factor, factor), "sides": sides, "frames": 200}
+    boxes = data(**kwargs)[0][1]["boxes"][:, 1:]
+    assert (boxes[..., 2:] == size).all()
+    assert boxes[..., :2].min() == 0 and 98 - size <= boxes[..., :2].max() <= 100 - size
+
+
+def test_sides_as_a_loop():
+    found = walk_sides(np.random.RandomState(5), 30, 40, 28, SCALE, (14, 56))
+    factors = np.random.RandomState(5).uniform(0.5, 2, (30, 39))
+    for b in range(30):
+        side = 28.0
+        for t in range(40):
+            assert found[b, t] == np.rint(side)
+            side = max(14.0, min(56.0, side * factors[b, t])) if t < 39 else side
+    assert found.min() == 14 and found.max() == 56
+
+
+def test_sides_change_within_scale():
+    sides = data(scale=(0.9, 1.2), sides=(20, 40))[0][1]["boxes"][..., 2]
+    assert sides.min() >= 20 and sides.max() <= 40
+    before, after = sides[:, :-1], sides[:, 1:]
+    assert (after + 0.5 >= 0.9 * (before - 0.5)).all()
+    assert (after - 0.5 <= 1.2 * (before + 0.5)).all()
+    assert (after < before).any() and (after > before).any()
+    assert (sides[0] != sides[1]).any()
+
+
+@pytest.mark.parametrize("size", [1, 14, 19, 27, 28, 29, 41, 56])
+def test_resize_matrix(size):
+    matrix = resize_matrix(size, 28)
+    assert matrix.shape == (size, 28) and matrix.dtype == np.float32
+    assert (matrix >= 0).all()
+    np.testing.assert_allclose(matrix.sum(1), 1, rtol=1e-6)
+    np.testing.assert_allclose(matrix, matrix[::-1, ::-1], atol=1e-6)
+    # A ramp stays one, away from the edges.
+    middle = (np.arange(size) + 0.5) * 28 / size - 0.5
+    inner = (middle > 3) & (middle < 24)
+    np.testing.assert_allclose(
+        (matrix @ np.arange(28))[inner], middle[inner], atol=0.03
+    )
+    if size == 28:
+        np.testing.assert_array_equal(matrix, np.eye(28))
+
+
+def test_a_scaled_digit_keeps_its_light():
+    inputs, targets = data(scale=SCALE)[0]
+    light = inputs["frames"].sum((2, 3, 4)) / targets["boxes"][..., 2] ** 2
+    np.testing.assert_allclose(light, np.repeat(light[:, :1], 30, 1), rtol=0.03)
+
+
+def test_a_distractor_keeps_its_size():
+    """Outside the tracked digit's boxes all is as it is when that one keeps its."""
+    inputs, targets = data(distractors=1, scale=SCALE)[0]
+    plain, kept = data(distractors=1)[0]
+    pixels = np.arange(100)
+    outside = np.ones((8, 30, 100, 100), bool)
+    for boxes in (targets["boxes"], kept["boxes"]):
+        x, y, w, h = np.moveaxis(boxes[..., None], 2, 0)  # [B, T, 1] each
+        across = (pixels >= x) & (pixels < x + w)
+        down = (pixels >= y) & (pixels < y + h)
+        outside &= ~(down[..., None] & across[..., None, :])
+    found, expected = inputs["frames"][outside], plain["frames"][outside]
+    np.testing.assert_array_equal(found, expected)
+    assert found.sum(dtype=int) > plain["frames"].sum(dtype=int) / 10
+
+
+@pytest.mark.parametrize("scale", [None, SCALE])
+def test_dots_stay(scale):
+    kwargs = {"scale": scale, "distractors": 1}
+    frames = data(dots=500, **kwargs)[0][0]["frames"]
+    without = data(**kwargs)[0][0]["frames"]
+    dots = (frames == 255).all(1, keepdims=True)  # in every frame of a clip
+    np.testing.assert_array_equal(frames, np.where(dots, 255, without))
+    count = dots.sum((1, 2, 3, 4))
+    assert (count > 450).all() and (count <= 500).all()  # 488 by chance
+    assert (dots[0] != dots[1]).any()
+    rows, columns = np.nonzero(dots.any((0, 1, 4)))
+    assert min(*rows, *columns) == 0 and max(*rows, *columns) == 99
+
+
+@WALKS
+@pytest.mark.parametrize("distractors", [0, 1])
+def test_a_scale_of_one_changes_nothing(walk, distractors):
+    kwargs = {"walk": walk, "distractors": distractors}
+    one, two = data(**kwargs)[0], data(scale=(1, 1), **kwargs)[0]
+    np.testing.assert_array_equal(one[0]["frames"], two[0]["frames"])
+    for name, target in one[1].items():
+        np.testing.assert_array_equal(target, two[1][name])
+
+
+def test_sides_and_dots_depend_on_seed_epoch_and_index_alone():
+    def draw(seed=3, epoch=0, index=1):
+        batches = data(scale=SCALE, dots=50, seed=seed)
+        batches.epoch = epoch
+        inputs, targets = batches[index]
+        sides = targets["boxes"][..., 2]
+        return inputs["frames"], sides, (inputs["frames"] == 255).all(1)
+
+    for one, two in zip(draw(), draw(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    for other in (draw(seed=4), draw(epoch=1), draw(index=2)):
+        assert all((a != b).any() for a, b in zip(draw(), other, strict=True))
+
+
 # What a user can get wrong.
 
 
@@ -172,6 +310,17 @@ def test_only_one_walk_has_momentum():
         ({"side": 43}, r"longest step\. Received: side=43"),
         ({"distractors": -1}, "Received: distractors=-1"),
         ({"walk": "drunken"}, "'momentum', 'published'.*walk='drunken'"),
+        ({"scale": (-0.5, 2)}, r"positive.*Received: scale=\(-0\.5, 2\)"),
+        ({"scale": (2, 0.5)}, r"smaller one first\. Received: scale=\(2, 0\.5\)"),
+        ({"scale": (1, np.inf)}, r"Received: scale=\(1, inf\)"),
+        ({"scale": 2}, r"two positive numbers.*Received: scale=2"),
+        ({"scale": (1, 1), "sides": 28}, r"two integers.*Received: sides=28"),
+        ({"scale": (1, 1), "sides": (0, 56)}, r"Received: sides\[0\]=0"),
+        ({"scale": (1, 1), "sides": (14, 56.0)}, r"Received: sides\[1\]=56\.0"),
+        ({"scale": (1, 1), "sides": (29, 56)}, r"`sides`.*sides=\(29, 56\).* 28 "),
+        ({"scale": (1, 1), "sides": (14, 27)}, r"`sides`.*sides=\(14, 27\).* 28 "),
+        ({"scale": (1, 1), "side": 55}, r"`side` .*Received: side=55, sides=\(14, 56"),
+        ({"dots": -1}, "`dots` must not be negative. Received: dots=-1"),
     ],
 )
 def test_rejects(arguments, message):

@@ -5,6 +5,7 @@ from keras_attend.datasets.catch import Catch, Games
 from keras_attend.datasets.cluttered_digits import ClutteredDigits, cluttered_mnist
 from keras_attend.datasets.digits import Digits, mnist, sample_digits
 from keras_attend.datasets.drawn_streets import drawn_streets
+from keras_attend.datasets.given_clips import GivenClips
 from keras_attend.datasets.kitti import KITTI, KITTILabels
 from keras_attend.datasets.kitti_render import RenderedKITTI
 from keras_attend.datasets.kitti_sprites import Sprite, cut_sprites, street_scenes
@@ -23,6 +24,7 @@ __all__ = [
     "ClutteredDigits",
     "Digits",
     "Games",
+    "GivenClips",
     "KITTILabels",
     "KTHFold",
     "KTHSequence",

@@ -2,6 +2,10 @@
 
 A 28x28 digit on a black canvas of 100x100 pixels, for 30 frames, alone or with others
 ("multi": two digits). The first one is to be tracked.
+
+And the data of DRLT's first version (Zhang et al. 2017), clips of 20 frames: one digit
+as above; one that changes its size (`scale=(0.5, 2)`); the same on 500 white dots with
+a distractor (`dots=500, distractors=1`).
 """
 
 from collections.abc import Callable
@@ -12,6 +16,7 @@ from numpy.typing import NDArray
 
 from keras_attend.arguments import check_choice
 from keras_attend.datasets.clips import ClipBatches
+from keras_attend.datasets.scaled_tiles import check_scale, draw_scaled, walk_sides
 
 Array = NDArray[Any]
 Walk = Callable[[np.random.RandomState, int, int, int], Array]
@@ -25,6 +30,11 @@ class MovingDigits(ClipBatches):
     The box is the digit's whole tile, 28x28 for MNIST, at the pixel in whose row and
     column its top-left corner is. Where digits meet, the brighter pixel stays.
 
+    With `scale` the digit to be tracked changes its size: a tile of side $s$ is at
+    $(side - s) / (side - 28)$ of the walk's place, inside the canvas at all sizes.
+    Distractors stay as large as they are. For a tracker that gets no first box this
+    is what tells them apart.
+
     Args:
         images: the digits, `[N, H, H, 1]` uint8.
         labels: `[N]`, integers.
@@ -36,6 +46,15 @@ class MovingDigits(ClipBatches):
             and in front of it as often as behind.
         walk: "momentum", the paper's (`momentum_walk`), or "published", that of the
             authors' code, which jumps (`published_walk`).
+        scale: bounds of the factor, drawn anew for each frame, by which the side of
+            the digit to be tracked changes from one frame to the next; the first has
+            the image's own. None: it keeps its size. (DRLT's paper has -0.5 to 2,
+            which makes sizes negative; use (0.5, 2). Digits grow by it more often
+            than not.)
+        sides: the smallest and the largest side that `scale` may bring about, in
+            pixels.
+        dots: how many pixels of the background are white, at random places, the
+            same ones in all frames of a clip. Some may fall on each other.
         seed: of the draws; give an evaluation one that no training has.
         **kwargs: `shortest`, the fewest frames after which a clip ends (all have
             `frames` when absent); and of `keras.utils.PyDataset`.
@@ -54,6 +73,9 @@ class MovingDigits(ClipBatches):
         side: int = 100,
         distractors: int = 0,
         walk: str = "momentum",
+        scale: tuple[float, float] | None = None,
+        sides: tuple[int, int] = (14, 56),
+        dots: int = 0,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
@@ -81,11 +103,18 @@ class MovingDigits(ClipBatches):
                 f"Received: distractors={distractors}"
             )
         check_choice("walk", walk, tuple(WALKS))
+        if scale is not None:
+            check_scale(scale, sides, tile[0], side)
+        if dots < 0:
+            raise ValueError(f"`dots` must not be negative. Received: dots={dots}")
         self.images = images
         self.labels = labels.astype("int32")
         self.side = side
         self.distractors = distractors
         self.walk = walk
+        self.scale = scale
+        self.sides = sides
+        self.dots = dots
 
     def draw(self, random: np.random.RandomState) -> tuple[Array, dict[str, Array]]:
         """Frames `[B, T, side, side, 1]`, boxes `[B, T, 4]` and labels `[B]`."""
@@ -95,10 +124,26 @@ class MovingDigits(ClipBatches):
         room = self.side - tile
         places = WALKS[self.walk](random, count * digits, self.frames, room)
         places = places.reshape(count, digits, self.frames, 2)
-        frames = draw_digits(self.images[rows, ..., 0], places, self.side)
+        images = self.images[rows, ..., 0]  # [B, N, H, H]
         boxes = np.empty((count, self.frames, 4), "float32")
-        boxes[..., :2] = places[:, 0, :, ::-1]
-        boxes[..., 2:] = tile
+        if self.scale is None:
+            frames = draw_digits(images, places, self.side)
+            boxes[..., :2] = places[:, 0, :, ::-1]
+            boxes[..., 2:] = tile
+        else:
+            sides = walk_sides(  # [B, T]
+                random, count, self.frames, tile, self.scale, self.sides
+            )
+            corners = places[:, 0] * (self.side - sides[..., None]) / room
+            corners = np.rint(corners).astype("int32")  # [B, T, 2]
+            frames = draw_digits(images[:, 1:], places[:, 1:], self.side)
+            draw_scaled(frames, images[:, 0], corners, sides)
+            boxes[..., :2] = corners[..., ::-1]
+            boxes[..., 2:] = sides[..., None]
+        # Last, so that all else is the same with and without.
+        if self.dots:
+            y, x = random.randint(self.side, size=(2, count, self.dots))
+            frames[np.arange(count)[:, None], :, y, x] = 255
         return frames, {"boxes": boxes, "labels": self.labels[rows[:, 0]]}
 
 

@@ -11,6 +11,7 @@ from keras_attend.layers.glimpse_network import GlimpseNetwork
 from keras_attend.layers.patch_conv import PatchConv2D
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
 from keras_attend.layers.retina import Retina
+from keras_attend.layers.spatial_softmax import SpatialSoftmax
 from keras_attend.layers.template_match import TemplateMatch
 from keras_attend.layers.v1 import V1
 from keras_attend.layers.zoom_retina import ZoomRetina
@@ -28,6 +29,7 @@ __all__ = [
     "RecurrentTrackerCell",
     "ReluLSTMCell",
     "Retina",
+    "SpatialSoftmax",
     "TemplateMatch",
     "ZoneoutLSTMCell",
     "ZoomRetina",

@@ -1,5 +1,7 @@
 """One paper a file."""
 
+from keras_attend.models.drlt import DRLT
+from keras_attend.models.drlt_cell import DRLTCell, digit_cnn, point_cnn
 from keras_attend.models.feedforward import Feedforward
 from keras_attend.models.hart import HART
 from keras_attend.models.hart_cell import HARTCell
@@ -9,12 +11,16 @@ from keras_attend.models.ratm import RATM, RATMCell
 from keras_attend.models.tracker import RecurrentTracker
 
 __all__ = [
+    "DRLT",
     "HART",
     "RAM",
     "RATM",
+    "DRLTCell",
     "Feedforward",
     "HARTCell",
     "RAMAgent",
     "RATMCell",
     "RecurrentTracker",
+    "digit_cnn",
+    "point_cnn",
 ]

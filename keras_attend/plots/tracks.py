@@ -19,6 +19,8 @@ from keras_attend.plots.common import (
     pyplot,
 )
 
+COLOURS = 10  # that matplotlib has before it begins anew
+
 
 def plot_track(
     model: keras.Model,
@@ -112,10 +114,11 @@ def plot_iou(
     if not curves:
         raise ValueError(f"`curves` must hold at least one. Received: {curves}")
     figure, axis = plt.subplots(figsize=(7.5, 3.2), layout="constrained")
-    for name, curve in curves.items():
+    for number, (name, curve) in enumerate(curves.items()):
         curve = np.asarray(curve)
         label = f"{name} ({np.nanmean(curve):.3f})"
-        axis.plot(np.arange(1, 1 + len(curve)), curve, label=label)
+        style = "--" if number >= COLOURS else "-"  # where the colours begin anew
+        axis.plot(np.arange(1, 1 + len(curve)), curve, style, label=label)
     axis.set(xlabel="frame", ylabel="mean IoU", ylim=(0, 1), title=title)
     axis.grid(alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)

@@ -60,7 +60,7 @@ STAGES = (
     recipes.Stage("short", frames=4, batch_size=48, epochs=10, first=4, end=0.5),
     recipes.Stage("middle", frames=12, batch_size=20, epochs=44, first=5, every=4),
     recipes.Stage(
-        "long", frames=24, batch_size=10, epochs=40, first=12, every=1, rate=5e-4
+        "long", frames=24, batch_size=10, epochs=40, first=12, every=1, rate=1e-4
     ),
 )
 PEERS = ("KCF", "MOSSE", "MedianFlow", "CSRT")

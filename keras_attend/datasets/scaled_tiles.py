@@ -1,0 +1,110 @@
+"""Tiles whose size changes from frame to frame, for `moving_digits.py`."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_attend.arguments import check_positive_integers
+
+Array = NDArray[Any]
+
+
+def check_scale(
+    scale: tuple[float, float], sides: tuple[int, int], tile: int, side: int
+) -> None:
+    """Refuse what a tile of `tile` pixels on a canvas of `side` cannot have."""
+    if np.shape(scale) != (2,) or not 0 < scale[0] <= scale[1] < np.inf:
+        raise ValueError(
+            "`scale` must be None or two positive numbers, the smaller one first. "
+            f"Received: scale={scale}"
+        )
+    if np.shape(sides) != (2,):
+        raise ValueError(
+            "`sides` must be two integers, the smallest side and the largest. "
+            f"Received: sides={sides}"
+        )
+    check_positive_integers(**{"sides[0]": sides[0], "sides[1]": sides[1]})
+    if not sides[0] <= tile <= sides[1]:
+        raise ValueError(
+            "`sides` must have the images' own side, the first frame's, between them. "
+            f"Received: sides={sides}, and images of {tile} pixels"
+        )
+    if side < sides[1]:
+        raise ValueError(
+            "`side` must be at least the largest of `sides`. "
+            f"Received: side={side}, sides={sides}"
+        )
+
+
+def walk_sides(
+    random: np.random.RandomState,
+    count: int,
+    frames: int,
+    start: int,
+    scale: tuple[float, float],
+    sides: tuple[int, int],
+) -> Array:
+    r"""A random walk of sizes.
+
+    $$s_{t+1} = \min(\max(k_t s_t,\; s_{min}),\; s_{max}), \qquad k_t \sim U(scale)$$
+
+    What is returned is rounded to whole pixels, the walk is not.
+
+    Args:
+        random: what is drawn from.
+        count: of walks.
+        frames: of each.
+        start: $s_0$.
+        scale: the bounds of $k_t$.
+        sides: $s_{min}$ and $s_{max}$.
+
+    Returns:
+        Sides `[count, frames]` int32.
+    """
+    factors = random.uniform(*scale, (count, frames - 1))
+    walk = np.empty((count, frames))
+    walk[:, 0] = start
+    for t in range(1, frames):
+        walk[:, t] = np.clip(factors[:, t - 1] * walk[:, t - 1], *sides)
+    return np.rint(walk).astype("int32")
+
+
+@cache
+def resize_matrix(size: int, tile: int) -> Array:
+    """Brings `tile` pixels to `size`: `[size, tile]` float32, rows sum to 1.
+
+    A triangle round the middle of each new pixel: linear interpolation where there
+    are more pixels than before; as wide as two new pixels where there are fewer.
+    """
+    step = tile / size
+    middle = (np.arange(size) + 0.5) * step - 0.5
+    far = np.abs(middle[:, None] - np.arange(tile)) / max(step, 1)
+    weights = np.maximum(1 - far, 0)
+    weights /= weights.sum(1, keepdims=True)
+    weights = weights.astype("float32")
+    weights.flags.writeable = False  # all callers get the same one
+    return weights
+
+
+def draw_scaled(frames: Array, digits: Array, corners: Array, sides: Array) -> None:
+    """Draw a digit into each clip; where it meets something, the brighter pixel stays.
+
+    Args:
+        frames: `[B, T, side, side, 1]`, changed in place.
+        digits: `[B, H, H]`, uint8 as the frames.
+        corners: row and column of the top-left corners, `[B, T, 2]` integers.
+        sides: of the digits in each frame, `[B, T]` integers.
+    """
+    digits = digits.astype("float32")
+    # All that have one size go through the same matrix.
+    for size in np.unique(sides):
+        clip, frame = np.nonzero(sides == size)  # [n] each
+        matrix = resize_matrix(int(size), digits.shape[-1])  # [size, H]
+        resized = np.rint(matrix @ digits[clip] @ matrix.T)  # [n, size, size]
+        tiles = np.lib.stride_tricks.sliding_window_view(
+            frames[..., 0], (size, size), axis=(2, 3), writeable=True
+        )
+        at = (clip, frame, corners[clip, frame, 0], corners[clip, frame, 1])
+        tiles[at] = np.maximum(tiles[at], resized.astype(frames.dtype))

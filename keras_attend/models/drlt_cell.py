@@ -1,0 +1,260 @@
+"""DRLT's networks (Zhang et al. 2017, section 3): what it sees, and what it answers.
+
+The observation network describes a frame, an LSTM remembers, and the mean of the
+policy, where the object is, is read off the LSTM. The object's place is a location
+$l$: its centre and, where they change, its sides, in widths and heights of the frame.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from keras_attend.arguments import check_choice, check_positive_integers
+from keras_attend.layers.cells import ReluLSTMCell
+from keras_attend.layers.crop import parse_size
+from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
+from keras_attend.layers.spatial_softmax import SpatialSoftmax
+from keras_attend.models.base import scaled_images
+from keras_attend.models.tracker import image_size
+from keras_attend.types import Nested, Shape, Tensor
+
+# What a location holds beside the centre (x, y).
+LOCATIONS = {"center": 2, "square": 3, "box": 4}
+
+
+def digit_cnn(units: int = 256) -> keras.Sequential:
+    """Version 1's observation network: two convolutions with pooling, and a layer.
+
+    (Paper: 5x5 filters, 16 of them; it does not say how borders are padded. Here they
+    are, so that 100x100 pixels become 25x25x16 numbers.)
+    """
+    conv = {"padding": "same", "activation": "relu"}
+    return keras.Sequential(
+        [
+            layers.Conv2D(16, 5, **conv),
+            layers.MaxPooling2D(),
+            layers.Conv2D(16, 5, **conv),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(units, activation="relu"),
+        ],
+        name="digit_cnn",
+    )
+
+
+def point_cnn(filters: int = 24, layers_above: int = 2) -> keras.Sequential:
+    """An observation network that says where things are: key points of its maps.
+
+    What a place looks like it learns once for all places, and it says where to a
+    fraction of a pixel: a few hundred videos are enough. Ours.
+
+    Args:
+        filters: of each convolution, and key points.
+        layers_above: convolutions of 3x3 places above the first one, whose places are
+            4 pixels apart.
+    """
+    conv = {"padding": "same", "activation": "relu"}
+    above = [layers.Conv2D(filters, 3, **conv) for _ in range(layers_above)]
+    return keras.Sequential(
+        [
+            layers.Conv2D(filters, 8, 4, **conv),
+            *above,
+            layers.Conv2D(filters, 1),
+            SpatialSoftmax(),
+        ],
+        name="point_cnn",
+    )
+
+
+@keras.saving.register_keras_serializable("keras_attend")
+class DRLTCell(RecurrentTrackerCell):
+    r"""From frame to location (section 3.1, figure 1).
+
+    $$i_t = \mathrm{observe}(x_t), \qquad o_t = (i_t, s_t), \qquad
+      h_t = \mathrm{LSTM}(h_{t-1}, o_t), \qquad \mu_t = \mathrm{head}(h_t)$$
+
+    $s_1$ is the given location, $s_t = 0$ from then on. The mean $\mu_t$ is the
+    answer, whatever was drawn around it in training.
+
+    Args:
+        observation: $\mathrm{observe}$, a layer or model of images
+            `[N, rows, columns, C]` in 0..1; what it returns is flattened. `point_cnn()`
+            when absent. One that can `remember(image, location)` is shown the object
+            in the first frame, and called with what it remembers, `[N, memory_size]`.
+        units: of $h_t$; (paper: 5000 in the final version).
+        channels: of the frames.
+        size: rows and columns of the image that is observed; frames are resized.
+        location: "center" (an object of a fixed size), "square" or "box".
+        side: of an object of a fixed size, in heights of the frame.
+        given: whether $s_1$ is used. (Version 1: it is not; the tracker has to find
+            its object.)
+        core: "relu", version 1's LSTM, or "tanh", the final one's.
+        head: "linear", or "units": $\mu_t$ is the last units of $h_t$ themselves, as in
+            the final version. (They are in (-1, 1) and start near 0, in a corner.)
+    """
+
+    def __init__(
+        self,
+        observation: keras.layers.Layer | None = None,
+        units: int = 256,
+        channels: int = 3,
+        *,
+        size: int | Sequence[int] = 100,
+        location: str = "box",
+        side: float = 0.28,
+        given: bool = True,
+        core: str = "tanh",
+        head: str = "linear",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_positive_integers(units=units, channels=channels)
+        check_choice("location", location, tuple(LOCATIONS))
+        check_choice("core", core, ("relu", "tanh"))
+        check_choice("head", head, ("linear", "units"))
+        if not 0 < side <= 1:
+            raise ValueError(f"`side` must be in (0, 1]. Received: side={side}")
+        if head == "units" and units < LOCATIONS[location]:
+            raise ValueError(
+                f"`units` must be at least the {LOCATIONS[location]} numbers of a "
+                f"location. Received: units={units}"
+            )
+        self.size = parse_size(size, "size")
+        self.units, self.channels = units, channels
+        self.location, self.side, self.given = location, side, given
+        self.core, self.head = core, head
+        self.numbers = LOCATIONS[location]
+        dtype = self.dtype_policy
+        self.observation = point_cnn() if observation is None else observation
+        kind = ReluLSTMCell if core == "relu" else layers.LSTMCell
+        self.lstm = kind(units, dtype=dtype, name="lstm")
+        if head == "linear":
+            self.mean = layers.Dense(
+                self.numbers,
+                kernel_initializer=keras.initializers.RandomNormal(stddev=1e-2),
+                dtype="float32",
+                name="mean",
+            )
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the observation network is shown the object."""
+        return hasattr(self.observation, "remember")
+
+    @property
+    def state_spec(self) -> Nested:
+        """Sizes of the state's tensors."""
+        sizes = {"hidden": self.units, "memory": self.units, "given": self.numbers}
+        if self.remembers:
+            sizes["template"] = self.observation.memory_size
+        return sizes
+
+    def build(self, frame_shape: Shape) -> None:
+        """Make the weights."""
+        image = (None, *self.size, self.channels)
+        if not self.observation.built:
+            self.observation.build(image)
+        shape = self.observation.compute_output_shape(image)
+        self.feature_size = 1
+        for n in shape[1:]:
+            self.feature_size *= n
+        self.lstm.build((None, self.feature_size + self.given * self.numbers))
+        if self.head == "linear":
+            self.mean.build((None, self.units))
+
+    def initial_state(self, frame: Tensor, box: Tensor) -> Nested:
+        """No memory yet; where the object is, if that is to be known."""
+        s_1 = self.to_location(ops.cast(box, "float32"), image_size(frame))
+        state = self.blank_state(s_1)
+        if self.remembers:
+            state["template"] = self.observation.remember(self.resized(frame), s_1)
+        return state
+
+    def blank_state(self, location: Tensor) -> Nested:
+        """The state before the first step, of locations $s_1$ `[B, D]`."""
+        h = ops.zeros((ops.shape(location)[0], self.units), self.compute_dtype)
+        return {"hidden": h, "memory": h, "given": location}
+
+    def step(self, frame: Tensor, state: Nested) -> tuple[dict[str, Tensor], Nested]:
+        """Look at a frame and say where the object is."""
+        i_t = self.observe(frame, state.get("template"))
+        outputs, state = self.think(i_t, state)
+        outputs["box"] = self.to_box(outputs["mean"], image_size(frame))
+        return outputs, state
+
+    def observe(self, frames: Tensor, template: Tensor | None = None) -> Tensor:
+        """$i_t$, `[N, F]`, of frames `[N, H, W, C]`."""
+        images = self.resized(frames)
+        found = (
+            self.observation(images)
+            if template is None
+            else self.observation(images, template)
+        )
+        return ops.reshape(found, (-1, self.feature_size))
+
+    def think(self, i_t: Tensor, state: Nested) -> tuple[dict[str, Tensor], Nested]:
+        r"""The LSTM and the policy's mean: $i_t$ `[B, F]` to $\mu_t$ `[B, D]`."""
+        o_t = i_t
+        if self.given:
+            s_t = ops.cast(state["given"], i_t.dtype)
+            o_t = ops.concatenate([i_t, s_t], axis=-1)
+        h_t, (_, c_t) = self.lstm(o_t, [state["hidden"], state["memory"]])
+        if self.head == "linear":
+            mu_t = 0.5 + self.mean(h_t)  # from the middle of the frame
+        else:
+            mu_t = ops.cast(h_t[:, -self.numbers :], "float32")
+        nothing = ops.zeros_like(state["given"])
+        return {"mean": mu_t}, state | {"hidden": h_t, "memory": c_t, "given": nothing}
+
+    # Between pixels and locations.
+
+    def resized(self, frames: Tensor) -> Tensor:
+        """Images `[N, rows, columns, C]` in 0..1."""
+        images = scaled_images(frames, self.channels, self.compute_dtype)
+        if tuple(images.shape[1:3]) == self.size:
+            return images
+        images = ops.image.resize(images, self.size, antialias=True)
+        return ops.cast(images, self.compute_dtype)
+
+    def to_location(self, box: Tensor, size: tuple[Any, Any]) -> Tensor:
+        """Locations `[..., D]` of boxes `xywh` in frames of height and width `size`."""
+        height, width = size
+        x, y, w, h = ops.unstack(box, 4, axis=-1)
+        numbers = [(x + w / 2) / width, (y + h / 2) / height, w / width, h / height]
+        return ops.stack(numbers[: self.numbers], axis=-1)
+
+    def to_box(self, location: Tensor, size: tuple[Any, Any]) -> Tensor:
+        """Boxes `xywh` of locations; no side is negative."""
+        height, width = size
+        numbers = ops.unstack(location, self.numbers, axis=-1)
+        x, y = numbers[0] * width, numbers[1] * height
+        if self.location == "center":
+            w = h = ops.zeros_like(x) + self.side * height
+        elif self.location == "square":
+            w = h = ops.relu(numbers[2]) * width
+        else:
+            w, h = ops.relu(numbers[2]) * width, ops.relu(numbers[3]) * height
+        return ops.stack([x - w / 2, y - h / 2, w, h], axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        return {
+            **super().get_config(),
+            "observation": keras.saving.serialize_keras_object(self.observation),
+            "units": self.units,
+            "channels": self.channels,
+            "size": self.size,
+            "location": self.location,
+            "side": self.side,
+            "given": self.given,
+            "core": self.core,
+            "head": self.head,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "DRLTCell":
+        """The inverse of `get_config`."""
+        observation = keras.saving.deserialize_keras_object(config["observation"])
+        return cls(**{**config, "observation": observation})
