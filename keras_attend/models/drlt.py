@@ -184,9 +184,10 @@ class DRLT(RecurrentTracker):
         """
         if not self.built:
             self.build()
-        if not hasattr(self, "_observer"):
-            self._observer = _Observer(self)
-            self._observer.compile(jit_compile=True)
+        if "_observer" not in self.__dict__:
+            observer = _Observer(self)
+            observer.compile(jit_compile=True)
+            self.__dict__["_observer"] = observer  # not one of this model's layers
         return self._observer.predict(inputs, batch_size=batch_size, verbose=0)
 
     def _segments(self, i: Tensor) -> list[Tensor]:
