@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_attend import plots
 from keras_attend.datasets import BouncingBalls, Catch
+from keras_attend.evaluation import OnePass
 from keras_attend.models import HART, RAM, RATM, RAMAgent
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -149,3 +150,23 @@ def test_plot_iou(tmp_path):
     assert labels == ["RATM (0.800)", "static box (0.700)"]
     with pytest.raises(ValueError, match="at least one"):
         plots.plot_iou({})
+
+
+def test_plot_one_pass(tmp_path):
+    curve = np.linspace(1, 0, 21)[None]
+    score = OnePass(
+        names=("one",),
+        success=curve,
+        precision=np.linspace(0, 1, 51)[None],
+        mean_iou=np.array([0.5]),
+        center_error=np.array([9.0]),
+    )
+    path = tmp_path / "ope.png"
+    figure = plots.plot_one_pass({"DRLT": score}, path=path)
+    labels = [axis.get_legend().get_texts()[0].get_text() for axis in figure.axes]
+    assert labels == ["DRLT (0.500)", "DRLT (0.400)"]
+    line = figure.axes[0].get_lines()[0]
+    np.testing.assert_allclose(line.get_xydata()[[0, -1]], [[0, 1], [1, 0]])
+    assert path.stat().st_size > 1000
+    with pytest.raises(ValueError, match="at least one"):
+        plots.plot_one_pass({})

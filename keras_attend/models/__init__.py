@@ -1,7 +1,8 @@
 """One paper a file."""
 
 from keras_attend.models.drlt import DRLT
-from keras_attend.models.drlt_cell import DRLTCell, digit_cnn, point_cnn
+from keras_attend.models.drlt_cell import DRLTCell
+from keras_attend.models.drlt_observation import MatchPoints, digit_cnn, point_cnn
 from keras_attend.models.feedforward import Feedforward
 from keras_attend.models.hart import HART
 from keras_attend.models.hart_cell import HARTCell
@@ -18,6 +19,7 @@ __all__ = [
     "DRLTCell",
     "Feedforward",
     "HARTCell",
+    "MatchPoints",
     "RAMAgent",
     "RATMCell",
     "RecurrentTracker",

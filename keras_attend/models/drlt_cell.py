@@ -15,57 +15,13 @@ from keras_attend.arguments import check_choice, check_positive_integers
 from keras_attend.layers.cells import ReluLSTMCell
 from keras_attend.layers.crop import parse_size
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
-from keras_attend.layers.spatial_softmax import SpatialSoftmax
 from keras_attend.models.base import scaled_images
+from keras_attend.models.drlt_observation import point_cnn
 from keras_attend.models.tracker import image_size
 from keras_attend.types import Nested, Shape, Tensor
 
 # What a location holds beside the centre (x, y).
 LOCATIONS = {"center": 2, "square": 3, "box": 4}
-
-
-def digit_cnn(units: int = 256) -> keras.Sequential:
-    """Version 1's observation network: two convolutions with pooling, and a layer.
-
-    (Paper: 5x5 filters, 16 of them; it does not say how borders are padded. Here they
-    are, so that 100x100 pixels become 25x25x16 numbers.)
-    """
-    conv = {"padding": "same", "activation": "relu"}
-    return keras.Sequential(
-        [
-            layers.Conv2D(16, 5, **conv),
-            layers.MaxPooling2D(),
-            layers.Conv2D(16, 5, **conv),
-            layers.MaxPooling2D(),
-            layers.Flatten(),
-            layers.Dense(units, activation="relu"),
-        ],
-        name="digit_cnn",
-    )
-
-
-def point_cnn(filters: int = 24, layers_above: int = 2) -> keras.Sequential:
-    """An observation network that says where things are: key points of its maps.
-
-    What a place looks like it learns once for all places, and it says where to a
-    fraction of a pixel: a few hundred videos are enough. Ours.
-
-    Args:
-        filters: of each convolution, and key points.
-        layers_above: convolutions of 3x3 places above the first one, whose places are
-            4 pixels apart.
-    """
-    conv = {"padding": "same", "activation": "relu"}
-    above = [layers.Conv2D(filters, 3, **conv) for _ in range(layers_above)]
-    return keras.Sequential(
-        [
-            layers.Conv2D(filters, 8, 4, **conv),
-            *above,
-            layers.Conv2D(filters, 1),
-            SpatialSoftmax(),
-        ],
-        name="point_cnn",
-    )
 
 
 @keras.saving.register_keras_serializable("keras_attend")
@@ -82,7 +38,8 @@ class DRLTCell(RecurrentTrackerCell):
         observation: $\mathrm{observe}$, a layer or model of images
             `[N, rows, columns, C]` in 0..1; what it returns is flattened. `point_cnn()`
             when absent. One that can `remember(image, location)` is shown the object
-            in the first frame, and called with what it remembers, `[N, memory_size]`.
+            in the first frame (its image, and centre and sides), and called with what
+            it remembers, `[N, memory_size]`.
         units: of $h_t$; (paper: 5000 in the final version).
         channels: of the frames.
         size: rows and columns of the image that is observed; frames are resized.
@@ -166,10 +123,10 @@ class DRLTCell(RecurrentTrackerCell):
 
     def initial_state(self, frame: Tensor, box: Tensor) -> Nested:
         """No memory yet; where the object is, if that is to be known."""
-        s_1 = self.to_location(ops.cast(box, "float32"), image_size(frame))
-        state = self.blank_state(s_1)
+        whole = centered(ops.cast(box, "float32"), image_size(frame))
+        state = self.blank_state(whole[:, : self.numbers])
         if self.remembers:
-            state["template"] = self.observation.remember(self.resized(frame), s_1)
+            state["template"] = self.observation.remember(self.resized(frame), whole)
         return state
 
     def blank_state(self, location: Tensor) -> Nested:
@@ -220,10 +177,7 @@ class DRLTCell(RecurrentTrackerCell):
 
     def to_location(self, box: Tensor, size: tuple[Any, Any]) -> Tensor:
         """Locations `[..., D]` of boxes `xywh` in frames of height and width `size`."""
-        height, width = size
-        x, y, w, h = ops.unstack(box, 4, axis=-1)
-        numbers = [(x + w / 2) / width, (y + h / 2) / height, w / width, h / height]
-        return ops.stack(numbers[: self.numbers], axis=-1)
+        return centered(box, size)[..., : self.numbers]
 
     def to_box(self, location: Tensor, size: tuple[Any, Any]) -> Tensor:
         """Boxes `xywh` of locations; no side is negative."""
@@ -258,3 +212,11 @@ class DRLTCell(RecurrentTrackerCell):
         """The inverse of `get_config`."""
         observation = keras.saving.deserialize_keras_object(config["observation"])
         return cls(**{**config, "observation": observation})
+
+
+def centered(box: Tensor, size: tuple[Any, Any]) -> Tensor:
+    """Centre and sides, in widths and heights of the frame, of boxes `xywh`."""
+    height, width = size
+    x, y, w, h = ops.unstack(box, 4, axis=-1)
+    numbers = [(x + w / 2) / width, (y + h / 2) / height, w / width, h / height]
+    return ops.stack(numbers, axis=-1)

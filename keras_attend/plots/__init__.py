@@ -6,12 +6,13 @@ matplotlib (extra `plots`) is imported when the first picture is drawn.
 from keras_attend.plots.games import animate_games
 from keras_attend.plots.glimpses import plot_glimpses
 from keras_attend.plots.history import plot_history
-from keras_attend.plots.tracks import plot_iou, plot_track
+from keras_attend.plots.tracks import plot_iou, plot_one_pass, plot_track
 
 __all__ = [
     "animate_games",
     "plot_glimpses",
     "plot_history",
     "plot_iou",
+    "plot_one_pass",
     "plot_track",
 ]

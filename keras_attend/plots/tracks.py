@@ -126,6 +126,40 @@ def plot_iou(
     return finish(figure, path)
 
 
+def plot_one_pass(
+    scores: Mapping[str, Any], *, path: str | Path | None = None, title: str = ""
+) -> Any:
+    """OTB's success and precision plots, a line for each tracker.
+
+    Args:
+        scores: `evaluation.OnePass` by name.
+        path: write the picture there.
+        title: above it.
+    """
+    plt = pyplot()
+    if not scores:
+        raise ValueError(f"`scores` must hold at least one. Received: {scores}")
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    for number, (name, score) in enumerate(scores.items()):
+        style = "--" if number >= COLOURS else "-"
+        for axis, curve, end, value in (
+            (axes[0], score.success_curve, 1, score.success_auc),
+            (axes[1], score.precision_curve, 50, score.precision_20),
+        ):
+            label = f"{name} ({np.mean(value):.3f})"
+            axis.plot(np.linspace(0, end, len(curve)), curve, style, label=label)
+    axes[0].set(xlabel="IoU above", ylabel="share of frames", title="success")
+    axes[1].set(xlabel="centre off by at most (pixels)", title="precision")
+    for axis in axes:
+        axis.set_ylim(0, 1)
+        axis.grid(alpha=0.3)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0].legend(frameon=False, fontsize="small")
+    axes[1].legend(frameon=False, fontsize="small", loc="lower right")
+    figure.suptitle(title)
+    return finish(figure, path)
+
+
 def _rows(seen: Mapping[str, Any]) -> dict[str, Any]:
     """Pictures `[T, rows, cols, C]` to draw below the frames, by name."""
     if "glimpse" not in seen:

@@ -1,4 +1,4 @@
-"""drlt_mnist_noisy: DRLT finds a digit that changes its size among noise and another digit.
+"""drlt_mnist_noisy: DRLT finds the digit that changes its size, among noise.
 
 Paper     Zhang et al. 2017, "Deep Reinforcement Learning for Visual Object Tracking
           in Videos", version 1: IoU 0.643, centre 6.54 pixels off, over test videos of
@@ -73,7 +73,10 @@ def main() -> None:
         long=MovingDigits(*digits, 20, 1, frames=300, seed=1_000_002, **DIGITS),
         data="noisy_digit",
         paper_scores={"mean_iou_with_first": 0.643, "center_error": 6.54},
-        description="DRLT finds a digit that changes its size among noise and another digit (100x100 pixels)",
+        description=(
+            "DRLT finds the digit that changes its size, among 500 dots and beside another "
+            "digit (100x100 pixels)"
+        ),
         paper="Zhang et al. 2017, version 1: noise and a distractor",
     )
 
