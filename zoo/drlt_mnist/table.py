@@ -7,10 +7,10 @@ Command   KERAS_BACKEND=jax python zoo/drlt_mnist/table.py
 Makes     table.csv and table.md
 Expected  not measured yet
 
-DRLT finds its digit; RATM and HART are given its box in the first frame, and look where
-it was a frame ago, which is hard where the size jumps. The presets have had 500 videos,
-the other rows new ones in each batch, of the same kind and length. Killed at any moment,
-the same command with `--resume` goes on.
+DRLT finds its digit; RATM and HART are given its box in the first frame, and look
+where it was a frame ago, which is hard where the size jumps. The presets have had 500
+videos, the other rows new ones in each batch, of the same kind and length. Killed at
+any moment, the same command with `--resume` goes on.
 """
 
 import csv

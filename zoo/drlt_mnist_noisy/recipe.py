@@ -74,8 +74,8 @@ def main() -> None:
         data="noisy_digit",
         paper_scores={"mean_iou_with_first": 0.643, "center_error": 6.54},
         description=(
-            "DRLT finds the digit that changes its size, among 500 dots and beside another "
-            "digit (100x100 pixels)"
+            "DRLT finds the digit that changes its size, among 500 dots and beside "
+            "another digit (100x100 pixels)"
         ),
         paper="Zhang et al. 2017, version 1: noise and a distractor",
     )

@@ -45,7 +45,7 @@ def make(steps: int) -> keras.Model:
 
 def main() -> None:
     """Train, measure, write the preset."""
-    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=30))
+    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=20))
     keras.utils.set_random_seed(args.seed)
     digits = mnist("train", validation=6000 if args.validate else 0)
     drawn = MovingDigits(*digits, VIDEOS, 1, frames=20, seed=args.seed, **DIGITS)
