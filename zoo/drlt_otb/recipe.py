@@ -196,7 +196,7 @@ def trained(
 
 def arguments() -> argparse.Namespace:
     """The flags, as given."""
-    parser = recipes.parser(__doc__, HERE, epochs=60)
+    parser = recipes.parser(__doc__, HERE, epochs=40)
     add = parser.add_argument
     add("--tracker-epochs", type=int, default=30)
     add("--windows", type=int, default=4, help="of each video in an epoch")
