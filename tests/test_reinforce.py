@@ -5,11 +5,19 @@ from layer_check import compiled, gradients
 
 from keras_attend.policies import GaussianPolicy
 from keras_attend.reinforce import (
+    RETURNS,
     baseline_loss,
+    episode_returns,
     lambda_returns,
+    others_mean,
     reinforce_loss,
     rewards_to_go,
 )
+
+
+def numpy(x):
+    return ops.convert_to_numpy(x)
+
 
 LOG_PI = np.array([[-1.0, -2.0, -0.5], [0.1, -0.3, -4.0]], "float32")
 R = np.array([[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]], "float32")
@@ -84,3 +92,64 @@ def test_estimates_the_true_gradient(baseline):
     error = samples.std() / np.sqrt(draws)
     assert abs(samples.mean() - -2 * (mu - 1)) < 4 * error
     assert error < 0.02
+
+
+# Several episodes around one forward pass.
+
+
+@pytest.mark.parametrize("baseline", [False, True])
+@pytest.mark.parametrize("form", RETURNS)
+def test_gradient_is_the_true_one(form, baseline):
+    r"""E[-sum (l - g)^2] under N(mu, sigma^2) has the gradient -2 (mu - g)."""
+    B, N, T, sigma = 20_000, 5, 3, 0.5
+    mu, g = np.array([0.3, -0.2, 1.0]), np.array([1.0, 0.0, -0.5])
+    policy = GaussianPolicy(sigma)
+    mean = np.broadcast_to(mu.astype("float32")[:, None], (B, N, T, 1)).copy()
+    l_t = numpy(policy.sample(mean, np.array([1, 2], "int32")))
+    r_t = -((l_t[..., 0] - g) ** 2).astype("float32") - 2  # far from 0
+
+    def loss(mean):
+        R_t = episode_returns(ops.convert_to_tensor(r_t), form)
+        b_t = others_mean(R_t) if baseline else ops.zeros_like(R_t)
+        return reinforce_loss(policy.log_prob(mean, l_t), R_t, b_t)
+
+    found = -gradients(loss, mean)[0][..., 0].mean(1)  # [B, T], mean over episodes
+    error = found.std(0) / np.sqrt(B)
+    np.testing.assert_array_less(abs(found.mean(0) - -2 * (mu - g)), 4 * error)
+    np.testing.assert_array_less(error, 0.12)
+
+
+def test_baseline_and_immediate_rewards_have_less_variance(random):
+    """Of the gradient of one mean, over draws."""
+    B, N, T = 2000, 8, 4
+    l_t = random.normal(0, 1, (B, N, T)).astype("float32")  # mu = 0, sigma = 1
+    r_t = -((l_t - 0.5) ** 2) - 2
+
+    def spread(form, baseline):
+        R_t = numpy(episode_returns(r_t, form))
+        b_t = numpy(others_mean(R_t)) if baseline else 0.0
+        return (l_t * (R_t - b_t)).mean(1).std(0).mean()
+
+    spreads = {
+        (form, with_b): spread(form, with_b)
+        for form in RETURNS
+        for with_b in (True, False)
+    }
+    for form in RETURNS:
+        assert spreads[form, True] < 0.75 * spreads[form, False]
+    immediate, to_go, total = (spreads[form, True] for form in RETURNS)
+    assert immediate < to_go < total
+
+
+def test_returns_by_hand():
+    r = np.array([[[1.0, 2, 3], [4, 5, 6]]], "float32")
+    np.testing.assert_allclose(numpy(episode_returns(r, "immediate")), r)
+    to_go = [[[6, 5, 3], [15, 11, 6]]]
+    np.testing.assert_allclose(numpy(episode_returns(r, "to_go")), to_go)
+    total = [[[6, 6, 6], [15, 15, 15]]]
+    np.testing.assert_allclose(numpy(episode_returns(r, "total")), total)
+    np.testing.assert_allclose(numpy(others_mean(r)), r[:, ::-1])
+    with pytest.raises(ValueError, match="2 or more"):
+        others_mean(r[:, :1])
+    with pytest.raises(ValueError, match="form"):
+        episode_returns(r, "last")

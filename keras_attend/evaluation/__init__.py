@@ -35,6 +35,10 @@ is absent do not count:
   0.05, ..., 1 of the share of frames whose IoU exceeds them (so 20/21 at best),
   `precision_20` the share of frames whose centre is at most 20 pixels off; these,
   `mean_iou` and `center_error_px` for each video first, then in the mean over videos.
+  Of DRLT, which the paper trains on the first third of each video that it is judged by:
+  `otb_first_third/ope`, in that way, whole videos; `otb_last_two_thirds/ope`, by the
+  same weights, from the first third's end; `otb_unseen/ope`, other weights, on videos
+  that they have seen nothing of.
 * `<data>/<T>_frame_clips`: videos cut into clips of T frames, the true box given at the
   start of each. `mean_iou` and `center_error_px` over the boxes after it, for each clip
   first, then in the mean over a video's clips, then over videos.
