@@ -30,6 +30,7 @@ class SpatialSoftmax(keras.layers.Layer):
             shape=(input_shape[-1],),
             initializer="zeros",
             dtype="float32",
+            autocast=False,
             name="sharpness",
         )
 

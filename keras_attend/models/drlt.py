@@ -117,10 +117,7 @@ class DRLT(RecurrentTracker):
         self.episodes, self.returns = episodes, returns
         self.baseline, self.segment = baseline, segment
         self.seed_generator = keras.random.SeedGenerator()
-
-    def build(self, input_shape: Any = None) -> None:
-        """Make the weights."""
-        super().build(input_shape)
+        # Not in `build`: a callback may ask for it before the first batch.
         self.overlap = self.add_weight(
             shape=(), initializer="zeros", trainable=False, name="overlap"
         )
@@ -279,7 +276,7 @@ class _Observer(keras.Model):
     """A DRLT's observation network, for `predict`."""
 
     def __init__(self, model: DRLT) -> None:
-        super().__init__()
+        super().__init__(name="observer")
         self.model = model
         self.built = True
 
