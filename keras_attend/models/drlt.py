@@ -183,7 +183,7 @@ class DRLT(RecurrentTracker):
             self.build()
         if "_observer" not in self.__dict__:
             observer = _Observer(self)
-            observer.compile(jit_compile=True)
+            observer.compile()
             self.__dict__["_observer"] = observer  # not one of this model's layers
         return self._observer.predict(inputs, batch_size=batch_size, verbose=0)
 
