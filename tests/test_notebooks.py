@@ -22,6 +22,7 @@ LOWER = {
     "02_clutter": ("episodes: ", "wrong in one pass: ", 0),
     "03_follow_it": ("static box: ", "1 others: ", 0.3),
     "04_two_attentions": ("IoU before: ", "IoU after: ", 0.02),
+    "05_reinforcement": ("(static box: ", "drlt_mnist: mean IoU ", 0.3),
 }
 
 
