@@ -256,7 +256,7 @@ def write_preset(
         args.out,
         results,
         device=args.device,
-        training_seconds=sum(map(Checkpoint.seconds_spent, checkpoints)),
+        training_seconds=round(sum(map(Checkpoint.seconds_spent, checkpoints)), 1),
         commit=evaluation.commit(),
     )
 
