@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from keras_attend.commands.parsers import Commands, add_command
-from keras_attend.zoo.presets import presets_folder
+from keras_attend.zoo import presets
 from keras_attend.zoo.verify import RECIPE
 
 OUT = Path("trained")  # so that the preset that ships stays as it is
@@ -73,7 +73,7 @@ def find_recipe(name: str) -> Path:
 
     Not by way of `zoo.load`'s names: a program is not fetched to be run.
     """
-    shipped = presets_folder() / name / RECIPE
+    shipped = presets.presets_folder() / name / RECIPE
     recipe = Path(name) / RECIPE
     if Path(name).name == name and shipped.is_file():
         return shipped
@@ -84,7 +84,9 @@ def find_recipe(name: str) -> Path:
             "A recipe from the Hub is a stranger's program: `keras-attend download`, "
             f"read it, then train its folder. Received: {name!r}"
         )
-    known = sorted(path.parent.name for path in presets_folder().glob(f"*/{RECIPE}"))
+    known = sorted(
+        path.parent.name for path in presets.presets_folder().glob(f"*/{RECIPE}")
+    )
     raise FileNotFoundError(
         f"There is no {RECIPE} of {name!r}. It is in the folder zoo/NAME of a checkout "
         "of keras_attend, or in the preset's repository on the Hub. Recipes here: "

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from keras_attend import zoo
 from keras_attend.tables import aligned, metric, number
+from keras_attend.zoo import presets
 from keras_attend.zoo.cards import generated
-from keras_attend.zoo.presets import MANIFEST, find, presets_folder
 from keras_attend.zoo.remeasure import ERRORS, SHARE, Measured, remeasure
 from keras_attend.zoo.verify import Check, check_recipe, verify
 
@@ -61,7 +61,7 @@ def check_preset(
         measure: also measure its results again, where the data are at hand.
         quick: by a sample.
     """
-    folder = find(name)
+    folder = presets.find(name)
     checks, model = verify(folder)
     checks = [_up_to_date(check, folder, cards) for check in checks]
     checks.append(check_recipe(folder))
@@ -93,7 +93,7 @@ def _tables(cards: dict[Path, str]) -> list[str]:
     return [
         f"{path} is out of date: run `make zoo`"
         for path, text in cards.items()
-        if not (path.parent / MANIFEST).is_file()  # no preset's card
+        if not (path.parent / presets.MANIFEST).is_file()  # no preset's card
         and not (path.is_file() and path.read_text(encoding="utf-8") == text)
     ]
 
@@ -150,8 +150,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = options.names or zoo.list_models()
     try:
         for name in names:
-            find(name)
-        cards = generated(presets_folder())
+            presets.find(name)
+        cards = generated(presets.presets_folder())
     except (OSError, ValueError) as error:
         print(f"zoo-check: {error}", file=sys.stderr)
         return 1
