@@ -24,7 +24,6 @@ keras-attend evaluate hart_person --data DIR  the videos in DIR/tracking
 {DATA}=DIR keras-attend evaluate ram_mnist --json
 """
 MORE = """
-
 It reads the protocols' names in the preset's results.json and measures again what
 can be measured: digits, generated clips and games from their fixed seeds, real videos
 where FOLDER has them. It says what cannot be, and why. The protocols are described in

@@ -19,7 +19,6 @@ keras-attend publish my_ram org/my-ram --create-pr      for its owner to accept
 keras-attend publish my_ram me/my-ram --overwrite       over what is there
 """
 PUBLISH_MORE = """
-
 It needs a token that may write: `hf auth login`, or the variable HF_TOKEN. A token is
 not taken on the command line, where others can read it."""
 

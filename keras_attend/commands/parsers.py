@@ -24,12 +24,12 @@ def add_command(
         run: does it, with the options as given; returns the exit status.
         summary: one line.
         examples: command lines, each with what it does.
-        more: what the summary has no room for.
+        more: paragraphs that the summary has no room for.
     """
     parser = commands.add_parser(
         name,
         help=summary,
-        description=f"{summary[0].upper()}{summary[1:]}. {more}".strip(),
+        description=f"{summary[0].upper()}{summary[1:]}.\n{more}".strip(),
         epilog=f"examples:\n{examples.strip()}".replace("\n", "\n  "),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

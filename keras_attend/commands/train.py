@@ -12,14 +12,13 @@ from keras_attend.zoo.verify import RECIPE
 
 OUT = Path("trained")  # so that the preset that ships stays as it is
 EXAMPLES = """
-keras-attend train ratm_balls                      all of it, into trained/ratm_balls
-keras-attend train ratm_balls --epochs 1 --steps 5 whether it runs
-keras-attend train ratm_balls --resume             go on after a kill
-keras-attend train ram_mnist --data DIR            with DIR/mnist.npz
-KERAS_BACKEND=jax keras-attend train ram_mnist     the backend that made the presets
+keras-attend train ratm_balls                       into trained/ratm_balls
+keras-attend train ratm_balls --epochs 1 --steps 5  to see that it runs
+keras-attend train ratm_balls --resume              go on after a kill
+keras-attend train ram_mnist --data DIR             with DIR/mnist.npz
+KERAS_BACKEND=jax keras-attend train ram_mnist      by JAX, as the presets were
 """
 MORE = """
-
 A recipe is a Python program, recipe.py in the preset's folder, and runs as one: read
 a stranger's before. Its header says what it takes and how long. Any preset's folder
 may stand in the place of NAME. What the recipe writes can be loaded, evaluated and

@@ -18,7 +18,6 @@ keras-attend verify zoo/ram_mnist      a table of checks
 keras-attend verify download --json    the same for a program
 """
 MORE = """
-
 It looks at the manifest, the sha256 of each file, the classes that the configuration
 names, whether the model loads and has as many parameters as it says, the card, and
 results.json. Nothing of the preset is run. The exit status is 1 if a check fails."""

@@ -4,7 +4,7 @@ The test sets and protocols are those of the recipes and of `keras_attend.evalua
 
 * MNIST's digits, alone or on a canvas: `single` and `mc10`;
 * the game of Catch;
-* clips of balls and digits that move, which are drawn anew from the same seed;
+* clips of balls and digits that move, drawn anew from the same seed;
 * the videos of FOLDER/tracking and FOLDER/kitti, where FOLDER is the data's.
 
 Of the others a `Measured` says why it has no value.
@@ -13,7 +13,7 @@ Of the others a `Measured` says why it has no value.
 import os
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -269,8 +269,8 @@ class _Judge:
 
 def _mean(parts: list[Any]) -> tuple[float, float]:
     """Mean of the parts of a sample, and its standard error."""
-    few = len(parts) < 2
-    error = 0.0 if few else np.std(parts, ddof=1) / np.sqrt(len(parts))
+    count = len(parts)
+    error = np.std(parts, ddof=1) / np.sqrt(count) if count > 1 else 0.0
     return float(np.mean(parts)), float(error)
 
 
@@ -291,7 +291,7 @@ def _remembering(track: Track) -> Track:
 @contextmanager
 def _data_folder(folder: Path | None) -> Iterator[Path | None]:
     """The data's folder, where `datasets.mnist` finds it too."""
-    before: Mapping[str, str] = {k: v for k, v in os.environ.items() if k == DATA}
+    before = {key: value for key, value in os.environ.items() if key == DATA}
     if folder is not None:
         os.environ[DATA] = str(folder)
     try:
