@@ -13,7 +13,7 @@ ifneq ($(wildcard ../shared/data/mnist.npz),)
 export KERAS_ATTEND_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help demo test test-slow lint bench notebooks zoo clean
+.PHONY: help demo test test-slow lint bench notebooks zoo zoo-check clean
 .DELETE_ON_ERROR:
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make bench      the benchmarks on TensorFlow and on JAX, on one core"
 	@echo "make notebooks  run the tutorials and store what they show"
 	@echo "make zoo        the presets' cards and tables"
+	@echo "make zoo-check  load and check every preset, measure a sample of its results"
 	@echo "make clean      remove what these made"
 
 demo: $(VENV)/.plots
@@ -76,6 +77,10 @@ notebooks: $(VENV)/.dev
 
 zoo: $(VENV)/.plots
 	$(RUN) -m keras_attend.zoo.cards
+
+# On JAX, on which they were trained; `.dev` has what reads videos.
+zoo-check: $(VENV)/.dev
+	KERAS_BACKEND=jax $(RUN) -m keras_attend.zoo.check
 
 # A stamp for each set of extras, made again when the dependencies change.
 $(VENV)/.plots $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: pyproject.toml | $(RUN)

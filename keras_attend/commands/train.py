@@ -1,0 +1,100 @@
+"""`keras-attend train`: run a preset's recipe."""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from keras_attend.commands.parsers import Commands, add_command
+from keras_attend.zoo import presets
+from keras_attend.zoo.verify import RECIPE
+
+OUT = Path("trained")  # so that the preset that ships stays as it is
+EXAMPLES = """
+keras-attend train ratm_balls                       into trained/ratm_balls
+keras-attend train ratm_balls --epochs 1 --steps 5  to see that it runs
+keras-attend train ratm_balls --resume              go on after a kill
+keras-attend train ram_mnist --data DIR             with DIR/mnist.npz
+KERAS_BACKEND=jax keras-attend train ram_mnist      by JAX, as the presets were
+"""
+MORE = """
+A recipe is a Python program, recipe.py in the preset's folder, and runs as one: read
+a stranger's before. Its header says what it takes and how long. Any preset's folder
+may stand in the place of NAME. What the recipe writes can be loaded, evaluated and
+published like every preset."""
+
+
+def add_train(commands: Commands) -> None:
+    """The subcommand `train`."""
+    summary = "make a preset again, by its recipe"
+    parser = add_command(commands, "train", train, summary, EXAMPLES, MORE)
+    parser.add_argument("name", metavar="NAME", help="a recipe's preset, or its folder")
+    add = parser.add_argument
+    add("--epochs", type=_positive, metavar="N", help="default: as the header says")
+    add("--steps", type=_positive, metavar="N", help="batches of an epoch; default all")
+    add("--resume", action="store_true", help="go on from the last checkpoint")
+    add("--out", type=Path, metavar="DIR", help=f"the preset (default: {OUT}/NAME)")
+    add("--runs", type=Path, metavar="DIR", help="checkpoints (default: runs/NAME)")
+    add("--data", type=Path, metavar="DIR", help="data, as the recipe's header says")
+
+
+def train(options: argparse.Namespace) -> int:
+    """Run the recipe, with the flags as given."""
+    recipe = find_recipe(options.name)
+    name = recipe.resolve().parent.name
+    flags = ["--out", str(options.out or OUT / name)]
+    for flag in ("epochs", "steps", "runs", "data"):
+        value = getattr(options, flag)
+        if value is not None:
+            flags += [f"--{flag}", str(value)]
+    if options.resume:
+        flags.append("--resume")
+    # The recipe is to find this very package, wherever it runs from.
+    package = str(Path(__file__).parents[2])
+    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    status = subprocess.call(
+        [sys.executable, str(recipe), *flags],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+    )
+    if status == 2:  # it has said how it is used
+        return 2
+    if status:
+        raise ValueError(
+            f"{recipe} ended with status {status}. What it had learned is in its last "
+            "checkpoint: --resume goes on from there."
+        )
+    return 0
+
+
+def find_recipe(name: str) -> Path:
+    """The recipe of a preset that ships, or of a folder.
+
+    Not by way of `zoo.load`'s names: a program is not fetched to be run.
+    """
+    shipped = presets.presets_folder() / name / RECIPE
+    recipe = Path(name) / RECIPE
+    if Path(name).name == name and shipped.is_file():
+        return shipped
+    if recipe.is_file():
+        return recipe
+    if name.startswith("hf://"):
+        raise ValueError(
+            "A recipe from the Hub is a stranger's program: `keras-attend download`, "
+            f"read it, then train its folder. Received: {name!r}"
+        )
+    known = sorted(
+        path.parent.name for path in presets.presets_folder().glob(f"*/{RECIPE}")
+    )
+    raise FileNotFoundError(
+        f"There is no {RECIPE} of {name!r}. It is in the folder zoo/NAME of a checkout "
+        "of keras_attend, or in the preset's repository on the Hub. Recipes here: "
+        f"{', '.join(known) or 'none'}."
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be positive. Received: {text}")
+    return number
