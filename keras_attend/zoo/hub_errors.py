@@ -25,7 +25,7 @@ def explained(
     """
     try:
         yield
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:
         new = _explanation(error, name, revision)
         if new is not None:
             raise new from None
@@ -83,7 +83,7 @@ def _explanation(
 
 def _of_response(
     name: str, revision: str | None, kinds: set[str], response: Any
-) -> OSError:
+) -> OSError | ValueError:
     status: int = response.status_code
     if "RevisionNotFoundError" in kinds:
         return FileNotFoundError(
@@ -108,7 +108,7 @@ def _of_response(
     return _of_status(name, status)
 
 
-def _of_status(name: str, status: int) -> OSError:
+def _of_status(name: str, status: int) -> OSError | ValueError:
     if status in (401, 403):
         return PermissionError(
             f"The Hub refuses {name} ({status}). Pass a `token` that may do this "
@@ -125,6 +125,11 @@ def _of_status(name: str, status: int) -> OSError:
         return ConnectionError(
             f"The Hub gets too many requests ({status}) for {name}. Wait some "
             "minutes and try again; who is logged in (`hf auth login`) may ask more."
+        )
+    if status < 500:
+        return ValueError(
+            f"The Hub does not accept what it was asked of {name} ({status}). If it "
+            "was published: look at its card's front matter, and at its name."
         )
     return ConnectionError(
         f"The Hub has failed ({status}) at {name}. Nothing half-fetched was kept. "

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.src.backend.common.global_state import get_global_attribute
 from numpy.typing import NDArray
 
 from keras_attend.zoo.checks import (
@@ -163,7 +164,13 @@ def _empty(config: dict[str, Any], parameters: int) -> tuple[keras.Model, int]:
     and drawing random numbers takes JAX seconds of compilation.
     """
     with keras.StatelessScope():
-        model = _deserialize(config)
+        try:
+            model = _deserialize(config)
+        except BaseException:
+            # The end of the scope would make what was begun.
+            for variable in get_global_attribute("uninitialized_variables", []):
+                variable._initializer = _nothing
+            raise
         count = sum(math.prod(weight.shape) for weight in model.weights)
         fill = _zeros if count == parameters else _nothing
         for weight in model.weights:

@@ -61,7 +61,7 @@ def is_hub_name(name: str) -> bool:
 
 def parse_hub_name(name: str) -> tuple[str, str | None]:
     """The repository and the revision, if there is one, of `hf://org/name@revision`."""
-    plain = re.sub("^hf:/+", "", name)
+    plain = re.sub("^hf://?(?!/)", "", name)
     repo, at, revision = plain.partition("@")
     check_repo(repo, name)
     if at:

@@ -191,4 +191,4 @@ def copy(folder: Path, target: Path) -> None:
             content["preset"] = target.name
             text = json.dumps(content, indent=2) + "\n"
             (new / RESULTS).write_text(text, encoding="utf-8")
-        replace_folder(new, target)
+        new.rename(target)  # which fails where somebody has put a folder meanwhile
