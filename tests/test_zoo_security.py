@@ -245,7 +245,7 @@ def test_weights_that_are_no_numbers(attack, folder, tmp_path):
         else:
             group["1"] = np.array([b"a", b"b"])
     vouch(folder)
-    refused(folder, "is damaged. Received: '1'|'1' (holds|is)|'layers'", WEIGHTS)
+    refused(folder, r"is damaged\. Received: .*('1'|'layers')", WEIGHTS)
 
 
 # Bombs.
@@ -445,7 +445,7 @@ def test_a_download_that_stays_cut_is_thrown_away(hub, folder, tmp_path):
 
 def test_a_token_is_in_no_message_and_no_log(hub, folder, caplog, capfd):
     caplog.set_level(logging.DEBUG)
-    for status in (400, 401, 403, 409, 429, 500):
+    for status in (400, 401, 403, 429, 500):
         echo = f"your token {hub.token} is bad"
         hub.faults = [Fault(".", status, message=echo)]
         for call in (zoo.publish, lambda *_, token: zoo.load(NAME, token=token)):
@@ -500,19 +500,22 @@ def test_a_folder_is_a_zoo(folder, monkeypatch):
         zoo.load("small")
 
 
-def test_a_file_server_is_a_zoo(shop, folder):
+def test_a_file_server_is_a_zoo(shop, folder, monkeypatch):
     expected = predict(zoo.load(folder))
     np.testing.assert_allclose(predict(zoo.load("small")), expected, atol=1e-6)
     shop.requests.clear()
     assert len(zoo.info("small").metrics) == 1
     assert shop.requests == ["GET /zoo/small/preset.json"]
-    shop.faults = [Fault(".", cut=0)]  # no network
+    shop.faults = [Fault(".", 500)]
     zoo.load("small")
-    with pytest.raises(ConnectionError, match=r"cannot be reached|was cut"):
+    with pytest.raises(ConnectionError, match=r"the server has failed \(500\)"):
         zoo.load("other")
     shop.faults = []
     with pytest.raises(ValueError, match="There is no preset"):
         zoo.load("other")
+    monkeypatch.setenv(shared.VARIABLE, "http://127.0.0.1:9/zoo")
+    with pytest.raises(ConnectionError, match=r"cannot be reached.*Check the address"):
+        zoo.load("small")
 
 
 @pytest.mark.parametrize("file", [MANIFEST, CONFIG, WEIGHTS])

@@ -148,7 +148,9 @@ def read_limited(path: Path, limit: int = MAX_JSON_BYTES) -> bytes:
     return path.read_bytes()
 
 
-def read_checked(folder: Path, file: str, sha256: str, limit: int) -> bytes:
+def read_checked(
+    folder: Path, file: str, sha256: str, limit: int = MAX_WEIGHTS_BYTES
+) -> bytes:
     """A preset's file, once its sha256 is found to be right."""
     path = regular_file(folder, file)
     content = read_limited(path, limit)

@@ -25,6 +25,8 @@ from keras_attend.zoo.checks import (
 )
 from keras_attend.zoo.presets import find, read_manifest
 
+__all__ = ["check_config", "load", "load_folder"]
+
 
 def load(
     name: str | Path,

@@ -13,15 +13,31 @@ from typing import Any
 
 from keras_attend.zoo import shared
 from keras_attend.zoo.checks import (
+    CONFIG,
     DESCRIPTIONS,
     MANIFEST,
+    WEIGHTS,
     check_manifest,
     is_snapshot,
+    read_checked,
     read_limited,
     regular_file,
 )
 from keras_attend.zoo.registry import HUB, is_hub_name, parse_hub_name, read_registry
 from keras_attend.zoo.results import Result, read_results
+
+__all__ = [
+    "CONFIG",
+    "MANIFEST",
+    "WEIGHTS",
+    "ModelInfo",
+    "find",
+    "info",
+    "list_models",
+    "presets_folder",
+    "read_checked",
+    "read_manifest",
+]
 
 SOURCES = (None, "package", "zoo", "hub")
 
