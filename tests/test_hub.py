@@ -193,6 +193,7 @@ def test_a_branch_moves_with_a_network_and_stays_without(
     hub.put(REPO, tmp_path / "other" / "small")
     hub.faults = [Fault(".", 500)]
     np.testing.assert_array_equal(predict(zoo.load(name)), old)
+    assert zoo.info(name).description == ABOUT["description"]
     hub.faults = []
     np.testing.assert_allclose(predict(zoo.load(name)), predict(other), atol=1e-6)
     offline(monkeypatch)

@@ -1,9 +1,9 @@
 """What must hold of a preset's files before anything is made of them.
 
 A preset is data from strangers. Its files are plain files of known names, not larger
-than they say; its configuration is shallow, names no classes but Keras's and ours,
-and none that carries code; its weights are arrays of numbers, as many as it says.
-Each check names the file, what it must hold and what it holds.
+than they say; its configuration is short and shallow (`classes.py` says what it may
+name); its weights are arrays of numbers, as many as it says. Each check names the
+file, what it must hold and what it holds.
 """
 
 import hashlib
@@ -31,47 +31,6 @@ MAX_DEPTH = 64  # ours nest 6 deep, a Functional model 12
 MAX_TEXT = 2000  # characters of a description
 MAX_WEIGHTS_BYTES = 2**32
 MAX_OBJECTS = 10_000  # groups and arrays in a weights file
-
-PACKAGE = "keras_attend"
-# Data, in Keras's way of writing configurations.
-VALUES = {
-    "__tensor__",
-    "__numpy__",
-    "__bytes__",
-    "__ellipsis__",
-    "__slice__",
-    "__keras_tensor__",
-}
-# Keras's own classes that carry code, or the path of a file that they read.
-CARRIERS = {
-    "FlaxLayer",
-    "IntegerLookup",
-    "JaxLayer",
-    "Lambda",
-    "StringLookup",
-    "TFSMLayer",
-    "TextVectorization",
-    "TorchModuleWrapper",
-}
-# Keras's modules that models are made of. Others read files and URLs, or change
-# settings (`keras.config.enable_unsafe_deserialization`).
-MODULES = {
-    "activations",
-    "constraints",
-    "dtype_policies",
-    "initializers",
-    "layers",
-    "losses",
-    "metrics",
-    "models",
-    "ops",
-    "optimizers",
-    "quantizers",
-    "random",
-    "regularizers",
-}
-# Beside these, in `keras` itself.
-ROOT = {"DTypePolicy", "DTypePolicyMap", "Variable", "Functional", "Sequential"}
 
 
 def regular_file(folder: Path, file: str) -> Path:
@@ -221,56 +180,6 @@ def check_keras_version(path: Path) -> None:
             f"{path} must name a version of Keras that is close to {ours}, which is "
             f"installed. Received: keras_version={received[:40]!r}. Install that one."
         )
-
-
-def check_config(config: Any, path: Path) -> None:
-    """Refuse a configuration that names other classes than Keras's and ours."""
-    if isinstance(config, list):
-        for value in config:
-            check_config(value, path)
-    elif isinstance(config, dict):
-        if "class_name" in config:
-            _check_class(config, path)
-        for value in config.values():
-            check_config(value, path)
-
-
-def _check_class(config: dict[str, Any], path: Path) -> None:
-    name = config["class_name"]
-    module = str(config.get("module") or "")
-    registered = config.get("registered_name")
-    if isinstance(name, str) and (
-        name in VALUES
-        or _is_ours(name, registered)
-        or (_is_keras(name, module, config) and registered in (None, name))
-    ):
-        return
-    raise ValueError(
-        f"{path} names {name!r} (module {module!r}, registered as {registered!r}). A "
-        f"preset may hold classes of Keras and {PACKAGE} only, and none that "
-        "carries code."
-    )
-
-
-def _is_ours(name: str, registered: Any) -> bool:
-    if not str(registered).startswith(f"{PACKAGE}>"):
-        return False
-    # Keras would look elsewhere for a name that nobody has registered.
-    return keras.saving.get_registered_object(registered) is not None
-
-
-def _is_keras(name: str, module: str, config: dict[str, Any]) -> bool:
-    if name in CARRIERS:
-        return False
-    if module == "builtins":  # a function of Keras that is known by its name
-        return name == "function" and str(config.get("config")).isidentifier()
-    parts = module.split(".")
-    if parts[0] != "keras" or any(not part.isidentifier() for part in parts):
-        return False
-    parts = [part for part in parts[1:] if part != "src"]
-    if not parts or parts[0] == "models":  # where `load_model` is too
-        return name in ROOT
-    return parts[0] in MODULES
 
 
 def check_weights(path: Path, parameters: int) -> None:

@@ -5,6 +5,7 @@ needed. The client's own cache is used: it locks, resumes and writes atomically.
 comes out of it is checked here, and its errors are put into words that say what to do.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -72,7 +73,12 @@ def fetch(
         for file in LOADED[1:]:
             limit = manifest["size_bytes"] if file == WEIGHTS else MAX_JSON_BYTES
             fetched.file(file, limit, sums)
-        if everything and not constants.is_offline_mode():
+    if everything and not constants.is_offline_mode():
+        # Without a network, what can be loaded is enough.
+        with (
+            contextlib.suppress(ConnectionError),
+            explained(f"{HUB}{repo}", revision, token),
+        ):
             for file in _others(fetched):
                 fetched.file(file, MAX_OTHER_BYTES, sums)
     return folder

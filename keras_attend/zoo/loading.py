@@ -17,12 +17,12 @@ from keras_attend.zoo.checks import (
     MAX_JSON_BYTES,
     METADATA,
     WEIGHTS,
-    check_config,
     check_keras_version,
     check_weights,
     read_checked,
     read_json,
 )
+from keras_attend.zoo.classes import check_config
 from keras_attend.zoo.presets import find, read_manifest
 
 __all__ = ["check_config", "load", "load_folder"]

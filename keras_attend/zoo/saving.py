@@ -15,9 +15,9 @@ from keras_attend.zoo.checks import (
     MANIFEST,
     METADATA,
     WEIGHTS,
-    check_config,
     check_manifest,
 )
+from keras_attend.zoo.classes import check_config
 
 
 def save_preset(
