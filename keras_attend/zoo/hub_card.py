@@ -83,7 +83,7 @@ def sections(preset: ModelInfo) -> str:
         f"{preset.input}. It was measured on the data below and on nothing else; do "
         "not use it to watch people, nor where an error harms somebody.\n\n"
         "`keras.saving.load_model` loads it too, once `keras_attend` is imported.\n"
-        "\n## Training data\n\n"
+        "\n## Training data, and training\n\n"
     )
     told = _recipe(preset)
     if told is None:

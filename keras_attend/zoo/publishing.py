@@ -114,7 +114,9 @@ def _card(folder: Path, repo: str, card: str | Path | None) -> str:
     name = f"{HUB}{repo}"
     _, _, text = own_card(replace(preset, name=name), results).split("---\n", 2)
     before, mark, after = text.partition("\n## Results\n")
-    title = before.replace(f"# {name}", f"# {repo.partition('/')[2]}", 1)
+    short = repo.partition("/")[2]
+    title = before.replace(f"# {name}\n", f"# {short}\n", 1)
+    title = title.replace(f"![What {name} does]", f"![What {short} does]")
     more = sections(preset)
     return front_matter(preset, results) + title + more + mark + after
 
