@@ -141,7 +141,9 @@ def check_manifest(path: Path, content: bytes) -> dict[str, Any]:
             raise ValueError("`size_bytes` is too few for its `parameters`")
         _check_sums(manifest["sha256"])
     except ValueError as error:
-        raise ValueError(f"{path} is damaged. Received: {error}") from error
+        raise ValueError(
+            f"{path} is damaged or was changed. Received: {error}"
+        ) from error
     return manifest
 
 
