@@ -10,6 +10,7 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 import keras
 import numpy as np
 import pytest
+from zoo_case import folder, hub, server, small_preset  # noqa: F401 (fixtures)
 
 # Inputs and outputs of the original code, kept beside a checkout, not in it.
 GOLDEN = Path(__file__).parents[2] / "shared" / "golden"

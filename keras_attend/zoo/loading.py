@@ -1,96 +1,100 @@
 """`load`: a compiled model from a preset's folder."""
 
 import inspect
-import json
+import math
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+from keras.src.backend.common.global_state import get_global_attribute
+from numpy.typing import NDArray
 
-from keras_attend.zoo.presets import (
+from keras_attend.zoo.checks import (
     CONFIG,
+    MAX_JSON_BYTES,
+    METADATA,
     WEIGHTS,
-    find,
+    check_keras_version,
+    check_weights,
     read_checked,
-    read_manifest,
+    read_json,
 )
+from keras_attend.zoo.classes import check_config
+from keras_attend.zoo.presets import find, read_manifest
 
-PACKAGE = "keras_attend"
-# Data, in Keras's way of writing configurations.
-VALUES = {
-    "__tensor__",
-    "__numpy__",
-    "__bytes__",
-    "__ellipsis__",
-    "__slice__",
-    "__keras_tensor__",
-}
-# Keras's own classes that carry code, or a path to some.
-CARRIERS = {"Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer"}
+__all__ = ["check_config", "load", "load_folder"]
 
 
-def load(name: str | Path, *, weights: bool = True, **overrides: Any) -> keras.Model:
+def load(
+    name: str | Path,
+    *,
+    weights: bool = True,
+    source: str | None = None,
+    token: str | bool | None = None,
+    **overrides: Any,
+) -> keras.Model:
     """A preset's model, compiled as it was for training.
 
     Args:
-        name: of a preset that ships with the package (see `list_models`), or a
-            preset's folder.
+        name: of a preset that ships with the package (see `list_models`), or of one
+            in KERAS_ATTEND_ZOO, a folder or a file server of presets; or
+            `"hf://org/name"` or `"hf://org/name@revision"` on the Hugging Face Hub;
+            or a preset's folder.
         weights: False gives fresh random weights.
+        source: where to look for the name: `"package"`, `"zoo"` (KERAS_ATTEND_ZOO) or
+            `"hub"`; None looks there in this order.
+        token: of the Hub, for what is private; None takes the one that
+            `hf auth login` has stored.
         **overrides: constructor arguments in place of the preset's, such as
             `episodes=10` for `ram_mnist`.
 
     The sha256 of every file is checked before anything is made of it; a preset can
     name Keras's and this package's classes only, and cannot run code.
     """
-    folder = find(name)
+    return load_folder(find(name, source, token), weights=weights, **overrides)
+
+
+def load_folder(folder: Path, *, weights: bool = True, **overrides: Any) -> keras.Model:
+    """A model from a preset's folder; see `load`."""
     manifest = read_manifest(folder)
-    content = read_checked(folder, CONFIG, manifest["sha256"][CONFIG])
-    config = json.loads(content)
-    check_config(config, folder / CONFIG)
+    check_keras_version(folder / METADATA)
+    sha256, path = manifest["sha256"], folder / CONFIG
+    content = read_checked(folder, CONFIG, sha256[CONFIG], MAX_JSON_BYTES)
+    config = read_json(path, content)
+    check_config(config, path)
     compile_config = config.pop("compile_config", None)
     _override(config, overrides)
-    model = keras.saving.deserialize_keras_object(config, safe_mode=True)
     if weights:
-        content = read_checked(folder, WEIGHTS, manifest["sha256"][WEIGHTS])
-        _load_weights(model, content, manifest["parameters"], overrides)
+        # Before there is a model: its numbers take memory.
+        limit = manifest["size_bytes"]
+        content = read_checked(folder, WEIGHTS, sha256[WEIGHTS], limit)
+        model = _with_weights(folder, config, content, manifest, overrides)
+    else:
+        model = _made(path, lambda: _deserialize(config), overrides)
     if compile_config:
-        arguments = keras.saving.deserialize_keras_object(
-            compile_config, safe_mode=True
-        )
+        arguments = _made(path, lambda: _deserialize(compile_config), overrides)
         model.compile(**arguments)
     return model
 
 
-def check_config(config: Any, path: Path) -> None:
-    """Refuse a configuration that names other classes than Keras's and ours."""
-    if isinstance(config, list):
-        for value in config:
-            check_config(value, path)
-    elif isinstance(config, dict):
-        if "class_name" in config and "config" in config:
-            _check_class(config, path)
-        for value in config.values():
-            check_config(value, path)
+def _deserialize(config: dict[str, Any]) -> Any:
+    return keras.saving.deserialize_keras_object(config, safe_mode=True)
 
 
-def _check_class(config: dict[str, Any], path: Path) -> None:
-    name = config["class_name"]
-    module = str(config.get("module") or "")
-    registered = config.get("registered_name")
-    of_keras = module == "keras" or module.startswith("keras.")
-    built_in = name == "function" and module == "builtins"
-    if name in VALUES:
-        return
-    if str(registered).startswith(f"{PACKAGE}>"):
-        return
-    if (of_keras or built_in) and name not in CARRIERS and registered in (None, name):
-        return
-    raise ValueError(
-        f"{path} names {name!r} (module {module!r}, registered as {registered!r}). A "
-        f"preset may hold classes of Keras and {PACKAGE} only, and none that "
-        "carries code."
-    )
+def _made(path: Path, make: Callable[[], Any], overrides: dict[str, Any]) -> Any:
+    """What is made of a configuration; the error of one that makes no sense."""
+    try:
+        return make()
+    except Exception as error:
+        if overrides:  # most likely one of these, and the model's own error is clear
+            raise
+        raise ValueError(
+            f"{path} must be the configuration of a model that this version can make. "
+            f"Received: {type(error).__name__}: {str(error)[:500]}"
+        ) from error
 
 
 def _override(config: dict[str, Any], overrides: dict[str, Any]) -> None:
@@ -114,26 +118,76 @@ def _override(config: dict[str, Any], overrides: dict[str, Any]) -> None:
     config["config"].update(overrides)
 
 
-def _load_weights(
-    model: keras.Model, content: bytes, parameters: int, overrides: dict[str, Any]
-) -> None:
-    """Load the very bytes whose sha256 was checked."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / WEIGHTS
+def _with_weights(
+    folder: Path,
+    config: dict[str, Any],
+    content: bytes,
+    manifest: dict[str, Any],
+    overrides: dict[str, Any],
+) -> keras.Model:
+    """A model with the very weights whose sha256 was checked."""
+    parameters = manifest["parameters"]
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / WEIGHTS
         path.write_bytes(content)
         try:
-            if model.count_params() != parameters:
+            check_weights(path, parameters)
+        except ValueError as error:
+            raise ValueError(f"{folder}: {error}") from error
+        model, count = _made(
+            folder / CONFIG, lambda: _empty(config, parameters), overrides
+        )
+        try:
+            if count != parameters:
                 raise ValueError(
-                    f"the preset has {parameters} parameters, "
-                    f"the model {model.count_params()}"
+                    f"the preset has {parameters} parameters, the model {count}"
                 )
             model.load_weights(path)
-        except ValueError as error:
+        except (ValueError, TypeError, KeyError, OSError) as error:
             if not overrides:
-                raise
+                raise ValueError(
+                    f"{folder / WEIGHTS} must hold the weights of the model in "
+                    f"{CONFIG}. Received: {str(error)[:500]}"
+                ) from error
             given = ", ".join(f"{k}={v!r}" for k, v in overrides.items())
             raise ValueError(
                 f"The preset's weights do not fit a model with {given}. Pass "
                 "`weights=False` for such a model with fresh weights. "
                 f"({error})"
             ) from error
+    return model
+
+
+def _empty(config: dict[str, Any], parameters: int) -> tuple[keras.Model, int]:
+    """A model whose weights are zero, for others to be put there; and their number.
+
+    Variables that are made in a stateless scope get their values at its end. Until
+    then they take no memory, so that a configuration of far too many is found out;
+    and drawing random numbers takes JAX seconds of compilation.
+    """
+    with keras.StatelessScope():
+        try:
+            model = _deserialize(config)
+        except BaseException:
+            # The end of the scope would make what was begun.
+            for variable in get_global_attribute("uninitialized_variables", []):
+                variable._initializer = _nothing
+            raise
+        count = sum(math.prod(weight.shape) for weight in model.weights)
+        fill = _zeros if count == parameters else _nothing
+        for weight in model.weights:
+            # Keras has no public name for it. Where it has another one some day,
+            # the weights are random numbers until they are loaded.
+            if getattr(weight, "_initializer", None) is not None:
+                weight._initializer = fill
+    return model, count
+
+
+def _zeros(shape: tuple[int, ...], dtype: str) -> NDArray[Any] | Any:
+    if dtype in ("float32", "float16", "float64", "int32", "int8", "bool"):
+        return np.zeros(shape, dtype)
+    return keras.ops.zeros(shape, dtype)
+
+
+def _nothing(shape: tuple[int, ...], dtype: str) -> Any:
+    return _zeros((), dtype)

@@ -1,4 +1,4 @@
-"""Preset folders: where they are, what they say of themselves, whether intact.
+"""Preset folders: where they are and what they say of themselves.
 
 A preset is a folder in Keras's own directory format (`config.json`, `metadata.json`,
 `model.weights.h5`), so that `keras.saving.load_model(folder)` works too, with
@@ -7,18 +7,39 @@ trained it), `results.json` (what it scored) and `README.md` (the card).
 """
 
 import difflib
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from keras_attend.zoo import shared
+from keras_attend.zoo.checks import (
+    CONFIG,
+    DESCRIPTIONS,
+    MANIFEST,
+    WEIGHTS,
+    check_manifest,
+    is_snapshot,
+    read_checked,
+    read_limited,
+    regular_file,
+)
+from keras_attend.zoo.registry import HUB, is_hub_name, parse_hub_name, read_registry
 from keras_attend.zoo.results import Result, read_results
 
-CONFIG = "config.json"
-WEIGHTS = "model.weights.h5"
-MANIFEST = "preset.json"
-DESCRIPTIONS = ("description", "paper", "task", "input", "licence")
+__all__ = [
+    "CONFIG",
+    "MANIFEST",
+    "WEIGHTS",
+    "ModelInfo",
+    "find",
+    "info",
+    "list_models",
+    "presets_folder",
+    "read_checked",
+    "read_manifest",
+]
+
+SOURCES = (None, "package", "zoo", "hub")
 
 
 @dataclass(frozen=True)
@@ -61,23 +82,36 @@ def presets_folder() -> Path:
     return packaged if packaged.is_dir() else package.parent / "zoo"
 
 
-def list_models(folder: Path | None = None) -> list[str]:
-    """Names of the presets that ship with the package, or of those in a folder."""
-    folder = folder or presets_folder()
-    return sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}"))
+def list_models(folder: str | Path | None = None) -> list[str]:
+    """Names of presets, each of which `load` takes.
+
+    Args:
+        folder: of presets; None for those that ship with the package and those of
+            the folder that the environment variable KERAS_ATTEND_ZOO names;
+            `"hf://org"` for the presets of a user or an organization on the
+            Hugging Face Hub.
+    """
+    if str(folder).startswith(HUB):
+        from keras_attend.zoo import hub  # which takes half a second
+
+        return hub.list_presets(str(folder).removeprefix(HUB))
+    folders = [Path(folder)] if folder else [presets_folder(), *shared.folders()]
+    return sorted(
+        {path.parent.name for each in folders for path in each.glob(f"*/{MANIFEST}")}
+    )
 
 
 def info(name: str | Path) -> ModelInfo:
     """What a preset says of itself; no model is built.
 
     Args:
-        name: of a preset that ships with the package, or a preset's folder.
+        name: of a preset (see `load`), or a preset's folder.
     """
-    folder = find(name)
+    folder = find(name, everything=True)
     manifest = read_manifest(folder)
     results = read_results(folder)
     return ModelInfo(
-        name=folder.resolve().name,
+        name=str(name) if is_snapshot(folder) else folder.resolve().name,
         **{key: manifest[key] for key in (*DESCRIPTIONS, "model", "parameters")},
         size_bytes=manifest["size_bytes"],
         sha256=manifest["sha256"],
@@ -86,18 +120,49 @@ def info(name: str | Path) -> ModelInfo:
     )
 
 
-def find(name: str | Path) -> Path:
-    """The folder of a preset, by name or by path."""
-    names = list_models()
-    if name in names:
-        return presets_folder() / name
-    if str(name).startswith("hf://"):
+def find(
+    name: str | Path,
+    source: str | None = None,
+    token: str | bool | None = None,
+    everything: bool = False,
+    force: bool = False,
+) -> Path:
+    """The folder of a preset, by name or by path; it is fetched if need be.
+
+    Args:
+        name: see `load`.
+        source: see `load`.
+        token: see `load`.
+        everything: the card, the results and the recipe too, not only what is loaded.
+        force: fetch again what is cached.
+    """
+    if source not in SOURCES:
         raise ValueError(
-            "Presets on the Hugging Face Hub are not supported by this version. "
-            f"Download the folder and pass its path. Received: {str(name)!r}"
+            f"`source` must be one of {SOURCES}. Received: source={source!r}"
         )
+    text = str(name)
+    how: dict[str, Any] = {"token": token, "everything": everything, "force": force}
+    if is_hub_name(text) or (source == "hub" and "/" in text):
+        from keras_attend.zoo import hub
+
+        if source not in (None, "hub"):
+            raise ValueError(
+                f"{text!r} is on the Hugging Face Hub. Received: source={source!r}"
+            )
+        repo, revision = parse_hub_name(text)
+        return hub.fetch(repo, revision, **how)
+    if source in (None, "package") and (presets_folder() / text / MANIFEST).is_file():
+        return presets_folder() / text
+    if source in (None, "zoo"):
+        folder = shared.find(text, force)
+        if folder is not None:
+            return folder
+    if source in (None, "hub") and (entry := read_registry().get(text)):
+        from keras_attend.zoo import hub
+
+        return hub.fetch(entry.repo, entry.revision, entry.sha256, **how)
     folder = Path(name)
-    if folder.is_dir():
+    if source is None and folder.is_dir():
         if not (folder / MANIFEST).is_file():
             raise ValueError(
                 f"{folder} is not a preset: it holds no {MANIFEST}. "
@@ -105,40 +170,25 @@ def find(name: str | Path) -> Path:
                 "`keras.saving.load_model` loads other models."
             )
         return folder
-    near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4)
+    raise ValueError(_unknown(text, source))
+
+
+def _unknown(name: str, source: str | None) -> str:
+    where = {None: "", "package": " in the package", "hub": " in the registry"}
+    names = {*list_models(), *read_registry()}
+    if source == "hub":
+        names = set(read_registry())
+    near = difflib.get_close_matches(name, sorted(names), n=3, cutoff=0.4)
     hint = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
-    raise ValueError(
-        f"There is no preset and no folder {str(name)!r}. {hint}"
-        f"The presets are: {', '.join(names) or 'none'}."
+    place = where.get(source, f" in KERAS_ATTEND_ZOO ({shared.place()})")
+    return (
+        f"There is no preset and no folder {name!r}{place}. {hint}"
+        f"The presets are: {', '.join(sorted(names)) or 'none'}. "
+        "Those on the Hugging Face Hub are called hf://org/name."
     )
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The content of `preset.json`."""
-    path = folder / MANIFEST
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        absent = {*DESCRIPTIONS, "model", "parameters", "size_bytes", "sha256"}
-        absent -= manifest.keys()
-        if absent:
-            raise ValueError(f"it lacks {', '.join(sorted(absent))}")
-        if not {CONFIG, WEIGHTS} <= manifest["sha256"].keys():
-            raise ValueError(f"`sha256` must name {CONFIG} and {WEIGHTS}")
-    except (ValueError, AttributeError) as error:
-        raise ValueError(f"{path} is damaged. Received: {error}") from error
-    return manifest
-
-
-def read_checked(folder: Path, file: str, sha256: str) -> bytes:
-    """A preset's file, once its sha256 is found to be right."""
-    path = folder / file
-    if not path.is_file():
-        raise FileNotFoundError(f"The preset {folder} is incomplete: it lacks {file}.")
-    content = path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise ValueError(
-            f"{path} is damaged or was changed: its sha256 must be {sha256}. "
-            f"Received: {found} ({len(content)} bytes). Install or fetch it again."
-        )
-    return content
+    path = regular_file(folder, MANIFEST)
+    return check_manifest(path, read_limited(path))

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from keras_attend.zoo.checks import is_snapshot, read_limited, regular_file
+
 METRICS = {
     "error_percent": "error (%)",
     "mean_iou": "mean IoU",
@@ -112,14 +114,23 @@ def read_results(folder: Path) -> Results | None:
     if not path.is_file():
         return None
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        regular_file(folder, path.name)
+        content: dict[str, Any] = json.loads(read_limited(path))
         rows = tuple(Result(**row) for row in content.pop("results"))
         results = Results(**content, results=rows)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise ValueError(
             f"{path} is not a table of results (see `keras_attend.zoo.write_results`). "
             f"Received: {type(error).__name__}: {error}"
         ) from error
+    if is_snapshot(folder):  # it is named after its commit
+        return results
     if results.preset != folder.resolve().name:
         raise ValueError(
             f"{path} must be about the preset {folder.resolve().name!r}. "

@@ -10,8 +10,14 @@ from pathlib import Path
 import h5py
 import keras
 
-from keras_attend.zoo.loading import check_config
-from keras_attend.zoo.presets import CONFIG, MANIFEST, WEIGHTS
+from keras_attend.zoo.checks import (
+    CONFIG,
+    MANIFEST,
+    METADATA,
+    WEIGHTS,
+    check_manifest,
+)
+from keras_attend.zoo.classes import check_config
 
 
 def save_preset(
@@ -80,9 +86,11 @@ def save_preset(
             },
         }
         _write_json(written / MANIFEST, manifest)
+        # What `load` would refuse, a description of two lines say, is not written.
+        check_manifest(folder / MANIFEST, (written / MANIFEST).read_bytes())
         if not _same_weights(written / WEIGHTS, folder / WEIGHTS):
             (folder / "results.json").unlink(missing_ok=True)
-        for file in ("metadata.json", CONFIG, WEIGHTS, MANIFEST):
+        for file in (METADATA, CONFIG, WEIGHTS, MANIFEST):
             os.replace(written / file, folder / file)
     write_card(folder)
 

@@ -1,0 +1,227 @@
+"""What must hold of a preset's files before anything is made of them.
+
+A preset is data from strangers. Its files are plain files of known names, not larger
+than they say; its configuration is short and shallow (`classes.py` says what it may
+name); its weights are arrays of numbers, as many as it says. Each check names the
+file, what it must hold and what it holds.
+"""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+
+CONFIG = "config.json"
+METADATA = "metadata.json"
+WEIGHTS = "model.weights.h5"
+MANIFEST = "preset.json"
+# What `load` and Keras's `load_model` read, the manifest first.
+LOADED = (MANIFEST, CONFIG, METADATA, WEIGHTS)
+DESCRIPTIONS = ("description", "paper", "task", "input", "licence")
+NUMBERS = ("parameters", "size_bytes")
+
+MAX_JSON_BYTES = 2**20  # the longest of ours has 3 kB
+MAX_DEPTH = 64  # ours nest 6 deep, a Functional model 12
+MAX_TEXT = 2000  # characters of a description
+MAX_WEIGHTS_BYTES = 2**32
+MAX_OBJECTS = 10_000  # groups and arrays in a weights file
+
+
+def regular_file(folder: Path, file: str) -> Path:
+    """The path of a preset's file: a plain one, in the folder.
+
+    A symbolic link may lead to another file of the folder or, in the Hub's cache, to
+    the cache's own store; nowhere else.
+    """
+    path = folder / file
+    if not path.is_file():
+        raise FileNotFoundError(f"The preset {folder} is incomplete: it lacks {file}.")
+    real = path.resolve()
+    inside = [folder.resolve()]
+    if is_snapshot(folder):
+        inside.append(folder.resolve().parents[1] / "blobs")
+    if not any(real.is_relative_to(place) for place in inside):
+        raise ValueError(
+            f"{path} must be a file of its folder. Received: a symbolic link out of it"
+        )
+    return path
+
+
+def is_snapshot(folder: Path) -> bool:
+    """Whether a folder is a revision in the Hub's cache."""
+    folder = folder.resolve()
+    return folder.parent.name == "snapshots" and is_revision(folder.name)
+
+
+def is_revision(text: str) -> bool:
+    """Whether a text is a commit's full name."""
+    return re.fullmatch("[0-9a-f]{40}", text) is not None
+
+
+def read_json(path: Path, content: bytes) -> dict[str, Any]:
+    """An object in JSON, neither long nor deep."""
+    too_deep = f"{path} must nest at most {MAX_DEPTH} deep. Received: deeper"
+    if len(content) > MAX_JSON_BYTES:
+        raise ValueError(
+            f"{path} must have at most {MAX_JSON_BYTES} bytes. "
+            f"Received: {len(content)} bytes"
+        )
+    try:
+        data = json.loads(content)
+    except RecursionError as error:
+        raise ValueError(too_deep) from error
+    except ValueError as error:  # UnicodeDecodeError too
+        raise ValueError(f"{path} is damaged. Received: {error}") from error
+    if not isinstance(data, dict):
+        raise ValueError(
+            f"{path} is damaged: it must hold an object. "
+            f"Received: {type(data).__name__}"
+        )
+    # Level by level, for a deep one must not exhaust the stack here either.
+    level: list[Any] = [data]
+    for _ in range(MAX_DEPTH):
+        level = [value for item in level for value in _children(item)]
+        if not level:
+            return data
+    raise ValueError(too_deep)
+
+
+def _children(item: Any) -> Iterator[Any]:
+    values = item.values() if isinstance(item, dict) else item
+    return (value for value in values if isinstance(value, (dict, list)))
+
+
+def read_limited(path: Path, limit: int = MAX_JSON_BYTES) -> bytes:
+    """A file's bytes, if they are not too many."""
+    size = path.stat().st_size
+    if size > limit:
+        raise ValueError(
+            f"{path} must have at most {limit} bytes. Received: {size} bytes"
+        )
+    return path.read_bytes()
+
+
+def read_checked(
+    folder: Path, file: str, sha256: str, limit: int = MAX_WEIGHTS_BYTES
+) -> bytes:
+    """A preset's file, once its sha256 is found to be right."""
+    path = regular_file(folder, file)
+    content = read_limited(path, limit)
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise ValueError(
+            f"{path} is damaged or was changed: its sha256 must be {sha256}. "
+            f"Received: {found} ({len(content)} bytes). Install or fetch it again."
+        )
+    return content
+
+
+def check_manifest(path: Path, content: bytes) -> dict[str, Any]:
+    """The content of a `preset.json`, if all that is read of it is there and sane."""
+    manifest = read_json(path, content)
+    try:
+        absent = {*DESCRIPTIONS, *NUMBERS, "model", "sha256"} - manifest.keys()
+        if absent:
+            raise ValueError(f"it lacks {', '.join(sorted(absent))}")
+        for key in (*DESCRIPTIONS, "model"):
+            _check_text(key, manifest[key])
+        for key in NUMBERS:
+            number = manifest[key]
+            if type(number) is not int or not 0 <= number <= MAX_WEIGHTS_BYTES:
+                raise ValueError(
+                    f"`{key}` must be a number up to {MAX_WEIGHTS_BYTES}, not {number}"
+                )
+        if manifest["parameters"] > manifest["size_bytes"]:
+            raise ValueError("`size_bytes` is too few for its `parameters`")
+        _check_sums(manifest["sha256"])
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is damaged or was changed. Received: {error}"
+        ) from error
+    return manifest
+
+
+def _check_text(key: str, text: Any) -> None:
+    if not isinstance(text, str) or len(text) > MAX_TEXT:
+        raise ValueError(f"`{key}` must be a text of up to {MAX_TEXT} characters")
+    # Escape sequences would act on the terminal that shows them.
+    if not text.isprintable():
+        raise ValueError(f"`{key}` holds control characters: {text!r}")
+
+
+def _check_sums(sums: Any) -> None:
+    if not isinstance(sums, dict) or not {CONFIG, WEIGHTS} <= sums.keys():
+        raise ValueError(f"`sha256` must name {CONFIG} and {WEIGHTS}")
+    for file, sha256 in sums.items():
+        if not re.fullmatch(r"[\w-][\w.-]*", file):
+            raise ValueError(f"`sha256` must name plain files, not {file!r}")
+        if not re.fullmatch("[0-9a-f]{64}", str(sha256)):
+            raise ValueError(f"the sha256 of {file} must be 64 digits, not {sha256!r}")
+
+
+def check_keras_version(path: Path) -> None:
+    """Refuse what another major version of Keras has saved."""
+    if not path.exists():
+        return
+    regular_file(path.parent, path.name)
+    received = read_json(path, read_limited(path)).get("keras_version")
+    ours = keras.__version__
+    if not isinstance(received, str) or not received.isprintable():
+        raise ValueError(
+            f"{path} must name the version of Keras that saved the preset. "
+            f"Received: keras_version={received!r}"
+        )
+    if received.split(".")[0] != ours.split(".")[0]:
+        raise ValueError(
+            f"{path} must name a version of Keras that is close to {ours}, which is "
+            f"installed. Received: keras_version={received[:40]!r}. Install that one."
+        )
+
+
+def check_weights(path: Path, parameters: int) -> None:
+    """Refuse a weights file that holds other than arrays of so many numbers.
+
+    Args:
+        path: of an HDF5 file.
+        parameters: how many numbers it must hold.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            sizes = list(_sizes(file, set()))
+    except (OSError, RuntimeError, KeyError, RecursionError) as error:
+        raise ValueError(f"{path.name} is damaged. Received: {error}") from error
+    if sum(sizes) != parameters:
+        raise ValueError(
+            f"{path.name} must hold the preset's {parameters} parameters. "
+            f"Received: {sum(sizes)}"
+        )
+
+
+def _sizes(group: h5py.Group, seen: set[int]) -> Iterator[int]:
+    """The sizes of a group's arrays; what leads out of the file raises."""
+    for name in group:
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise OSError(f"{name!r} is a link to elsewhere")
+        item = group[name]
+        address = h5py.h5o.get_info(item.id).addr
+        if address in seen:  # groups can hold each other
+            raise OSError(f"{name!r} is there twice")
+        seen.add(address)
+        if isinstance(item, h5py.Group):
+            if len(seen) > MAX_OBJECTS:
+                raise OSError(f"more than {MAX_OBJECTS} arrays")
+            yield from _sizes(item, seen)
+        elif not isinstance(item, h5py.Dataset):
+            raise OSError(f"{name!r} is no array")
+        elif item.external or item.is_virtual:
+            raise OSError(f"the numbers of {name!r} are in another file")
+        elif item.dtype.kind not in "fiub" or item.shape is None:
+            raise OSError(f"{name!r} holds {item.dtype}, not numbers")
+        else:
+            yield math.prod(item.shape)
