@@ -1,10 +1,9 @@
 """`keras-attend download` and `publish`: presets on the Hugging Face Hub."""
 
 import argparse
-import importlib
 from pathlib import Path
-from typing import Any
 
+from keras_attend import zoo
 from keras_attend.commands.parsers import Commands, add_command
 
 DOWNLOAD_EXAMPLES = """
@@ -46,20 +45,15 @@ def add_publish(commands: Commands) -> None:
     )
 
 
-def _zoo() -> Any:
-    """`keras_attend.zoo`, whose Hub part is imported when it is first needed."""
-    return importlib.import_module("keras_attend.zoo")
-
-
 def download(options: argparse.Namespace) -> int:
     """Fetch it, and say where it is."""
-    print(_zoo().download(options.name))
+    print(zoo.download(options.name))
     return 0
 
 
 def publish(options: argparse.Namespace) -> int:
     """Upload it, and say where it is."""
-    address = _zoo().publish(
+    address = zoo.publish(
         options.folder,
         options.repo,
         private=options.private,

@@ -226,7 +226,8 @@ def generated(zoo: Path) -> dict[Path, str]:
         f"{NOTICE}\n\n# The presets\n\n"
         "`keras_attend.zoo.load(name)` loads one. Each folder holds the weights, the\n"
         "recipe that made them, what they score and a card. The same numbers for\n"
-        "machines: [results.csv](results.csv).\n\n" + zoo_table(presets)
+        "machines: [results.csv](results.csv). How one is made, checked and\n"
+        "published: [CONTRIBUTING.md](CONTRIBUTING.md).\n\n" + zoo_table(presets)
     )
     readme = zoo.parent / "README.md"
     if readme.is_file():
