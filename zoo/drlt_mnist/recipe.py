@@ -4,7 +4,7 @@ Paper     Zhang et al. 2017, "Deep Reinforcement Learning for Visual Object Trac
           in Videos", version 1: IoU 0.721, centre 4.13 pixels off, over test videos of
           100 frames, trained on 500 videos of 20
 Command   KERAS_BACKEND=jax python zoo/drlt_mnist/recipe.py
-Expected  not measured yet
+Expected  IoU 0.957, centre 0.5 pixels off; 16 minutes on one busy CPU core, JAX
 
 A digit of 28x28 pixels on black. How it moves the paper does not say: RATM's walk.
 
