@@ -10,7 +10,7 @@ from keras_attend import zoo
 from keras_attend.datasets import sample_digits
 from keras_attend.models.ram import RAM
 from keras_attend.zoo import cards, presets
-from keras_attend.zoo.results import read_results
+from keras_attend.zoo.results import Result, headline, read_results
 
 ABOUT = {
     "description": "A very small RAM.",
@@ -390,3 +390,17 @@ def test_preset(name):
     assert model.compiled
     assert info.metrics, "it was not evaluated"
     assert (info.folder / "recipe.py").is_file()
+
+
+def test_headline():
+    """What the paper has too, a share rather than a distance."""
+
+    def result(metric, paper=None):
+        return Result(metric, "clips/3_frames", 1.0, 1.0, 1.0, 1, paper)
+
+    distance, share = result("center_error_px", 2.0), result("mean_iou", 0.5)
+    plain = result("mean_iou")
+    assert headline([plain, distance, share]) is share
+    assert headline([plain, distance]) is distance
+    assert headline([result("center_error_px"), plain]) is plain
+    assert headline([]) is None

@@ -13,7 +13,7 @@ from keras_attend.commands.parsers import (
 )
 from keras_attend.tables import aligned, metric, number
 from keras_attend.zoo.presets import ModelInfo
-from keras_attend.zoo.results import Result
+from keras_attend.zoo.results import headline
 
 LIST_EXAMPLES = """
 keras-attend list           a line for each preset
@@ -51,7 +51,7 @@ def print_list(options: argparse.Namespace) -> int:
         return 0
     rows = []
     for preset in presets:
-        result = headline(preset)
+        result = headline(preset.metrics)
         scores = ["not evaluated", "", "", ""]
         if result:
             scores = [metric(result), result.protocol]
@@ -63,14 +63,8 @@ def print_list(options: argparse.Namespace) -> int:
     return 0
 
 
-def headline(preset: ModelInfo) -> Result | None:
-    """The first result that the paper has too, or else the first."""
-    compared = [result for result in preset.metrics if result.paper is not None]
-    return next(iter([*compared, *preset.metrics]), None)
-
-
 def _summary(preset: ModelInfo) -> dict[str, object]:
-    result = headline(preset)
+    result = headline(preset.metrics)
     scores: dict[str, object] = {}
     if result:
         scores = asdict(result)

@@ -59,6 +59,18 @@ class Result:
             raise ValueError(f"`n` must be positive. Received: n={self.n}")
 
 
+def headline(results: Sequence[Result]) -> Result | None:
+    """The first result that the paper has too, or else the first.
+
+    Distances in pixels come after the others: they mean less to who does not know the
+    pictures.
+    """
+    compared = [result for result in results if result.paper is not None]
+    rows = compared or list(results)
+    shares = [result for result in rows if result.metric != "center_error_px"]
+    return next(iter([*shares, *rows]), None)
+
+
 @dataclass(frozen=True)
 class Results:
     """The content of a `results.json`.
