@@ -11,13 +11,14 @@ import nbclient
 import nbformat
 
 HERE = Path(__file__).parent
+LOGGED = "WARNING:tensorflow"  # which it prints
 
 
 def tidy(outputs: list[Any]) -> list[Any]:
     """One block of what was printed, without what libraries log."""
     kept: list[Any] = []
     for output in outputs:
-        if output.get("name") == "stderr":
+        if output.get("name") == "stderr" or output.get("text", "").startswith(LOGGED):
             continue
         if output.get("name") == "stdout" and kept and kept[-1].get("name") == "stdout":
             kept[-1].text += output.text

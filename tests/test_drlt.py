@@ -313,12 +313,12 @@ def test_match_points_depend_on_the_template(matcher, random):
     assert abs(one - other).max() > 1e-3
 
 
-@pytest.mark.parametrize("jit", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_match_points_in_a_model(jit, random, tmp_path):
+@pytest.mark.slow
+def test_match_points_in_a_model(random, tmp_path):
     """It trains, is saved, and its features serve in the place of frames."""
     x, y = clips(random, n=8)
     model = DRLT(MatchPoints(8, 3), units=8, channels=1, size=16, episodes=3)
-    model.compile(jit_compile=jit)
+    model.compile()
     model.fit(x, y, batch_size=8, verbose=0)
     model.save(tmp_path / "match.keras")
     again = keras.saving.load_model(tmp_path / "match.keras")

@@ -43,6 +43,7 @@ def test_chooser_tells_what_it_chose(chooser):
     assert scores["looks"] == pytest.approx(outputs["looks"].mean(), abs=1.5)
 
 
+@pytest.mark.slow
 def test_chooser_sees_what_it_chose(chooser):
     """Each glimpse is the retina's at its location and zoom."""
     images, _ = sample_digits()
@@ -78,6 +79,7 @@ def test_chooser_answers_from_where_it_stopped(chooser):
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_chooser_round_trip(chooser, tmp_path):
     chooser.save(tmp_path / "chooser.keras")
     again = keras.saving.load_model(tmp_path / "chooser.keras")

@@ -101,7 +101,7 @@ def test_estimates_the_true_gradient(baseline):
 @pytest.mark.parametrize("form", RETURNS)
 def test_gradient_is_the_true_one(form, baseline):
     r"""E[-sum (l - g)^2] under N(mu, sigma^2) has the gradient -2 (mu - g)."""
-    B, N, T, sigma = 20_000, 5, 3, 0.5
+    B, N, T, sigma = 8000, 5, 3, 0.5
     mu, g = np.array([0.3, -0.2, 1.0]), np.array([1.0, 0.0, -0.5])
     policy = GaussianPolicy(sigma)
     mean = np.broadcast_to(mu.astype("float32")[:, None], (B, N, T, 1)).copy()
@@ -116,7 +116,7 @@ def test_gradient_is_the_true_one(form, baseline):
     found = -gradients(loss, mean)[0][..., 0].mean(1)  # [B, T], mean over episodes
     error = found.std(0) / np.sqrt(B)
     np.testing.assert_array_less(abs(found.mean(0) - -2 * (mu - g)), 4 * error)
-    np.testing.assert_array_less(error, 0.12)
+    np.testing.assert_array_less(error, 0.2)
 
 
 def test_baseline_and_immediate_rewards_have_less_variance(random):

@@ -135,7 +135,11 @@ def test_bad_inputs():
 
 
 @pytest.mark.parametrize(
-    ("size", "scales", "channels"), [(4, 3, 1), (5, 2, 3), (3, 1, 1)]
+    ("size", "scales", "channels"),
+    [
+        (5, 2, 3),
+        *(pytest.param(*v, marks=pytest.mark.slow) for v in [(4, 3, 1), (3, 1, 1)]),
+    ],
 )
 def test_wide_images_are_read_in_parts(random, size, scales, channels):
     """The same glimpses as from whole rows, at the edges and outside too."""
