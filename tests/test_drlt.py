@@ -313,7 +313,6 @@ def test_match_points_depend_on_the_template(matcher, random):
     assert abs(one - other).max() > 1e-3
 
 
-@pytest.mark.slow
 def test_match_points_in_a_model(random, tmp_path):
     """It trains, is saved, and its features serve in the place of frames."""
     x, y = clips(random, n=8)
