@@ -6,7 +6,7 @@ from keras import layers, ops
 from keras_attend import callbacks
 from keras_attend.datasets import GivenClips
 from keras_attend.layers import SpatialSoftmax
-from keras_attend.models import DRLT, DRLTCell, MatchPoints, digit_cnn
+from keras_attend.models import DRLT, DRLTCell, digit_cnn
 from keras_attend.models.drlt import error_reward
 from tests.layer_check import gradients, run_layer_test
 from tests.test_ratm import clips
@@ -271,62 +271,3 @@ def test_spatial_softmax(random, tmp_path):
 
 
 # What it is shown the object for.
-
-
-@pytest.fixture(scope="module")
-def matcher():
-    layer = MatchPoints(filters=8, points=3)
-    layer.build((None, 32, 48, 2))
-    return layer
-
-
-def test_match_points_remember(matcher, random):
-    """The mean features of the box's parts, in cells of 8 pixels."""
-    images = random.random((2, 32, 48, 2)).astype("float32")
-    phi = numpy(matcher.features(images))  # [2, 4, 6, 8]
-    # From cell 3 to 6 across, a cell for each part; the first three rows down.
-    location = np.array([[4.5 / 6, 1.5 / 4, 3 / 6, 3 / 4]] * 2, "float32")
-    found = numpy(matcher.remember(images, location)).reshape(2, 10, 8)
-    np.testing.assert_allclose(found[:, 0], phi.mean((1, 2)), atol=1e-5)
-    parts = phi[:, :3, 3:].reshape(2, 9, 8)
-    np.testing.assert_allclose(found[:, 1:], parts, atol=1e-4)
-    # Half of a cell each way: means of neighbours.
-    location[:, 0] -= 0.5 / 6
-    found = numpy(matcher.remember(images, location)).reshape(2, 10, 8)
-    means = (phi[:, :3, 2:5] + phi[:, :3, 3:]) / 2
-    np.testing.assert_allclose(found[:, 1:], means.reshape(2, 9, 8), atol=1e-4)
-    # Outside the image there is its border.
-    location[:, 0] = 1.5
-    found = numpy(matcher.remember(images, location)).reshape(2, 10, 8)
-    border = phi[:, :3, 5:].repeat(3, axis=2).reshape(2, 9, 8)
-    np.testing.assert_allclose(found[:, 1:], border, atol=1e-4)
-
-
-def test_match_points_depend_on_the_template(matcher, random):
-    images = random.random((2, 32, 48, 2)).astype("float32")
-    here = np.array([[0.2, 0.3, 0.2, 0.3], [0.8, 0.6, 0.2, 0.4]], "float32")
-    there = here[::-1].copy()
-    one, other = (
-        numpy(matcher(images, matcher.remember(images, at))) for at in (here, there)
-    )
-    assert one.shape == (2, 12)
-    assert abs(one - other).max() > 1e-3
-
-
-def test_match_points_in_a_model(random, tmp_path):
-    """It trains, is saved, and its features serve in the place of frames."""
-    x, y = clips(random, n=8)
-    model = DRLT(MatchPoints(8, 3), units=8, channels=1, size=16, episodes=3)
-    model.compile()
-    model.fit(x, y, batch_size=8, verbose=0)
-    model.save(tmp_path / "match.keras")
-    again = keras.saving.load_model(tmp_path / "match.keras")
-    expected = numpy(model(x)["boxes"])
-    np.testing.assert_allclose(numpy(again(x)["boxes"]), expected, atol=1e-4)
-    seen = again.features(x)
-    np.testing.assert_allclose(
-        again.predict(seen, verbose=0)["boxes"], expected, atol=1e-3
-    )
-    state = model.cell.initial_state(x["frames"][:, 0], x["box"])
-    outputs, _ = model.cell.step(x["frames"][:, 0], state)
-    np.testing.assert_allclose(numpy(outputs["box"]), expected[:, 0], atol=1e-3)

@@ -2,10 +2,12 @@
 
 from keras_attend.models.drlt import DRLT
 from keras_attend.models.drlt_cell import DRLTCell
-from keras_attend.models.drlt_observation import MatchPoints, digit_cnn, point_cnn
+from keras_attend.models.drlt_observation import digit_cnn, point_cnn
 from keras_attend.models.feedforward import Feedforward
 from keras_attend.models.hart import HART
 from keras_attend.models.hart_cell import HARTCell
+from keras_attend.models.match_boxes import MatchBoxes
+from keras_attend.models.matcher import Matcher, MatcherCell
 from keras_attend.models.ram import RAM
 from keras_attend.models.ram_agent import RAMAgent
 from keras_attend.models.ratm import RATM, RATMCell
@@ -19,7 +21,9 @@ __all__ = [
     "DRLTCell",
     "Feedforward",
     "HARTCell",
-    "MatchPoints",
+    "MatchBoxes",
+    "Matcher",
+    "MatcherCell",
     "RAMAgent",
     "RATMCell",
     "RecurrentTracker",

@@ -135,3 +135,27 @@ def scaled_images(images: Tensor, channels: int, dtype: str) -> Tensor:
     if keras.backend.is_int_dtype(images.dtype):
         images = ops.cast(images, dtype) / 255.0
     return ops.cast(images, dtype)
+
+
+def fitted_images(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Images `[B, H, W, C]` scaled to `size`: bilinear, and wider where they shrink.
+
+    As `keras.ops.image.resize` with `antialias=True`, which TensorFlow cannot compile.
+    """
+    if tuple(images.shape[1:3]) == size:
+        return images
+    rows, columns = (
+        ops.cast(_scaling(old, new), images.dtype)
+        for old, new in zip(ops.shape(images)[1:3], size, strict=True)
+    )
+    images = ops.einsum("rh,bhwc->brwc", rows, images)
+    return ops.einsum("kw,brwc->brkc", columns, images)
+
+
+def _scaling(old: Any, new: int) -> Tensor:
+    """What share each of `old` pixels has in each of `new` ones, `[new, old]`."""
+    step = ops.cast(old, "float32") / new
+    center = (ops.arange(new, dtype="float32") + 0.5) * step - 0.5  # pixel i is at i
+    away = ops.abs(center[:, None] - ops.arange(old, dtype="float32"))
+    near = ops.relu(1 - away / ops.maximum(step, 1.0))
+    return near / ops.sum(near, axis=1, keepdims=True)

@@ -15,7 +15,7 @@ from keras_attend.arguments import check_choice, check_positive_integers
 from keras_attend.layers.cells import ReluLSTMCell
 from keras_attend.layers.crop import parse_size
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
-from keras_attend.models.base import scaled_images
+from keras_attend.models.base import fitted_images, scaled_images
 from keras_attend.models.drlt_observation import point_cnn
 from keras_attend.models.tracker import image_size
 from keras_attend.types import Nested, Shape, Tensor
@@ -170,10 +170,7 @@ class DRLTCell(RecurrentTrackerCell):
     def resized(self, frames: Tensor) -> Tensor:
         """Images `[N, rows, columns, C]` in 0..1."""
         images = scaled_images(frames, self.channels, self.compute_dtype)
-        if tuple(images.shape[1:3]) == self.size:
-            return images
-        images = ops.image.resize(images, self.size, antialias=True)
-        return ops.cast(images, self.compute_dtype)
+        return fitted_images(images, self.size)
 
     def to_location(self, box: Tensor, size: tuple[Any, Any]) -> Tensor:
         """Locations `[..., D]` of boxes `xywh` in frames of height and width `size`."""

@@ -13,10 +13,11 @@ seen the first third (the paper's way, which flatters); their last two thirds; a
 videos of which it has seen nothing, by weights trained on the other 25. The preset is
 the first seed of the first.
 
-Two stages, both by REINFORCE. First the observation network, `models.MatchPoints`, in
-a model of its own, on clips of 3 frames far apart, through moving views of frames. (The
-paper takes YOLO's features, trained on ImageNet.) Then, with that network's features
-computed once and kept, the LSTM, on windows of 10 frames, half of whole frames.
+Two stages. First the observation network, `models.MatchBoxes`, which stands in for the
+paper's YOLO: in a model of its own, `models.Matcher`, to find the object of one frame
+in others far apart, in whole frames and moving views of them, of 192x192 pixels and
+then of 256x256. Then, with its candidates of each frame computed once and kept, the
+LSTM, by REINFORCE on windows of 10 frames.
 
 With `--backbone NAME`, a model of `keras.applications` (MobileNetV2, ...), or
 `--backbone hub:PRESET`, one of KerasHub's, its features take the place of the first
@@ -46,7 +47,9 @@ from keras_attend.datasets import Sequence as Video
 from keras_attend.datasets.views import resample
 
 HERE = Path(__file__).parent
-SIZE = 128
+SIZE = 256
+# Sizes of what the observation network is trained on, epochs, and greatest rates.
+SIZES = ((192, 36, 1e-3), (SIZE, 10, 3e-4))
 SEEDS = 3
 WINDOW = 10  # frames of a window of the second stage, the paper's T
 UNSEEN = "unseen"  # of the checkpoints of the weights that have not seen six videos
@@ -73,34 +76,49 @@ def make(observation: Any) -> Any:
 # First stage: what to see.
 
 
-def moving_views(train: list[Video], frames: int, seed: int) -> MixedClips:
-    """Views of frames far apart, whole frames among them, and of stills."""
-    views: dict[str, Any] = {"batch_size": 24, "frames": frames, "size": (SIZE, SIZE)}
-    far: dict[str, Any] = {"steps": 24 // frames, "photometric": 0.3, **views}
+def moving_views(
+    train: list[Video], batch_size: int, frames: int, seed: int, side: int = SIZE
+) -> MixedClips:
+    """Whole frames, views of frames, and views that wander over stills."""
+    views: dict[str, Any] = {
+        "batch_size": batch_size,
+        "frames": frames,
+        "size": (side, side),
+    }
+    far: dict[str, Any] = {"steps": 32 // frames, "photometric": 0.3, **views}
+    sizes = (1.5, 8.0)
     parts = [
-        (Clips(train, crop=None, **far), 0.3),
-        (Clips(train, crop=(2.0, 8.0), **far), 0.35),
-        (still_clips(train, every=3, crop=(2.0, 6.0), **views), 0.35),
+        (Clips(train, crop=None, **far), 0.45),
+        (Clips(train, crop=sizes, **far), 0.25),
+        (still_clips(train, every=3, crop=sizes, motion=0.8, **views), 0.3),
     ]
-    return MixedClips(parts, 24, seed, batches=50)
+    return MixedClips(parts, batch_size, seed, batches=50)
 
 
-def train_observation(train: list[Video], name: str, args: argparse.Namespace) -> Any:
-    """The observation network, and its checkpoint."""
+def train_observation(
+    train: list[Video], name: str, args: argparse.Namespace
+) -> tuple[Any, list[Path]]:
+    """The observation network, and its checkpoints."""
     if args.backbone:
-        return backbone(args.backbone, args.backbone_weights), None
+        return backbone(args.backbone, args.backbone_weights), []
     keras.utils.set_random_seed(args.seed)
+    observation = ka.models.MatchBoxes()
+    paths = []
+    for side, epochs, rate in SIZES:
 
-    def begin(steps: int) -> keras.Model:
-        model = make(ka.models.MatchPoints(32))
-        model.compile(recipes.falling_rate(steps))
-        return model
+        def begin(
+            steps: int, side: int = side, rate: float = rate, seen: Any = observation
+        ) -> keras.Model:
+            model = ka.models.Matcher(seen, size=side)
+            model.compile(recipes.falling_rate(steps, rate=rate))
+            return model
 
-    path = args.runs / f"{name}_observation.keras"
-    data = moving_views(train, 3, args.seed)
-    switch = RewardSwitch(args.epochs // 2)
-    model: Any = recipes.fit(begin, data, path, args, (switch,))
-    return model.cell.observation, path
+        paths.append(args.runs / f"{name}_{side}.keras")
+        data = moving_views(train, 16, 4, args.seed, side)
+        epochs = min(epochs, args.epochs or epochs)
+        model: Any = recipes.fit(begin, data, paths[-1], args, epochs=epochs)
+        observation = model.cell.observation
+    return observation, paths
 
 
 def backbone(name: str, weights: str | None) -> keras.Sequential:
@@ -141,7 +159,7 @@ def whole(videos: list[Video]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def features_of(model: Any, train: list[Video], args: argparse.Namespace) -> list[Any]:
     """What the observation network makes of whole videos, and of moving views."""
-    data = moving_views(train, 2 * WINDOW, args.seed)
+    data = moving_views(train, 16, 2 * WINDOW, args.seed + 1)
     seen = []
     for x, y in (whole(train), *(data[index] for index in range(args.clips))):
         found = model.features(x, batch_size=1)
@@ -183,8 +201,7 @@ def trained(
     train: list[Video], name: str, args: argparse.Namespace, seeds: int = SEEDS
 ) -> tuple[list[Any], list[Path]]:
     """Trackers of several seeds, and the checkpoints of the first."""
-    observation, path = train_observation(train, name, args)
-    paths = [] if path is None else [path]
+    observation, paths = train_observation(train, name, args)
     seen = make(observation)
     videos = features_of(seen, train, args)
     models = []
@@ -196,7 +213,7 @@ def trained(
 
 def arguments() -> argparse.Namespace:
     """The flags, as given."""
-    parser = recipes.parser(__doc__, HERE, epochs=40)
+    parser = recipes.parser(__doc__, HERE)
     add = parser.add_argument
     add("--tracker-epochs", type=int, default=30)
     add("--windows", type=int, default=4, help="of each video in an epoch")

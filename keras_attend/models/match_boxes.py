@@ -1,0 +1,235 @@
+r"""Where in a frame the object of the first one may be: boxes, the best ones first.
+
+DRLT's final version takes YOLO's features and detections of each frame (Zhang et al.
+2017, section 3.1). These stand in for them, trained by `models.Matcher`: YOLO knows
+eighty kinds of objects, but not which one is meant.
+"""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers, ops
+
+from keras_attend.arguments import check_positive_integers
+from keras_attend.types import Shape, Tensor
+
+SAME = {"padding": "same", "activation": "relu"}
+STEP = 8  # pixels from one place of the maps to the next
+PARTS = 3  # of the object, along each axis
+GAIN = 10.0  # from the last convolution, which starts near 0, to scores and sides
+NUMBERS = 6  # of a candidate
+
+
+@keras.saving.register_keras_serializable("keras_attend")
+class MatchBoxes(keras.layers.Layer):
+    r"""The boxes that look most like the object of the first frame.
+
+    With a convolutional network $\phi$, whose places $p$ are 8 pixels apart, the
+    object's box in the first image, $(x_0, y_0, w_0, h_0)$, is remembered as the mean
+    features $T_k$ of its 3x3 parts, and all around it as $T_0$. Each place of another
+    image is compared with them,
+
+    $$r_k(p) = \frac{\phi(p) \cdot T_k}{|\phi(p)| |T_k|}, \qquad k = 0 \dots 9,$$
+
+    and says how well a box of $s$ times the first one's sides would match around it:
+    $v_{ks}(p)$ is the mean of $r_k$ where that box has its part $k$. Of $\phi$, $r$,
+    $v$, and $\phi$'s products with the parts' mean, convolutions make for each place a
+    score $m(p)$ and a box, in sides of the first one,
+
+    $$(x, y, w, h) = (p_x + w_0 a_x, \; p_y + h_0 a_y, \;
+      w_0 e^{a_w}, \; h_0 e^{a_h}).$$
+
+    The best place, the best one outside its box, and so on are the candidates.
+
+    Args:
+        filters: of $\phi$, and of the convolutions above.
+        candidates: how many.
+        scales: $s$.
+
+    Call arguments:
+        images: `[N, rows, columns, C]` in 0..1.
+        template: what `remember` returned, `[N, memory_size]`.
+
+    Returns `[N, 6 candidates]`: of each its centre and sides, in widths and heights of
+    the image, $m / 10$, and its probability by the softmax of $m$ over all places.
+    """
+
+    def __init__(
+        self,
+        filters: int = 48,
+        candidates: int = 4,
+        scales: Sequence[float] = (0.7, 1.0, 1.4),
+        **kwargs: object,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_positive_integers(filters=filters, candidates=candidates)
+        self.scales = tuple(float(s) for s in scales)
+        if not self.scales or min(self.scales) <= 0:
+            raise ValueError(
+                f"`scales` must be positive, one or more. Received: scales={scales}"
+            )
+        self.filters, self.candidates = filters, candidates
+        self.memory_size = (1 + PARTS**2) * filters + 4
+        self.features = keras.Sequential(
+            [
+                layers.Conv2D(filters // 2, STEP, STEP // 2, **SAME),
+                layers.Conv2D(filters, 3, 2, **SAME),
+                layers.Conv2D(filters, 3, **SAME),
+                layers.Conv2D(filters, 3, padding="same"),
+            ],
+            name="features",
+        )
+        self.head = keras.Sequential(
+            [
+                layers.Conv2D(filters, 1, activation="relu"),
+                layers.Conv2D(filters, 3, **SAME),
+                layers.Conv2D(filters, 3, dilation_rate=2, **SAME),
+                layers.Conv2D(
+                    5,
+                    1,
+                    kernel_initializer=keras.initializers.RandomNormal(stddev=1e-2),
+                    dtype="float32",
+                ),
+            ],
+            name="head",
+        )
+
+    def build(self, input_shape: Shape) -> None:
+        """Make the weights for images `[N, rows, columns, C]`."""
+        self.features.build(input_shape)
+        maps = self.features.compute_output_shape(input_shape)
+        matches = 1 + PARTS**2 * (1 + len(self.scales))
+        self.head.build((*maps[:-1], 2 * self.filters + matches))
+
+    def remember(self, images: Tensor, location: Tensor) -> Tensor:
+        """The template, `[N, memory_size]`.
+
+        Args:
+            images: with the object, as of `call`.
+            location: centre and sides of its box, in widths and heights, `[N, 4]`.
+        """
+        phi = self.features(images)  # [N, H, W, F]
+        H, W, F = phi.shape[1:]
+        location = ops.cast(location, phi.dtype)
+        x, y, w, h = ops.unstack(location, 4, axis=-1)
+        across = _shares(x - w / 2, w, W, PARTS)  # [N, 3, W]
+        down = _shares(y - h / 2, h, H, PARTS)  # [N, 3, H]
+        share = down[:, :, None, :, None] * across[:, None, :, None, :]
+        share = ops.reshape(share, (-1, PARTS**2, H * W))
+        phi = ops.reshape(phi, (-1, H * W, F))
+        parts = ops.matmul(share, phi)  # [N, 9, F]
+        around = ops.mean(phi, axis=1, keepdims=True)  # [N, 1, F]
+        T = ops.concatenate([around, parts], axis=1)
+        T = ops.reshape(T, (-1, self.memory_size - 4))
+        return ops.concatenate([T, location], axis=-1)
+
+    def call(self, images: Tensor, template: Tensor | None = None) -> Tensor:
+        """The candidates."""
+        if template is None:  # Keras asks for the output's shape
+            nothing = ops.mean(images, axis=(1, 2, 3))[:, None] * 0
+            template = nothing + ops.ones(self.memory_size, images.dtype)
+        m, boxes = self.matches(images, template)
+        return ops.cast(self.best(m, boxes), self.compute_dtype)
+
+    def matches(self, images: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
+        """Of each place its score `[N, P]` and box `[N, P, 4]` (centre and sides)."""
+        phi = self.features(images)
+        H, W, F = phi.shape[1:]
+        T, location = template[:, :-4], ops.cast(template[:, -4:], "float32")
+        T = ops.reshape(T, (-1, 1 + PARTS**2, F))
+        flat = ops.reshape(phi, (-1, H * W, F))
+        r = ops.matmul(_unit(flat), ops.swapaxes(_unit(T), 1, 2))  # [N, H W, 10]
+        v = self._votes(r[..., 1:], location, (H, W))
+        alike = flat * ops.mean(T[:, 1:], axis=1, keepdims=True)
+        maps = ops.concatenate([flat, r, alike, v], axis=-1)
+        found = self.head(ops.reshape(maps, (-1, H, W, maps.shape[-1])))
+        found = GAIN * ops.reshape(ops.cast(found, "float32"), (-1, H * W, 5))
+        m, a_x, a_y, a_w, a_h = ops.unstack(found, 5, axis=-1)  # [N, H W] each
+        _, _, w_0, h_0 = ops.split(location, 4, axis=-1)  # [N, 1] each
+        p_x, p_y = places(H, W)
+        x, y = p_x + w_0 * a_x, p_y + h_0 * a_y
+        w, h = (n * ops.exp(ops.clip(a, -3, 3)) for n, a in ((w_0, a_w), (h_0, a_h)))
+        return m, ops.stack([x, y, w, h], axis=-1)
+
+    def _votes(self, r: Tensor, location: Tensor, size: tuple[int, int]) -> Tensor:
+        """$v$, `[N, H W, 9 scales]`, of $r$ `[N, H W, 9]`."""
+        H, W = size
+        r = ops.reshape(ops.swapaxes(r, 1, 2), (-1, 1, PARTS, PARTS, H, W))
+        _, _, w_0, h_0 = ops.unstack(ops.cast(location, r.dtype), 4, axis=-1)
+        down, across = self._windows(h_0, H), self._windows(w_0, W)  # [N, S, 3, P, P]
+        across = ops.swapaxes(across, -1, -2)
+        v = ops.matmul(down[:, :, :, None], ops.matmul(r, across[:, :, None]))
+        count = len(self.scales) * PARTS**2  # [N, S, 3, 3, H, W]
+        return ops.swapaxes(ops.reshape(v, (-1, count, H * W)), 1, 2)
+
+    def _windows(self, side: Tensor, cells: int) -> Tensor:
+        """What share of each part of a box around each place lies in each cell.
+
+        Of sides `[N]`, for each scale: `[N, S, 3, place, cell]`.
+        """
+        scales = ops.convert_to_tensor(self.scales, side.dtype)
+        length = (side[:, None] * scales)[:, :, None] + ops.zeros(cells, side.dtype)
+        start = _centers(cells) - length / 2  # [N, S, place]
+        start, length = ops.reshape(start, (-1,)), ops.reshape(length, (-1,))
+        share = _shares(start, length, cells, PARTS)
+        share = ops.reshape(share, (-1, len(self.scales), cells, PARTS, cells))
+        return ops.swapaxes(share, 2, 3)
+
+    def best(self, m: Tensor, boxes: Tensor) -> Tensor:
+        """The candidates `[N, 6 candidates]` of scores and boxes."""
+        p = ops.softmax(m, axis=-1)
+        found = []
+        for _ in range(self.candidates):
+            index = ops.argmax(m, axis=-1)[:, None]  # [N, 1]
+            box = ops.take_along_axis(boxes, index[..., None], axis=1)  # [N, 1, 4]
+            score, share = (ops.take_along_axis(n, index, axis=1) for n in (m, p))
+            found += [box[:, 0], ops.maximum(score, -100.0) / 10, share]
+            # What lies in it has been said; by its middle half, for objects in a crowd.
+            away = ops.abs(boxes[..., :2] - box[..., :2]) / box[..., 2:]
+            m = ops.where(ops.max(away, axis=-1) < 0.25, -1e4, m)
+        return ops.concatenate(found, axis=-1)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """`[N, 6 candidates]`."""
+        return (input_shape[0], NUMBERS * self.candidates)
+
+    def get_config(self) -> dict[str, object]:
+        """Constructor arguments."""
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "candidates": self.candidates,
+            "scales": self.scales,
+        }
+
+
+def places(height: int, width: int) -> tuple[Tensor, Tensor]:
+    """The x and y of a map's places, row by row, in its widths and heights: `[P]`."""
+    x, y = _centers(width)[None], _centers(height)[:, None]
+    x, y = (ops.reshape(ops.broadcast_to(n, (height, width)), (-1,)) for n in (x, y))
+    return x, y
+
+
+def _centers(cells: int) -> Tensor:
+    return (ops.arange(cells, dtype="float32") + 0.5) / cells
+
+
+def _unit(x: Tensor) -> Tensor:
+    """Vectors of length 1."""
+    return x / ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True) + 1e-6)
+
+
+def _shares(start: Tensor, length: Tensor, cells: int, parts: int) -> Tensor:
+    """How much of each part of an interval lies in each cell, `[N, parts, cells]`.
+
+    The interval is in 0..1, which the cells divide. A part's shares add up to 1, also
+    where it is outside: then it is the cell on that side.
+    """
+    part = ops.maximum(length, 1e-3)[:, None, None] / parts
+    low = start[:, None, None] + part * ops.arange(parts, dtype=part.dtype)[:, None]
+    edge = ops.arange(cells + 1, dtype=part.dtype) / cells
+    # The cells at the border reach to the end of the world.
+    beyond = ops.convert_to_tensor([-1e3, *[0.0] * (cells - 1), 1e3], part.dtype)
+    edge = edge + beyond
+    inside = ops.clip((edge - low) / part, 0.0, 1.0)  # of the part, before the edge
+    return inside[..., 1:] - inside[..., :-1]

@@ -1,0 +1,189 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_attend.models import DRLT, MatchBoxes, Matcher
+from keras_attend.models.base import fitted_images
+from tests.layer_check import gradients
+from tests.test_ratm import clips
+
+SIZE = (32, 48)  # of images: 4 x 6 places
+
+
+def numpy(x):
+    return ops.convert_to_numpy(x)
+
+
+@pytest.fixture(scope="module")
+def layer():
+    layer = MatchBoxes(filters=8, candidates=3)
+    layer.build((None, *SIZE, 2))
+    return layer
+
+
+def test_remember(layer, random):
+    """The mean features of the box's parts, in cells of 8 pixels."""
+    images = random.random((2, *SIZE, 2)).astype("float32")
+    phi = numpy(layer.features(images))  # [2, 4, 6, 8]
+    # From cell 3 to 6 across, a cell for each part; the first three rows down.
+    location = np.array([[4.5 / 6, 1.5 / 4, 3 / 6, 3 / 4]] * 2, "float32")
+
+    def remembered():
+        template = numpy(layer.remember(images, location))
+        np.testing.assert_array_equal(template[:, -4:], location)
+        return template[:, :-4].reshape(2, 10, 8)
+
+    found = remembered()
+    np.testing.assert_allclose(found[:, 0], phi.mean((1, 2)), atol=1e-5)
+    parts = phi[:, :3, 3:].reshape(2, 9, 8)
+    np.testing.assert_allclose(found[:, 1:], parts, atol=1e-4)
+    # Half of a cell each way: means of neighbours.
+    location[:, 0] -= 0.5 / 6
+    means = (phi[:, :3, 2:5] + phi[:, :3, 3:]) / 2
+    np.testing.assert_allclose(remembered()[:, 1:], means.reshape(2, 9, 8), atol=1e-4)
+    # Outside the image there is its border.
+    location[:, 0] = 1.5
+    border = phi[:, :3, 5:].repeat(3, axis=2).reshape(2, 9, 8)
+    np.testing.assert_allclose(remembered()[:, 1:], border, atol=1e-4)
+
+
+def test_votes(layer, random):
+    """Around each place, the means of a part's matches where the part would be."""
+    r = random.random((1, 24, 9)).astype("float32")
+    # A box of 3 x 3 places: at scale 1 its parts are the place and its neighbours.
+    location = np.array([[0.5, 0.5, 3 / 6, 3 / 4]], "float32")
+    v = numpy(layer._votes(ops.convert_to_tensor(r), location, (4, 6)))
+    v = v.reshape(4, 6, 3, 3, 3)  # the second scale is 1
+    maps = np.pad(r.reshape(4, 6, 3, 3), ((1, 1), (1, 1), (0, 0), (0, 0)), "edge")
+    for i in range(3):
+        for j in range(3):
+            expected = maps[i : i + 4, j : j + 6, i, j]
+            np.testing.assert_allclose(v[:, :, 1, i, j], expected, atol=1e-4)
+
+
+def test_candidates_one_after_another(layer):
+    """The best place, then the best outside its box's middle."""
+    m = np.full((1, 24), -5.0, "float32")
+    m[0, [3, 4, 20]] = 2.0, 3.0, 1.0  # 3 and 4 are neighbours
+    boxes = np.zeros((1, 24, 4), "float32")
+    boxes[0, :, 0] = (np.arange(24) % 6 + 0.5) / 6
+    boxes[0, :, 1] = (np.arange(24) // 6 + 0.5) / 4
+    boxes[0, :, 2:] = 0.7, 0.5
+    found = numpy(layer.best(ops.convert_to_tensor(m), boxes)).reshape(3, 6)
+    np.testing.assert_allclose(found[0, :4], boxes[0, 4])
+    np.testing.assert_allclose(found[1, :4], boxes[0, 20])
+    np.testing.assert_allclose(found[:2, 4], [0.3, 0.1], atol=1e-6)
+    p = np.exp(m[0]) / np.exp(m[0]).sum()
+    np.testing.assert_allclose(found[:2, 5], p[[4, 20]], rtol=1e-4)
+
+
+def test_depends_on_the_template(layer, random):
+    images = random.random((2, *SIZE, 2)).astype("float32")
+    here = np.array([[0.2, 0.3, 0.2, 0.3], [0.8, 0.6, 0.2, 0.4]], "float32")
+    there = here[::-1].copy()
+    one, other = (
+        numpy(layer(images, layer.remember(images, at))) for at in (here, there)
+    )
+    assert one.shape == (2, 18)
+    assert abs(one - other).max() > 1e-3
+
+
+def test_scales_must_be_positive():
+    with pytest.raises(ValueError, match="Received: scales"):
+        MatchBoxes(scales=(1.0, -1.0))
+    with pytest.raises(ValueError, match="Received: width"):
+        Matcher(width=0)
+
+
+def test_loss_is_least_at_the_truth(random):
+    """Score and box as they should be, against others."""
+    model = Matcher(MatchBoxes(8), channels=1, size=SIZE)
+    x = {"frames": np.zeros((1, 1, *SIZE, 1), "uint8")}
+    y = {"boxes": np.array([[[10.0, 9, 12, 10]]], "float32")}
+    truth = np.array([16 / 48, 14 / 32, 12 / 48, 10 / 32], "float32")
+    p_x, p_y = np.meshgrid((np.arange(6) + 0.5) / 6, (np.arange(4) + 0.5) / 4)
+    # Half a place is more than 0.15 of these sides.
+    away = ((p_x - truth[0]) * 12) ** 2 + ((p_y - truth[1]) * 8) ** 2
+    right = {
+        "scores": (-0.5 * away).reshape(1, 1, 24).astype("float32"),
+        "found": np.tile(truth, (1, 1, 24, 1)),
+    }
+
+    def loss(**changed):
+        return float(numpy(model.sample_losses(x, y, right | changed))[0])
+
+    np.testing.assert_allclose(loss(), 0, atol=1e-5)
+    # A tenth of a side to the right at every place: by hand.
+    moved = right["found"] + np.array([0.1 * truth[2], 0, 0, 0], "float32")
+    np.testing.assert_allclose(loss(found=moved), 1 - 0.9 / 1.1 + 0.05, atol=1e-4)
+    assert loss(scores=0 * right["scores"]) > 0.5
+    slope, _ = gradients(
+        lambda found, scores: model.sample_losses(
+            x, y, {"found": found, "scores": scores}
+        ),
+        moved,
+        right["scores"],
+    )
+    assert np.isfinite(slope).all() and slope[..., 0].max() > 0
+
+
+@pytest.mark.parametrize("size", [(10, 21), (7, 5), (40, 33)])
+def test_fitted_images(size, random):
+    """As Keras scales them."""
+    images = random.random((2, 20, 11, 3)).astype("float32")
+    expected = ops.image.resize(images, size, antialias=True)
+    found = fitted_images(ops.convert_to_tensor(images), size)
+    np.testing.assert_allclose(numpy(found), numpy(expected), atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def matcher():
+    """Trained for two epochs, for several checks."""
+    keras.utils.set_random_seed(0)
+    x, y = clips(np.random.default_rng(0), n=16)
+    model = Matcher(MatchBoxes(8), channels=1, size=24)
+    model.compile(keras.optimizers.Adam(1e-2), jit_compile=True)
+    history = model.fit(x, y, batch_size=8, epochs=4, verbose=0).history
+    return model, x, y, history
+
+
+def test_learns(matcher):
+    *_, history = matcher
+    assert history["loss"][-1] < 0.8 * history["loss"][0]
+
+
+def test_saves_and_steps(matcher, tmp_path):
+    """The same boxes after loading, and one frame at a time."""
+    model, x, _, _ = matcher
+    expected = numpy(model(x)["boxes"])
+    model.save(tmp_path / "matcher.keras")
+    again = keras.saving.load_model(tmp_path / "matcher.keras")
+    np.testing.assert_allclose(numpy(again(x)["boxes"]), expected, atol=1e-3)
+    state = again.cell.initial_state(x["frames"][:, 0], x["box"])
+    outputs, _ = again.cell.step(x["frames"][:, 1], state)
+    np.testing.assert_allclose(numpy(outputs["box"]), expected[:, 1], atol=1e-3)
+
+
+def test_observes_for_drlt(matcher, tmp_path):
+    """It trains, is saved, and its candidates serve in the place of frames."""
+    observer, x, y, _ = matcher
+    observation = observer.cell.observation
+    model = DRLT(observation, units=8, channels=1, size=24, episodes=3)
+    observation.trainable = False
+    before = [numpy(w) for w in observation.weights]
+    model.compile()
+    model.fit(x, y, batch_size=8, verbose=0)
+    for old, new in zip(before, observation.weights, strict=True):
+        np.testing.assert_array_equal(old, numpy(new))
+    model.save(tmp_path / "drlt.keras")
+    again = keras.saving.load_model(tmp_path / "drlt.keras")
+    expected = numpy(model(x)["boxes"])
+    np.testing.assert_allclose(numpy(again(x)["boxes"]), expected, atol=1e-3)
+    seen = again.features(x)
+    assert seen["features"].shape == (*y["boxes"].shape[:2], 24)
+    found = again.predict(seen, verbose=0)["boxes"]
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    state = model.cell.initial_state(x["frames"][:, 0], x["box"])
+    outputs, _ = model.cell.step(x["frames"][:, 0], state)
+    np.testing.assert_allclose(numpy(outputs["box"]), expected[:, 0], atol=1e-3)
