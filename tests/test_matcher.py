@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_attend.models import DRLT, MatchBoxes, Matcher
+from keras_attend.models import DRLT, CandidateChoice, MatchBoxes, Matcher
 from keras_attend.models.base import fitted_images
 from tests.layer_check import gradients
 from tests.test_ratm import clips
@@ -165,11 +165,50 @@ def test_saves_and_steps(matcher, tmp_path):
     np.testing.assert_allclose(numpy(outputs["box"]), expected[:, 1], atol=1e-3)
 
 
+# What DRLT makes of them.
+
+
+def test_choice(random):
+    """One of the candidates or the last place, moved: by hand."""
+    h = random.normal(size=(2, 5)).astype("float32")
+    i = random.uniform(0.1, 1, (2, 12)).astype("float32")
+    last = random.uniform(0.1, 1, (2, 4)).astype("float32")
+    choice = CandidateChoice(2)
+    choice.build((None, 5))
+    # To begin with it trusts the best one.
+    nothing = numpy(choice(0 * h, i, last))
+    trust = np.exp([0, 3, 0]) / np.exp([0, 3, 0]).sum()
+    c = np.stack([last, i[:, :4], i[:, 6:10]], 1)  # [2, 3, 4]
+    np.testing.assert_allclose(nothing, np.einsum("k,bkn->bn", trust, c), rtol=1e-4)
+    alpha = np.exp(h @ numpy(choice.weigh.kernel) + numpy(choice.weigh.bias))
+    mean = np.einsum("bk,bkn->bn", alpha / alpha.sum(-1, keepdims=True), c)
+    d = h @ numpy(choice.move.kernel)
+    expected = [mean[:, :2] + mean[:, 2:] * d[:, :2], mean[:, 2:] * np.exp(d[:, 2:])]
+    found = numpy(choice(h, i, last))
+    np.testing.assert_allclose(found, np.concatenate(expected, -1), rtol=1e-3)
+
+
+def test_choice_sees_from_the_last_place():
+    choice = CandidateChoice(2)
+    last = np.array([[0.5, 0.5, 0.2, 0.1]], "float32")
+    near, far = [0.6, 0.45, 0.2, 0.2, 0.7, 0.9], [0.5, 0.5, 0.1, 0.1, 0.2, 0.1]
+    found = numpy(choice.seen(np.array([near + far], "float32"), last))
+    expected = [0.5, -0.5, 0, np.log(2), 0.7, 0.9, 0, 0, -np.log(2), 0, 0.2, 0.1]
+    np.testing.assert_allclose(found[0], expected, atol=1e-5)
+
+
+def test_choice_needs_candidates():
+    with pytest.raises(ValueError, match="needs an `observation` with candidates"):
+        DRLT(head="choice")
+    with pytest.raises(ValueError, match="from a given one on"):
+        DRLT(MatchBoxes(8), head="choice", given=False)
+
+
 def test_observes_for_drlt(matcher, tmp_path):
     """It trains, is saved, and its candidates serve in the place of frames."""
     observer, x, y, _ = matcher
     observation = observer.cell.observation
-    model = DRLT(observation, units=8, channels=1, size=24, episodes=3)
+    model = DRLT(observation, units=8, channels=1, size=24, episodes=3, head="choice")
     observation.trainable = False
     before = [numpy(w) for w in observation.weights]
     model.compile()
@@ -185,5 +224,6 @@ def test_observes_for_drlt(matcher, tmp_path):
     found = again.predict(seen, verbose=0)["boxes"]
     np.testing.assert_allclose(found, expected, atol=1e-3)
     state = model.cell.initial_state(x["frames"][:, 0], x["box"])
-    outputs, _ = model.cell.step(x["frames"][:, 0], state)
-    np.testing.assert_allclose(numpy(outputs["box"]), expected[:, 0], atol=1e-3)
+    for t in range(2):  # one frame at a time
+        outputs, state = model.cell.step(x["frames"][:, t], state)
+        np.testing.assert_allclose(numpy(outputs["box"]), expected[:, t], atol=1e-3)

@@ -1,5 +1,6 @@
 """One paper a file."""
 
+from keras_attend.models.candidate_choice import CandidateChoice
 from keras_attend.models.drlt import DRLT
 from keras_attend.models.drlt_cell import DRLTCell
 from keras_attend.models.drlt_observation import digit_cnn, point_cnn
@@ -18,6 +19,7 @@ __all__ = [
     "HART",
     "RAM",
     "RATM",
+    "CandidateChoice",
     "DRLTCell",
     "Feedforward",
     "HARTCell",

@@ -16,12 +16,14 @@ from keras_attend.layers.cells import ReluLSTMCell
 from keras_attend.layers.crop import parse_size
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
 from keras_attend.models.base import fitted_images, scaled_images
+from keras_attend.models.candidate_choice import CandidateChoice
 from keras_attend.models.drlt_observation import point_cnn
 from keras_attend.models.tracker import image_size
 from keras_attend.types import Nested, Shape, Tensor
 
 # What a location holds beside the centre (x, y).
 LOCATIONS = {"center": 2, "square": 3, "box": 4}
+HEADS = ("linear", "units", "choice")
 
 
 @keras.saving.register_keras_serializable("keras_attend")
@@ -49,7 +51,9 @@ class DRLTCell(RecurrentTrackerCell):
             its object.)
         core: "relu", version 1's LSTM, or "tanh", the final one's.
         head: "linear", or "units": $\mu_t$ is the last units of $h_t$ themselves, as in
-            the final version. (They are in (-1, 1) and start near 0, in a corner.)
+            the final version (they are in (-1, 1) and start near 0, in a corner); or
+            "choice", of boxes whose `observation` is a `MatchBoxes`: see
+            `CandidateChoice`. With it $s_t = \mu_{t-1}$.
     """
 
     def __init__(
@@ -70,7 +74,7 @@ class DRLTCell(RecurrentTrackerCell):
         check_positive_integers(units=units, channels=channels)
         check_choice("location", location, tuple(LOCATIONS))
         check_choice("core", core, ("relu", "tanh"))
-        check_choice("head", head, ("linear", "units"))
+        check_choice("head", head, HEADS)
         if not 0 < side <= 1:
             raise ValueError(f"`side` must be in (0, 1]. Received: side={side}")
         if head == "units" and units < LOCATIONS[location]:
@@ -78,6 +82,17 @@ class DRLTCell(RecurrentTrackerCell):
                 f"`units` must be at least the {LOCATIONS[location]} numbers of a "
                 f"location. Received: units={units}"
             )
+        if head == "choice":
+            if not hasattr(observation, "candidates"):
+                raise ValueError(
+                    "`head='choice'` needs an `observation` with candidates, as "
+                    f"`MatchBoxes` has. Received: observation={observation}"
+                )
+            if location != "box" or not given:
+                raise ValueError(
+                    "`head='choice'` is for boxes, from a given one on. "
+                    f"Received: location={location!r}, given={given}"
+                )
         self.size = parse_size(size, "size")
         self.units, self.channels = units, channels
         self.location, self.side, self.given = location, side, given
@@ -93,6 +108,10 @@ class DRLTCell(RecurrentTrackerCell):
                 kernel_initializer=keras.initializers.RandomNormal(stddev=1e-2),
                 dtype="float32",
                 name="mean",
+            )
+        elif head == "choice":
+            self.choice = CandidateChoice(
+                self.observation.candidates, dtype=dtype, name="choice"
             )
 
     @property
@@ -120,6 +139,8 @@ class DRLTCell(RecurrentTrackerCell):
         self.lstm.build((None, self.feature_size + self.given * self.numbers))
         if self.head == "linear":
             self.mean.build((None, self.units))
+        elif self.head == "choice":
+            self.choice.build((None, self.units))
 
     def initial_state(self, frame: Tensor, box: Tensor) -> Nested:
         """No memory yet; where the object is, if that is to be known."""
@@ -153,17 +174,21 @@ class DRLTCell(RecurrentTrackerCell):
 
     def think(self, i_t: Tensor, state: Nested) -> tuple[dict[str, Tensor], Nested]:
         r"""The LSTM and the policy's mean: $i_t$ `[B, F]` to $\mu_t$ `[B, D]`."""
-        o_t = i_t
+        s_t, o_t = state["given"], i_t
+        if self.head == "choice":
+            o_t = self.choice.seen(i_t, s_t)
         if self.given:
-            s_t = ops.cast(state["given"], i_t.dtype)
-            o_t = ops.concatenate([i_t, s_t], axis=-1)
+            o_t = ops.concatenate([ops.cast(n, i_t.dtype) for n in (o_t, s_t)], axis=-1)
         h_t, (_, c_t) = self.lstm(o_t, [state["hidden"], state["memory"]])
         if self.head == "linear":
             mu_t = 0.5 + self.mean(h_t)  # from the middle of the frame
-        else:
+        elif self.head == "units":
             mu_t = ops.cast(h_t[:, -self.numbers :], "float32")
-        nothing = ops.zeros_like(state["given"])
-        return {"mean": mu_t}, state | {"hidden": h_t, "memory": c_t, "given": nothing}
+        else:
+            mu_t = self.choice(h_t, i_t, s_t)
+        following = mu_t if self.head == "choice" else ops.zeros_like(s_t)
+        state = state | {"hidden": h_t, "memory": c_t, "given": following}
+        return {"mean": mu_t}, state
 
     # Between pixels and locations.
 
