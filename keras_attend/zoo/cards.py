@@ -9,6 +9,7 @@ import csv
 import io
 from pathlib import Path
 
+from keras_attend.tables import number
 from keras_attend.zoo.presets import (
     ModelInfo,
     info,
@@ -162,9 +163,9 @@ def short_table(presets: list[tuple[ModelInfo, Results | None]], link: str) -> s
             cells += ["not evaluated", "", "", "", ""]
         else:
             cells += [METRICS[result.metric], f"`{result.protocol}`"]
-            cells.append(f"**{_number(result.value)}**")
-            cells.append("" if result.paper is None else _number(result.paper))
-            beside = (f"{n} {_number(v)}" for n, v in result.baselines.items())
+            cells.append(f"**{number(result.value)}**")
+            cells.append(number(result.paper))
+            beside = (f"{n} {number(v)}" for n, v in result.baselines.items())
             cells.append(", ".join(beside))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
@@ -178,24 +179,20 @@ def _table_rows(results: tuple[Result, ...]) -> list[str]:
     """Ours, then the paper's and the baselines', under it."""
     rows = []
     for result in results:
-        spread = f"{_number(result.min)} to {_number(result.max)}"
+        spread = f"{number(result.min)} to {number(result.max)}"
         spread = spread if result.n > 1 else ""
         rows += [
             f"| {METRICS[result.metric]} | `{result.protocol}` | keras_attend "
-            f"| **{_number(result.value)}** | {spread} | {result.n} |"
+            f"| **{number(result.value)}** | {spread} | {result.n} |"
         ]
         for source, value in _others(result).items():
-            rows += [f"|  |  | {source} | {_number(value)} |  |  |"]
+            rows += [f"|  |  | {source} | {number(value)} |  |  |"]
     return rows
 
 
 def _others(result: Result) -> dict[str, float]:
     paper = {} if result.paper is None else {"paper": result.paper}
     return paper | result.baselines
-
-
-def _number(value: float) -> str:
-    return f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}"
 
 
 def _size(count: int) -> str:
