@@ -97,6 +97,12 @@ def _children(item: Any) -> Iterator[Any]:
     return (value for value in values if isinstance(value, (dict, list)))
 
 
+def limit_of(file: str, manifest: dict[str, Any]) -> int:
+    """How many bytes a file that is loaded may have."""
+    limit: int = manifest["size_bytes"] if file == WEIGHTS else MAX_JSON_BYTES
+    return limit
+
+
 def read_limited(path: Path, limit: int = MAX_JSON_BYTES) -> bytes:
     """A file's bytes, if they are not too many."""
     size = path.stat().st_size

@@ -23,9 +23,9 @@ from keras_attend.zoo.checks import (
     LOADED,
     MANIFEST,
     MAX_JSON_BYTES,
-    WEIGHTS,
     check_manifest,
     is_revision,
+    limit_of,
     read_limited,
     regular_file,
 )
@@ -71,8 +71,7 @@ def fetch(
         manifest = check_manifest(manifest_path, read_limited(manifest_path))
         sums = {**manifest["sha256"], **(sha256 or {})}
         for file in LOADED[1:]:
-            limit = manifest["size_bytes"] if file == WEIGHTS else MAX_JSON_BYTES
-            fetched.file(file, limit, sums)
+            fetched.file(file, limit_of(file, manifest), sums)
     if everything and not constants.is_offline_mode():
         # Without a network, what can be loaded is enough.
         with (
