@@ -319,7 +319,7 @@ def test_results_have_the_shape_that_all_presets_share(folder):
     [
         ({"metric": "accuracy"}, "Received: metric='accuracy'"),
         ({"value": 2.0}, "between `min` and `max`"),
-        ({"value": float("nan")}, "between `min` and `max`"),
+        ({"value": float("nan")}, "must be finite numbers. Received: nan"),
         ({"n": 0}, "Received: n=0"),
     ],
 )

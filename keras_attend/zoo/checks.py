@@ -23,6 +23,10 @@ WEIGHTS = "model.weights.h5"
 MANIFEST = "preset.json"
 # What `load` and Keras's `load_model` read, the manifest first.
 LOADED = (MANIFEST, CONFIG, METADATA, WEIGHTS)
+# What may lie beside them, and is published too. Nothing else of a folder is: who knows
+# what lies there.
+CARD = "README.md"
+EXTRA = ("results.json", "recipe.py", "picture.gif", "picture.jpg", "picture.png")
 DESCRIPTIONS = ("description", "paper", "task", "input", "licence")
 NUMBERS = ("parameters", "size_bytes")
 

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from keras_attend.zoo.checks import (
+    CARD,
     CONFIG,
     MANIFEST,
     WEIGHTS,
@@ -22,7 +23,6 @@ from keras_attend.zoo.loading import load
 from keras_attend.zoo.presets import read_manifest
 from keras_attend.zoo.results import read_results
 
-CARD = "README.md"
 RECIPE = "recipe.py"
 HEADER = ("Paper", "Command", "Expected")
 
