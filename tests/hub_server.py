@@ -20,13 +20,14 @@ class Fault:
     """What goes wrong: for requests whose `METHOD /path` the pattern is found in.
 
     A status is answered; `cut` sends so many bytes of a file and closes; `also` are
-    headers that replace the right ones.
+    headers that replace the right ones; `together` waits for as many such requests.
     """
 
     pattern: str
     status: int = 0
     cut: int = -1
     also: dict = field(default_factory=dict)  # headers of an answer that is right
+    together: threading.Barrier | None = None
     times: int = 10**6
     message: str = ""
     headers: dict = field(default_factory=dict)
@@ -113,6 +114,8 @@ class Handler(BaseHTTPRequestHandler):
         for fault in self.server.faults:
             if fault.times > 0 and re.search(fault.pattern, line):
                 fault.times -= 1
+                if fault.together:
+                    fault.together.wait(60)
                 if fault.status:
                     message = fault.message or f"fault {fault.status}"
                     return self.fail(fault.status, message, **fault.headers)
