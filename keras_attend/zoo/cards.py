@@ -76,11 +76,8 @@ def card(preset: ModelInfo, results: Results | None) -> str:
     if (preset.folder / "recipe.py").is_file():
         lines += ["* **Made by**: [`recipe.py`](recipe.py)"]
     lines += ["", "## Results", ""]
-    if results is None or not results.results:
-        lines += ["Not evaluated."]
-    else:
-        lines += _table(SCORES)
-        lines += [_row(_scores(result)) for result in results.results]
+    lines += _results(results)
+    if results is not None and results.results:
         lines += [
             "",
             f"Trained in {_duration(results.training_seconds)} on {results.device}; "
@@ -129,20 +126,24 @@ def results_csv(presets: list[tuple[ModelInfo, Results | None]]) -> str:
     return text.getvalue()
 
 
-def zoo_table(presets: list[tuple[ModelInfo, Results | None]]) -> str:
-    """The table of all presets, for `zoo/README.md`.
+def all_results(presets: list[tuple[ModelInfo, Results | None]]) -> str:
+    """All results of all presets, for `zoo/README.md`.
 
     Args:
         presets: what to show.
     """
-    lines = _table(["preset", "parameters", *SCORES])
+    lines = []
     for preset, results in presets:
-        first = [f"[{preset.name}]({preset.name}/README.md)", f"{preset.parameters:,}"]
-        rows = [_scores(result) for result in results.results] if results else []
-        for row in rows or [_scores(None)]:
-            lines.append(_row([*first, *row]))
-            first = ["", ""]
-    return "\n".join(lines) + "\n"
+        about = f"{preset.description.rstrip('.')}. {preset.parameters:,} parameters."
+        lines += [f"## [{preset.name}]({preset.name}/README.md)", "", about, ""]
+        lines += [*_results(results), ""]
+    return "\n".join(lines)
+
+
+def _results(results: Results | None) -> list[str]:
+    if results is None or not results.results:
+        return ["Not evaluated."]
+    return [*_table(SCORES), *(_row(_scores(result)) for result in results.results)]
 
 
 def short_table(presets: list[tuple[ModelInfo, Results | None]], link: str) -> str:
@@ -227,7 +228,7 @@ def generated(zoo: Path) -> dict[Path, str]:
         "`keras_attend.zoo.load(name)` loads one. Each folder holds the weights, the\n"
         "recipe that made them, what they score and a card. The same numbers for\n"
         "machines: [results.csv](results.csv). How one is made, checked and\n"
-        "published: [CONTRIBUTING.md](CONTRIBUTING.md).\n\n" + zoo_table(presets)
+        "published: [CONTRIBUTING.md](CONTRIBUTING.md).\n\n" + all_results(presets)
     )
     readme = zoo.parent / "README.md"
     if readme.is_file():
