@@ -89,6 +89,31 @@ def test_code_in_a_configuration(attack, folder):
     assert not Evil.built_by_attack
 
 
+def test_what_is_keras_own_may_be_named(tmp_path):
+    """From all over Keras, as it writes them."""
+    inputs = keras.Input((4,))
+    x = keras.layers.Dense(
+        3,
+        activation=keras.ops.relu,
+        kernel_initializer=keras.initializers.Orthogonal(seed=1),
+        kernel_regularizer=keras.regularizers.L2(1e-3),
+        kernel_constraint=keras.constraints.MaxNorm(2.0),
+        dtype=keras.DTypePolicy("mixed_bfloat16"),
+    )(inputs)
+    x = keras.ops.concatenate([x + 1.0, keras.ops.tanh(x)])
+    model = keras.Model(inputs, keras.layers.Dropout(0.1, seed=3)(x))
+    rate = keras.optimizers.schedules.CosineDecay(1e-3, 10)
+    model.compile(
+        keras.optimizers.AdamW(rate),
+        loss=keras.losses.mean_squared_error,
+        metrics=[keras.metrics.MeanSquaredError(), "mae"],
+    )
+    zoo.save_preset(model, tmp_path / "mixed", **ABOUT)
+    loaded = zoo.load(tmp_path / "mixed")
+    np.testing.assert_array_equal(predict(loaded), predict(model))
+    assert isinstance(loaded.optimizer._learning_rate, type(rate))
+
+
 def test_a_pickle_for_weights(folder):
     (folder / WEIGHTS).write_bytes(b"cos\nsystem\n(S'touch /tmp/evil'\ntR.")
     vouch(folder)

@@ -102,4 +102,5 @@ def _is_keras(name: str, module: str, config: dict[str, Any]) -> bool:
         return False
     # What others inherit from is not public, and no preset needs it: `IndexLookup`
     # reads any file. Of operations Keras itself writes the private place.
-    return parts[0] == "ops" or hasattr(getattr(keras, parts[0]), name)
+    public = (getattr(keras, parts[0]), keras.optimizers.schedules)
+    return parts[0] == "ops" or any(hasattr(place, name) for place in public)
