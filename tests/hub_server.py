@@ -19,12 +19,15 @@ from urllib.parse import parse_qs, unquote, urlsplit
 class Fault:
     """What goes wrong: for requests whose `METHOD /path` the pattern is found in.
 
-    A status is answered; `cut` sends so many bytes of a file and closes.
+    A status is answered; `cut` sends so many bytes of a file and closes; `also` are
+    headers that replace the right ones; `together` waits for as many such requests.
     """
 
     pattern: str
     status: int = 0
     cut: int = -1
+    also: dict = field(default_factory=dict)  # headers of an answer that is right
+    together: threading.Barrier | None = None
     times: int = 10**6
     message: str = ""
     headers: dict = field(default_factory=dict)
@@ -64,6 +67,7 @@ class HubServer(ThreadingHTTPServer):
         self.blobs = {}
         self.faults = []
         self.requests = []
+        self.secrets = []  # what was sent to authorize them
         self.folder = None
 
     def put(self, repo, folder, **changes):
@@ -104,14 +108,18 @@ class Handler(BaseHTTPRequestHandler):
             return self.fail(404)
         line = f"{self.command} {self.route}"
         self.server.requests.append(line)
-        self.cut = -1
+        if secret := self.headers.get("Authorization"):
+            self.server.secrets.append(secret)
+        self.cut, self.also = -1, {}
         for fault in self.server.faults:
             if fault.times > 0 and re.search(fault.pattern, line):
                 fault.times -= 1
+                if fault.together:
+                    fault.together.wait(60)
                 if fault.status:
                     message = fault.message or f"fault {fault.status}"
                     return self.fail(fault.status, message, **fault.headers)
-                self.cut = fault.cut
+                self.cut, self.also = fault.cut, fault.also
                 break
         for pattern, name in ROUTES:
             match = re.fullmatch(pattern, line)
@@ -131,7 +139,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def send(self, content, status=200, headers=None):
         self.send_response(status)
-        for key, value in (headers or {}).items():
+        for key, value in {**(headers or {}), **self.also}.items():
             self.send_header(key, str(value))
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

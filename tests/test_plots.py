@@ -45,6 +45,8 @@ def test_plot_glimpses(model, random, tmp_path):
         np.testing.assert_allclose(shown[:6], glimpse, atol=1e-6)
     answer = int(np.argmax(seen["logits"][0]))
     assert figure.axes[0].get_title().startswith(str(answer))
+    figure = plots.plot_glimpses(model, images[:1], names=("A", "B", "C"), seed=5)
+    assert figure.axes[0].get_title().startswith("ABC"[answer])
 
 
 def test_plot_glimpses_of_episodes_and_colours(random):
@@ -67,6 +69,8 @@ def test_bad_inputs(model):
         plots.plot_glimpses(model, np.zeros((8, 8, 1)))
     with pytest.raises(ValueError, match="`labels` must be as many"):
         plots.plot_glimpses(model, np.zeros((2, 8, 8, 1)), [1])
+    with pytest.raises(ValueError, match="`names` must be 3, one for each class"):
+        plots.plot_glimpses(model, np.zeros((2, 8, 8, 1)), names="AB")
     with pytest.raises(ValueError, match="`history` must hold"):
         plots.plot_history({})
 

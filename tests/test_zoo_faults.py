@@ -3,11 +3,14 @@
 Each fault ends in an error that says what to do, and leaves nothing half-written.
 """
 
+import io
 import logging
+import os
+import re
 import shutil
 import subprocess
+import sys
 import threading
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -235,34 +238,78 @@ def test_a_file_server_that_refuses(status, shop):
         zoo.load("small")
 
 
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("switch", ["0", "1"])
+def test_a_file_server_has_progress_bars(switch, shop, folder, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv(file_server.NO_BARS, switch)
+    zoo.download("small")
+    if switch == "1":
+        assert terminal.getvalue() == ""
+        return
+    size = (folder / WEIGHTS).stat().st_size / 1000
+    whole = rf"{WEIGHTS}: 100%.* {size:.1f}k/{size:.1f}k "
+    assert re.search(whole, terminal.getvalue())
+    assert shop.url not in terminal.getvalue()
+
+
+def test_no_bars_in_a_log(shop, capfd):
+    zoo.download("small")
+    assert "100%" not in "".join(capfd.readouterr())
+
+
 # Two at once, and no space.
 
 
-def fetch_both(barrier, failures):
-    try:
-        barrier.wait(30)
-        zoo.info("small")
-        zoo.info(NAME)
-    except BaseException as error:
-        failures.put(repr(error))
+FETCH = """
+from keras_attend import zoo
+from keras_attend.zoo import hub
+print("ready", flush=True)
+input()
+zoo.download("small")
+zoo.download("hf://org/small")
+"""
 
 
-@pytest.mark.filterwarnings("ignore:.*fork.*")
-def test_two_processes_at_once(shop, folder, tmp_path):
+def test_two_interpreters_at_once(shop, folder, tmp_path):
+    """Fresh ones. The server keeps each waiting for the other to ask for the same."""
     shop.put(REPO, folder)
-    context = get_context("fork")  # a new interpreter takes long to import Keras
-    barrier, failures = context.Barrier(3), context.Queue()
+    asked = (f"GET /zoo/small/{WEIGHTS}", f"HEAD .*resolve/main/{MANIFEST}")
+    shop.faults = [Fault(a, together=threading.Barrier(2), times=2) for a in asked]
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "numpy",  # no model is made, and it is soon imported
+        "PYTHONPATH": str(Path(zoo.__file__).parents[2]),
+        "HF_ENDPOINT": shop.url,
+        "HF_HOME": str(tmp_path / "hf"),
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_ETAG_TIMEOUT": "60",
+    }
+    command = [sys.executable, "-c", FETCH]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     processes = [
-        context.Process(target=fetch_both, args=(barrier, failures)) for _ in range(3)
+        subprocess.Popen(command, env=environment, text=True, **pipes) for _ in range(2)
     ]
     for process in processes:
-        process.start()
+        assert process.stdout.readline() == "ready\n", process.communicate()[1]
     for process in processes:
-        process.join(60)
-        assert process.exitcode == 0
-    assert failures.empty(), failures.get()
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    assert [fault.times for fault in shop.faults] == [0, 0]
     assert [path.name for path in left(tmp_path)] == ["latest"]
-    zoo.load("small"), zoo.load(NAME)
+    shop.faults = [Fault(".", 500)]
+    for name in ("small", NAME):
+        np.testing.assert_array_equal(
+            predict(zoo.load(name)), predict(zoo.load(folder))
+        )
 
 
 def test_two_threads_at_once(shop, folder, tmp_path):

@@ -6,11 +6,13 @@ Each test attacks; each attack ends in an error that names the file.
 import json
 import os
 import shutil
+from pathlib import Path
 
 import h5py
 import keras
 import numpy as np
 import pytest
+from hub_server import Fault, HubServer
 from zoo_case import ABOUT, edit, predict, small_model, vouch
 
 from keras_attend import zoo
@@ -69,6 +71,12 @@ class Evil(keras.layers.Layer):
             "class_name": "StringLookup",
             "config": {"vocabulary": "/etc/passwd"},
         },
+        # What it inherits from, which is not public, does too.
+        {
+            "module": "keras.src.layers.preprocessing.index_lookup",
+            "class_name": "IndexLookup",
+            "config": {"vocabulary": "/etc/passwd"},
+        },
         {"module": "tensorflow", "class_name": "__typespec__", "config": []},
         {"module": "x", "class_name": ["__reduce__"], "config": "cos\nsystem\n"},
     ],
@@ -79,6 +87,31 @@ def test_code_in_a_configuration(attack, folder):
     vouch(folder)
     refused(folder, "names .*none that carries code", CONFIG)
     assert not Evil.built_by_attack
+
+
+def test_what_is_keras_own_may_be_named(tmp_path):
+    """From all over Keras, as it writes them."""
+    inputs = keras.Input((4,))
+    x = keras.layers.Dense(
+        3,
+        activation=keras.ops.relu,
+        kernel_initializer=keras.initializers.Orthogonal(seed=1),
+        kernel_regularizer=keras.regularizers.L2(1e-3),
+        kernel_constraint=keras.constraints.MaxNorm(2.0),
+        dtype=keras.DTypePolicy("mixed_bfloat16"),
+    )(inputs)
+    x = keras.ops.concatenate([x + 1.0, keras.ops.tanh(x)])
+    model = keras.Model(inputs, keras.layers.Dropout(0.1, seed=3)(x))
+    rate = keras.optimizers.schedules.CosineDecay(1e-3, 10)
+    model.compile(
+        keras.optimizers.AdamW(rate),
+        loss=keras.losses.mean_squared_error,
+        metrics=[keras.metrics.MeanSquaredError(), "mae"],
+    )
+    zoo.save_preset(model, tmp_path / "mixed", **ABOUT)
+    loaded = zoo.load(tmp_path / "mixed")
+    np.testing.assert_array_equal(predict(loaded), predict(model))
+    assert isinstance(loaded.optimizer._learning_rate, type(rate))
 
 
 def test_a_pickle_for_weights(folder):
@@ -334,3 +367,144 @@ def test_descriptions_cannot_add_to_the_front_matter(folder):
     with pytest.raises(ValueError, match="control characters"):
         edit(folder / MANIFEST, description=attack)
         zoo.info(folder)
+
+
+# Results.
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"value": "0.8", "min": "0.7", "max": "0.9"},
+        {"max": float("inf")},
+        {"max": 10**400},
+        {"value": True, "min": True, "max": True},
+        {"n": 2.5},
+        {"n": 10**30},
+        {"paper": ""},
+        {"paper": [1]},
+        {"baselines": {"chance": None}},
+        {"baselines": {"chance": float("nan")}},
+        {"baselines": {"\x1b[2Jchance": 90.0}},
+        {"baselines": {"a | b": 90.0}},
+        {"baselines": ["chance"]},
+        {"protocol": "<script>"},
+        {"protocol": "\u202etest"},
+        {"protocol": "x" * 1000},
+        {"metric": ["error_percent"]},
+    ],
+    ids=str,
+)
+def test_results_of_hostile_types(changes, folder):
+    path = folder / "results.json"
+    content = json.loads(path.read_text())
+    content["results"][0] |= changes
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"results\.json is not a table of results"):
+        zoo.info(folder)
+    zoo.load(folder)  # which has nothing to do with them
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"training_seconds": -1},
+        {"training_seconds": "60"},
+        {"training_seconds": float("nan")},
+        {"device": 3},
+        {"commit": "a`b"},
+        {"results": {"metric": "mean_iou"}},
+    ],
+    ids=str,
+)
+def test_results_about_nothing(changes, folder):
+    edit(folder / "results.json", **changes)
+    with pytest.raises(ValueError, match=r"results\.json is not a table of results"):
+        zoo.info(folder)
+
+
+def test_a_thousand_pictures_are_not_fetched(folder, hub):
+    hub.put(REPO, folder, picture__png=b"drawn", **{"picture__1": b"x", "readme": b"x"})
+    fetched = zoo.download(f"hf://{REPO}")
+    names = {path.name for path in fetched.iterdir()}
+    assert names == {path.name for path in folder.iterdir()} | {"picture.png"}
+
+
+# Servers.
+
+
+@pytest.fixture
+def other():
+    """A server that somebody has redirected to."""
+    server = HubServer()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_token_does_not_follow_a_redirect(folder, hub, other):
+    hub.put(REPO, folder)
+    other.put(REPO, folder)
+    away = {"Location": f"{other.url}/{REPO}/resolve/main/{WEIGHTS}"}
+    hub.faults = [Fault(f"GET .*{WEIGHTS}", 302, headers=away)]
+    zoo.load(f"hf://{REPO}", token=hub.token)
+    assert hub.secrets and other.requests
+    assert other.secrets == []
+
+
+def test_a_password_does_not_follow_a_redirect(
+    folder, hub, other, monkeypatch, tmp_path
+):
+    hub.folder = other.folder = folder.parent
+    monkeypatch.setenv(shared.CACHE, str(tmp_path / "cache"))
+    url = hub.url.replace("//", "//me:hunter2@")
+    monkeypatch.setenv(shared.VARIABLE, f"{url}/zoo")
+    hub.faults = [
+        Fault(WEIGHTS, 302, headers={"Location": f"{other.url}/zoo/small/{WEIGHTS}"})
+    ]
+    zoo.load("small", source="zoo")
+    assert hub.secrets and other.requests
+    assert other.secrets == []
+
+
+@pytest.mark.parametrize("to", ["ftp://127.0.0.1:9/x", "file:///etc/passwd", "//["])
+def test_a_file_server_leads_to_its_kind_only(to, folder, hub, monkeypatch, tmp_path):
+    hub.folder = folder.parent
+    monkeypatch.setenv(shared.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv(shared.VARIABLE, f"{hub.url}/zoo")
+    hub.faults = [Fault(MANIFEST, 302, headers={"Location": to})]
+    with pytest.raises(OSError, match=r"small/preset\.json"):
+        zoo.load("small", source="zoo")
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("length", ["\u00b2", "-1", "9" * 5000, "0x10"])
+def test_a_file_server_that_counts_oddly(length, folder, hub, monkeypatch, tmp_path):
+    hub.folder = folder.parent
+    monkeypatch.setenv(shared.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv(shared.VARIABLE, f"{hub.url}/zoo")
+    hub.faults = [Fault(CONFIG, also={"Content-Length": length})]
+    try:
+        zoo.load("small", source="zoo")
+    except OSError as error:
+        assert CONFIG in str(error)
+        assert not list((tmp_path / "cache").rglob(MANIFEST))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"ETag": '"../../../../evil"', "X-Linked-Etag": '"../../../../evil"'},
+        {"ETag": '"/tmp/evil_preset"', "X-Linked-Etag": '"/tmp/evil_preset"'},
+        {"X-Repo-Commit": "../../../../evil"},
+        {"X-Repo-Commit": "/tmp/evil_preset"},
+    ],
+    ids=str,
+)
+def test_a_hub_that_names_files_elsewhere(headers, folder, hub, tmp_path):
+    hub.put(REPO, folder)
+    hub.faults = [Fault("resolve", also=headers)]
+    with pytest.raises(ValueError, match=r"hf://org/small: the .* Nothing was fetched"):
+        zoo.load(f"hf://{REPO}")
+    assert [path.name for path in tmp_path.rglob("*evil*")] == []
+    assert not Path("/tmp/evil_preset").exists()

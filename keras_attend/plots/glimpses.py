@@ -1,5 +1,6 @@
 """Where a RAM looks."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ def plot_glimpses(
     images: Any,
     labels: Any = None,
     *,
+    names: Sequence[str] | None = None,
     path: str | Path | None = None,
     seed: int | None = 0,
 ) -> Any:
@@ -38,6 +40,7 @@ def plot_glimpses(
         model: a `models.RAM`.
         images: `[N, H, W, C]`, about ten at most.
         labels: `[N]`, for the titles.
+        names: of the classes, for the titles; their numbers unless given.
         path: write the picture there.
         seed: of the first locations; None leaves Keras's as it is.
 
@@ -55,6 +58,12 @@ def plot_glimpses(
         raise ValueError(
             "`labels` must be as many as `images`. "
             f"Received: {len(labels)} labels, {len(images)} images"
+        )
+    names = names or [str(label) for label in range(model.classes)]
+    if len(names) != model.classes:
+        raise ValueError(
+            f"`names` must be {model.classes}, one for each class. "
+            f"Received: names={names}"
         )
     first = None
     if seed is not None:
@@ -88,11 +97,11 @@ def plot_glimpses(
         _draw_path(row[0], image, seen["locations"][index, :n], widths)
         answer = int(np.argmax(logits))
         probability = float(np.exp(logits - _log_sum_exp(logits))[answer])
-        colour, text = "black", f"{answer}  ({probability:.0%})"
+        colour, text = "black", f"{names[answer]}  ({probability:.0%})"
         if labels is not None:
             right = answer == int(labels[index])
             colour = PATH if right else FIRST
-            text += "" if right else f", is {int(labels[index])}"
+            text += "" if right else f", is {names[int(labels[index])]}"
         row[0].set_title(text, color=colour, fontsize=10)
         for t, glimpse in enumerate(glimpses):
             _draw_glimpse(row[1 + t], glimpse, model.scales)

@@ -20,6 +20,7 @@ from keras_attend import zoo
 from keras_attend.tables import aligned, metric, number
 from keras_attend.zoo import presets
 from keras_attend.zoo.cards import generated
+from keras_attend.zoo.checks import MANIFEST
 from keras_attend.zoo.remeasure import ERRORS, SHARE, Measured, remeasure
 from keras_attend.zoo.verify import Check, check_recipe, verify
 
@@ -93,7 +94,7 @@ def _tables(cards: dict[Path, str]) -> list[str]:
     return [
         f"{path} is out of date: run `make zoo`"
         for path, text in cards.items()
-        if not (path.parent / presets.MANIFEST).is_file()  # no preset's card
+        if not (path.parent / MANIFEST).is_file()  # no preset's card
         and not (path.is_file() and path.read_text(encoding="utf-8") == text)
     ]
 

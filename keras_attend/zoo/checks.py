@@ -23,6 +23,10 @@ WEIGHTS = "model.weights.h5"
 MANIFEST = "preset.json"
 # What `load` and Keras's `load_model` read, the manifest first.
 LOADED = (MANIFEST, CONFIG, METADATA, WEIGHTS)
+# What may lie beside them, and is published too. Nothing else of a folder is: who knows
+# what lies there.
+CARD = "README.md"
+EXTRA = ("results.json", "recipe.py", "picture.gif", "picture.jpg", "picture.png")
 DESCRIPTIONS = ("description", "paper", "task", "input", "licence")
 NUMBERS = ("parameters", "size_bytes")
 
@@ -95,6 +99,12 @@ def read_json(path: Path, content: bytes) -> dict[str, Any]:
 def _children(item: Any) -> Iterator[Any]:
     values = item.values() if isinstance(item, dict) else item
     return (value for value in values if isinstance(value, (dict, list)))
+
+
+def limit_of(file: str, manifest: dict[str, Any]) -> int:
+    """How many bytes a file that is loaded may have."""
+    limit: int = manifest["size_bytes"] if file == WEIGHTS else MAX_JSON_BYTES
+    return limit
 
 
 def read_limited(path: Path, limit: int = MAX_JSON_BYTES) -> bytes:

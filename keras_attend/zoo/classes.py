@@ -98,4 +98,9 @@ def _is_keras(name: str, module: str, config: dict[str, Any]) -> bool:
     parts = [part for part in parts[1:] if part != "src"]
     if not parts or parts[0] == "models":  # where `load_model` is too
         return name in ROOT
-    return parts[0] in MODULES
+    if parts[0] not in MODULES:
+        return False
+    # What others inherit from is not public, and no preset needs it: `IndexLookup`
+    # reads any file. Of operations Keras itself writes the private place.
+    public = (getattr(keras, parts[0]), keras.optimizers.schedules)
+    return parts[0] == "ops" or any(hasattr(place, name) for place in public)

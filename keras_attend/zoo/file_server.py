@@ -6,6 +6,8 @@ The standard library's client is enough for it, and starts faster than the Hub's
 import base64
 import hashlib
 import http.client
+import os
+import re
 import shutil
 import urllib.error
 import urllib.parse
@@ -13,9 +15,12 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 TIMEOUT = 30.0  # seconds without a byte
 CHUNK = 2**20
+# Of the Hub's client, whose bars these are like.
+NO_BARS = "HF_HUB_DISABLE_PROGRESS_BARS"
 
 
 def is_url(text: str) -> bool:
@@ -51,13 +56,18 @@ def save(url: str, path: Path, limit: int, sha256: str | None = None) -> None:
     """
     found, size = hashlib.sha256(), 0
     try:
-        with _open(url) as response, path.open("xb") as file:
+        with (
+            _open(url) as response,
+            path.open("xb") as file,
+            _bar(path.name, _promised(response)) as bar,
+        ):
             while chunk := response.read(CHUNK):
                 size += len(chunk)
                 if size > limit:
                     break
                 found.update(chunk)
                 file.write(chunk)
+                bar.update(len(chunk))
             _check_whole(url, response, size, limit)
         if sha256 is not None and found.hexdigest() != sha256:
             raise ValueError(
@@ -86,13 +96,47 @@ def _check_whole(
         raise ValueError(
             f"{shown(url)} must have at most {limit} bytes. Received: more"
         )
-    promised = response.headers.get("Content-Length")
+    promised = _promised(response)
     # The client reports a cut connection when it reads to the end, not by parts.
-    if promised is not None and promised.isdigit() and int(promised) != size:
+    if promised is not None and promised != size:
         raise ConnectionError(
             f"{shown(url)} must have {promised} bytes. Received: {size}, then the "
             "connection was cut. Nothing was kept; try again."
         )
+
+
+def _promised(response: http.client.HTTPResponse) -> int | None:
+    """How many bytes the server says that there are, if it says it."""
+    length = response.headers.get("Content-Length", "")
+    return int(length) if re.fullmatch("[0-9]{1,18}", length) else None
+
+
+def _bar(file: str, size: int | None) -> Any:
+    """A progress bar, on a terminal and where it is not switched off."""
+    from tqdm.auto import tqdm  # which the Hub's client brings
+
+    off = os.environ.get(NO_BARS, "").upper() in ("1", "ON", "YES", "TRUE")
+    return tqdm(desc=file, total=size, unit="B", unit_scale=True, disable=off or None)
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows a server to others of its kind: not to FTP, nor out of TLS."""
+
+    def redirect_request(
+        self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        scheme = urllib.parse.urlsplit(newurl).scheme
+        if scheme not in ("https", req.type):  # `req` is of http or https
+            raise urllib.error.URLError(f"it leads to {scheme}://")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _answer(request: urllib.request.Request) -> Any:
+    opener = urllib.request.build_opener(_Redirects)
+    try:
+        return opener.open(request, timeout=TIMEOUT)
+    except ValueError as error:  # it leads to what is no address
+        raise urllib.error.URLError(error) from None
 
 
 @contextmanager
@@ -107,7 +151,7 @@ def _open(url: str) -> Iterator[http.client.HTTPResponse]:
         request.add_unredirected_header("Authorization", f"Basic {secret}")
     where = shown(url)
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+        with _answer(request) as response:
             yield response
     except urllib.error.HTTPError as error:
         raise _explained(where, error.code) from None

@@ -7,6 +7,7 @@ comes out of it is checked here, and its errors are put into words that say what
 
 import contextlib
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,17 +16,21 @@ from huggingface_hub import (
     CommitOperationDelete,
     HfApi,
     constants,
+    get_hf_file_metadata,
     hf_hub_download,
+    hf_hub_url,
     try_to_load_from_cache,
 )
 
 from keras_attend.zoo.checks import (
+    CARD,
+    EXTRA,
     LOADED,
     MANIFEST,
     MAX_JSON_BYTES,
-    WEIGHTS,
     check_manifest,
     is_revision,
+    limit_of,
     read_limited,
     regular_file,
 )
@@ -34,8 +39,7 @@ from keras_attend.zoo.registry import HUB, check_repo
 
 LIBRARY = "keras_attend"
 MAX_OTHER_BYTES = 2**25  # of a card, a recipe, a picture
-# A file's name, or how it begins.
-OTHERS = ("README.md", "results.json", "recipe.py", "picture.")
+OTHERS = {CARD, *EXTRA}
 
 Token = str | bool | None
 
@@ -71,8 +75,7 @@ def fetch(
         manifest = check_manifest(manifest_path, read_limited(manifest_path))
         sums = {**manifest["sha256"], **(sha256 or {})}
         for file in LOADED[1:]:
-            limit = manifest["size_bytes"] if file == WEIGHTS else MAX_JSON_BYTES
-            fetched.file(file, limit, sums)
+            fetched.file(file, limit_of(file, manifest), sums)
     if everything and not constants.is_offline_mode():
         # Without a network, what can be loaded is enough.
         with (
@@ -120,7 +123,7 @@ class _Fetched:
         if pinned and not force and isinstance(cached, str):
             return regular_file(Path(cached).parent, file)
         if not constants.is_offline_mode():
-            self._check_size(file, limit)
+            self._check(file, limit)
         path = hf_hub_download(
             self.repo,
             file,
@@ -131,8 +134,8 @@ class _Fetched:
         )
         return regular_file(Path(path).parent, file)
 
-    def _check_size(self, file: str, limit: int) -> None:
-        """Refuse a file that is too large before it is fetched."""
+    def _check(self, file: str, limit: int) -> None:
+        """Refuse a file that is too large, or would lie elsewhere, unfetched."""
         planned = hf_hub_download(
             self.repo,
             file,
@@ -141,10 +144,23 @@ class _Fetched:
             library_name=LIBRARY,
             dry_run=True,
         )
-        if not planned.is_cached and (planned.file_size or 0) > limit:
+        if planned.is_cached:
+            return
+        found = get_hf_file_metadata(
+            hf_hub_url(self.repo, file, revision=planned.commit_hash),
+            token=self.token,
+            library_name=LIBRARY,
+        )
+        if (found.size or 0) > limit:
             raise ValueError(
                 f"{HUB}{self.repo}: {file} must have at most {limit} bytes. "
-                f"Received: {planned.file_size} bytes. Nothing was fetched of it."
+                f"Received: {found.size} bytes. Nothing was fetched of it."
+            )
+        # The client keeps a file under its tag.
+        if not re.fullmatch(r"[\w-][\w.+=-]{0,127}", found.etag or "", re.ASCII):
+            raise ValueError(
+                f"{HUB}{self.repo}: the tag of {file} must be a plain name. "
+                f"Received: {found.etag!r}. Nothing was fetched of it."
             )
 
 
@@ -165,7 +181,7 @@ def _forget(path: Path) -> None:
 def _others(fetched: _Fetched) -> list[str]:
     api = HfApi(token=fetched.token, library_name=LIBRARY)
     files = api.list_repo_files(fetched.repo, revision=fetched.revision)
-    return [file for file in files if "/" not in file and file.startswith(OTHERS)]
+    return sorted(OTHERS & set(files))
 
 
 def list_presets(author: str, token: Token = None) -> list[str]:
@@ -222,7 +238,7 @@ def commit(
                 f"Received: it has {', '.join(taken)}. Pass `overwrite=True` to "
                 "replace them, or `create_pr=True` to propose it."
             )
-        stale = {file for file in there if file.startswith(OTHERS)} - files.keys()
+        stale = (OTHERS & there) - files.keys()
         operations: list[CommitOperationAdd | CommitOperationDelete] = [
             *(CommitOperationAdd(file, content) for file, content in files.items()),
             *(CommitOperationDelete(file) for file in sorted(stale) if overwrite),

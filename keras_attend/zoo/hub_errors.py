@@ -78,6 +78,11 @@ def _explanation(
         return ConnectionError(
             f"{name}: a file ended before its end. It was thrown away; try again."
         )
+    if "Invalid pointer path" in str(error):
+        return ValueError(
+            f"{name}: the server names a commit that is a path out of the cache. "
+            "Nothing was fetched. Check HF_ENDPOINT."
+        )
     return None
 
 

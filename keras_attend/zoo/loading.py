@@ -14,18 +14,16 @@ from numpy.typing import NDArray
 
 from keras_attend.zoo.checks import (
     CONFIG,
-    MAX_JSON_BYTES,
     METADATA,
     WEIGHTS,
     check_keras_version,
     check_weights,
+    limit_of,
     read_checked,
     read_json,
 )
 from keras_attend.zoo.classes import check_config
 from keras_attend.zoo.presets import find, read_manifest
-
-__all__ = ["check_config", "load", "load_folder"]
 
 
 def load(
@@ -62,14 +60,14 @@ def load_folder(folder: Path, *, weights: bool = True, **overrides: Any) -> kera
     manifest = read_manifest(folder)
     check_keras_version(folder / METADATA)
     sha256, path = manifest["sha256"], folder / CONFIG
-    content = read_checked(folder, CONFIG, sha256[CONFIG], MAX_JSON_BYTES)
+    content = read_checked(folder, CONFIG, sha256[CONFIG], limit_of(CONFIG, manifest))
     config = read_json(path, content)
     check_config(config, path)
     compile_config = config.pop("compile_config", None)
     _override(config, overrides)
     if weights:
         # Before there is a model: its numbers take memory.
-        limit = manifest["size_bytes"]
+        limit = limit_of(WEIGHTS, manifest)
         content = read_checked(folder, WEIGHTS, sha256[WEIGHTS], limit)
         model = _with_weights(folder, config, content, manifest, overrides)
     else:

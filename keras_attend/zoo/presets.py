@@ -13,31 +13,15 @@ from typing import Any
 
 from keras_attend.zoo import shared
 from keras_attend.zoo.checks import (
-    CONFIG,
     DESCRIPTIONS,
     MANIFEST,
-    WEIGHTS,
     check_manifest,
     is_snapshot,
-    read_checked,
     read_limited,
     regular_file,
 )
 from keras_attend.zoo.registry import HUB, is_hub_name, parse_hub_name, read_registry
 from keras_attend.zoo.results import Result, read_results
-
-__all__ = [
-    "CONFIG",
-    "MANIFEST",
-    "WEIGHTS",
-    "ModelInfo",
-    "find",
-    "info",
-    "list_models",
-    "presets_folder",
-    "read_checked",
-    "read_manifest",
-]
 
 SOURCES = (None, "package", "zoo", "hub")
 
@@ -143,14 +127,11 @@ def find(
     text = str(name)
     how: dict[str, Any] = {"token": token, "everything": everything, "force": force}
     if is_hub_name(text) or (source == "hub" and "/" in text):
-        from keras_attend.zoo import hub
-
         if source not in (None, "hub"):
             raise ValueError(
                 f"{text!r} is on the Hugging Face Hub. Received: source={source!r}"
             )
-        repo, revision = parse_hub_name(text)
-        return hub.fetch(repo, revision, **how)
+        return _fetch(*parse_hub_name(text), **how)
     if source in (None, "package") and (presets_folder() / text / MANIFEST).is_file():
         return presets_folder() / text
     if source in (None, "zoo"):
@@ -158,9 +139,7 @@ def find(
         if folder is not None:
             return folder
     if source in (None, "hub") and (entry := read_registry().get(text)):
-        from keras_attend.zoo import hub
-
-        return hub.fetch(entry.repo, entry.revision, entry.sha256, **how)
+        return _fetch(entry.repo, entry.revision, entry.sha256, **how)
     folder = Path(name)
     if source is None and folder.is_dir():
         if not (folder / MANIFEST).is_file():
@@ -171,6 +150,14 @@ def find(
             )
         return folder
     raise ValueError(_unknown(text, source))
+
+
+def _fetch(
+    repo: str, revision: str | None, sha256: dict[str, str] | None = None, **how: Any
+) -> Path:
+    from keras_attend.zoo import hub  # which takes half a second
+
+    return hub.fetch(repo, revision, sha256, **how)
 
 
 def _unknown(name: str, source: str | None) -> str:

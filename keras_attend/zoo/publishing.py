@@ -9,6 +9,8 @@ import keras
 
 from keras_attend.zoo import shared
 from keras_attend.zoo.checks import (
+    CARD,
+    EXTRA,
     LOADED,
     MAX_WEIGHTS_BYTES,
     read_limited,
@@ -20,11 +22,6 @@ from keras_attend.zoo.presets import find, info
 from keras_attend.zoo.registry import HUB, check_repo, check_revision
 from keras_attend.zoo.results import read_results
 from keras_attend.zoo.saving import save_preset
-
-CARD = "README.md"
-# Beside the files that are loaded. Nothing else of a folder is published: who knows
-# what lies there.
-EXTRA = ("results.json", "recipe.py", "picture.gif", "picture.jpg", "picture.png")
 
 
 def publish(

@@ -11,6 +11,8 @@ from pathlib import Path
 from keras_attend.zoo.checks import LOADED, is_revision, read_json
 
 HUB = "hf://"
+# Of a repository's or a revision's name: nothing that a path could climb by.
+PART = r"[A-Za-z0-9](?:[\w-]|\.(?!\.)){0,95}"
 REGISTRY = Path(__file__).with_name("registry.json")
 
 
@@ -71,8 +73,7 @@ def parse_hub_name(name: str) -> tuple[str, str | None]:
 
 def check_repo(repo: str, received: str | None = None) -> None:
     """Refuse what cannot be a repository's name, and might be a path."""
-    part = r"[A-Za-z0-9](?:[\w-]|\.(?!\.)){0,95}"
-    if not re.fullmatch(f"{part}/{part}", repo, re.ASCII):
+    if not re.fullmatch(f"{PART}/{PART}", repo, re.ASCII):
         raise ValueError(
             "A preset on the Hugging Face Hub is called hf://org/name or "
             f"hf://org/name@revision. Received: {received or repo!r}"
@@ -84,8 +85,7 @@ def check_revision(revision: str) -> None:
 
     The Hub's client writes a file of that name into its cache.
     """
-    part = r"[A-Za-z0-9](?:[\w-]|\.(?!\.)){0,95}"
-    if not re.fullmatch(f"{part}(/{part}){{0,3}}", revision, re.ASCII):
+    if not re.fullmatch(f"{PART}(/{PART}){{0,3}}", revision, re.ASCII):
         raise ValueError(
             "`revision` must be a branch, a tag or a commit, such as main. "
             f"Received: revision={revision!r}"

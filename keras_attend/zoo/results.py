@@ -1,13 +1,12 @@
 """What a preset scored: `results.json`, written by the evaluation."""
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from keras_attend.zoo.checks import is_snapshot, read_limited, regular_file
+from keras_attend.zoo.checks import is_snapshot, read_json, read_limited, regular_file
 
 METRICS = {
     "error_percent": "error (%)",
@@ -18,6 +17,8 @@ METRICS = {
     "precision_20": "precision at 20 px",
     "presence_auc": "presence AUC",
 }
+LARGEST = 1e12
+MAX_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,41 @@ class Result:
                 f"`metric` must be one of {', '.join(METRICS)}. "
                 f"Received: metric={self.metric!r}"
             )
-        if not self.min <= self.value <= self.max:  # and so none is NaN
+        _check_name("protocol", self.protocol)
+        for name in self.baselines:
+            _check_name("baselines", name)
+        numbers = [self.value, self.min, self.max, *self.baselines.values()]
+        numbers += [] if self.paper is None else [self.paper]
+        if not all(map(_is_number, numbers)):
+            raise ValueError(
+                "`value`, `min`, `max`, `baselines`, `paper` must be finite numbers. "
+                f"Received: {', '.join(f'{number!r:.40}' for number in numbers)}"
+            )
+        if not self.min <= self.value <= self.max:
             raise ValueError(
                 "`value` must lie between `min` and `max`. Received: "
                 f"value={self.value}, min={self.min}, max={self.max}"
             )
-        if self.n < 1:
-            raise ValueError(f"`n` must be positive. Received: n={self.n}")
+        if type(self.n) is not int or not 1 <= self.n <= LARGEST:
+            raise ValueError(f"`n` must be a positive integer. Received: n={self.n!r}")
+
+
+def _is_number(value: Any) -> bool:
+    real = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return real and abs(value) <= LARGEST  # not infinite, nor NaN
+
+
+def _check_name(key: str, name: Any) -> None:
+    """Names stand in tables, on terminals and in cards."""
+    if not (isinstance(name, str) and name.isprintable() and len(name) <= MAX_NAME):
+        raise ValueError(
+            f"`{key}` must be named in up to {MAX_NAME} printable characters. "
+            f"Received: {name!r}"
+        )
+    if set(name) & set("|<>`[]"):
+        raise ValueError(
+            f"`{key}` must be named without Markdown's | < > ` [ ]. Received: {name!r}"
+        )
 
 
 def headline(results: Sequence[Result]) -> Result | None:
@@ -89,6 +118,15 @@ class Results:
     commit: str
     results: tuple[Result, ...]
 
+    def __post_init__(self) -> None:
+        _check_name("device", self.device)
+        _check_name("commit", self.commit)
+        if not (_is_number(self.training_seconds) and self.training_seconds >= 0):
+            raise ValueError(
+                "`training_seconds` must be at least 0 and finite. "
+                f"Received: training_seconds={self.training_seconds!r}"
+            )
+
 
 def write_results(
     folder: str | Path,
@@ -107,11 +145,6 @@ def write_results(
         training_seconds: how long that took.
         commit: the code's.
     """
-    if not (math.isfinite(training_seconds) and training_seconds >= 0):
-        raise ValueError(
-            "`training_seconds` must be at least 0 and finite. "
-            f"Received: training_seconds={training_seconds}"
-        )
     folder = Path(folder)
     content = Results(
         folder.resolve().name, device, training_seconds, commit, tuple(results)
@@ -127,7 +160,7 @@ def read_results(folder: Path) -> Results | None:
         return None
     try:
         regular_file(folder, path.name)
-        content: dict[str, Any] = json.loads(read_limited(path))
+        content = read_json(path, read_limited(path))
         rows = tuple(Result(**row) for row in content.pop("results"))
         results = Results(**content, results=rows)
     except (
@@ -135,7 +168,6 @@ def read_results(folder: Path) -> Results | None:
         TypeError,
         KeyError,
         AttributeError,
-        RecursionError,
     ) as error:
         raise ValueError(
             f"{path} is not a table of results (see `keras_attend.zoo.write_results`). "

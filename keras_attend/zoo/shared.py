@@ -24,6 +24,7 @@ from keras_attend.zoo.checks import (
     MAX_JSON_BYTES,
     WEIGHTS,
     check_manifest,
+    limit_of,
     read_checked,
     read_json,
     read_limited,
@@ -117,8 +118,8 @@ def _is_whole(folder: Path) -> bool:
         content = (folder / MANIFEST).read_bytes()
         manifest = check_manifest(folder / MANIFEST, content)
         for file in (CONFIG, WEIGHTS):
-            limit = manifest["size_bytes"] if file == WEIGHTS else MAX_JSON_BYTES
-            read_checked(folder, file, manifest["sha256"][file], limit)
+            sha256 = manifest["sha256"][file]
+            read_checked(folder, file, sha256, limit_of(file, manifest))
     except (OSError, ValueError):
         return False
     return True
@@ -133,7 +134,7 @@ def _download(address: str, content: bytes, folder: Path) -> None:
         new.mkdir()
         (new / MANIFEST).write_bytes(content)
         for file in LOADED[1:]:
-            limit = manifest["size_bytes"] if file == WEIGHTS else MAX_JSON_BYTES
+            limit = limit_of(file, manifest)
             sha256 = manifest["sha256"].get(file)
             file_server.save(f"{address}/{file}", new / file, limit, sha256)
         with contextlib.suppress(FileNotFoundError):  # if it was not evaluated

@@ -1,7 +1,6 @@
 """Is a preset's folder intact, harmless and complete? One check after the other."""
 
 import ast
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -10,17 +9,20 @@ from typing import Any
 
 import keras
 
-from keras_attend.zoo.loading import check_config, load
-from keras_attend.zoo.presets import (
+from keras_attend.zoo.checks import (
+    CARD,
     CONFIG,
     MANIFEST,
     WEIGHTS,
     read_checked,
-    read_manifest,
+    read_json,
+    read_limited,
 )
+from keras_attend.zoo.classes import check_config
+from keras_attend.zoo.loading import load
+from keras_attend.zoo.presets import read_manifest
 from keras_attend.zoo.results import read_results
 
-CARD = "README.md"
 RECIPE = "recipe.py"
 HEADER = ("Paper", "Command", "Expected")
 
@@ -104,8 +106,8 @@ def _size(path: Path, expected: int) -> str:
 
 
 def _classes(folder: Path) -> str:
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    check_config(config, folder / CONFIG)
+    path = folder / CONFIG
+    check_config(read_json(path, read_limited(path)), path)
     return "of Keras and keras_attend only, and no code"
 
 
