@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from keras_attend.layers.crop import Size, crop_windows, parse_buckets, parse_size
+from keras_attend.layers.tracing import switch
 from keras_attend.types import Shape, Tensor
 
 REACH = 5.0  # sigmas of support that a crop keeps: 1e-6 of a value, 1e-5 of a slope
@@ -119,7 +120,7 @@ class GaussianGlimpse(keras.layers.Layer):
             return function(None, images, params, *g)
         index = ops.argmax(ops.cast(ops.stack([*covers, True]), "int32"))
         branches = [partial(function, window) for window in [*windows, None]]
-        return ops.switch(index, branches, images, params, *g)
+        return switch(index, branches, images, params, *g)
 
     def _covers(self, window: Size, lengths: Size, params: Tensor) -> Tensor:
         fits = []

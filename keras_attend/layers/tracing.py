@@ -1,0 +1,54 @@
+"""Whether layers are traced for a file, to be run without a compiler."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from keras import ops
+
+from keras_attend.types import Tensor
+
+_for_a_file: ContextVar[bool] = ContextVar("for_a_file", default=False)
+
+
+@contextmanager
+def for_a_file() -> Iterator[None]:
+    """Within, layers are traced in the plain operations that file formats have.
+
+    What XLA needs or fuses (loops around slices, patches side by side) costs other
+    runtimes time, or is more than they know.
+    """
+    token = _for_a_file.set(True)
+    try:
+        yield
+    finally:
+        _for_a_file.reset(token)
+
+
+def is_for_a_file() -> bool:
+    """Whether `for_a_file` is on."""
+    return _for_a_file.get()
+
+
+def switch(
+    index: Tensor, branches: Sequence[Callable[..., Tensor]], *inputs: Tensor
+) -> Tensor:
+    """`ops.switch`; for a file a row of `cond`, which every format has.
+
+    None within another: converters take minutes over those.
+    """
+    if not is_for_a_file():
+        return ops.switch(index, list(branches), *inputs)
+    *others, last = branches
+    found = ops.cond(
+        index >= len(others),
+        lambda: last(*inputs),
+        lambda: ops.zeros_like(last(*inputs)),
+    )
+    for i, branch in enumerate(others):
+        found = ops.cond(
+            ops.equal(index, i),
+            lambda branch=branch: branch(*inputs),
+            lambda found=found: found,
+        )
+    return found
