@@ -56,6 +56,8 @@ def trace(
         def run(**inputs: Tensor) -> Nested:
             with for_a_file(), weights.scope():
                 found = function(**inputs)
+            for name in found.keys() & inputs.keys():  # a state stays as it is
+                found[name].set_shape(inputs[name].shape)
             return {name: tf.identity(x, name) for name, x in found.items()}
 
         return tf.function(run, autograph=False).get_concrete_function(**specs)

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from keras_attend.layers.crop import Size, crop_windows, parse_buckets, parse_size
-from keras_attend.layers.tracing import switch
+from keras_attend.layers.tracing import over_columns, over_rows, switch
 from keras_attend.types import Shape, Tensor
 
 REACH = 5.0  # sigmas of support that a crop keeps: 1e-6 of a value, 1e-5 of a slope
@@ -164,10 +164,10 @@ class GaussianGlimpse(keras.layers.Layer):
     def _over_y(self, f_y: Tensor, images: Tensor) -> Tensor:
         # Rows before columns also where the columns are more: with channels last it is
         # one large product without a transposed copy, two to five times faster.
-        return ops.einsum("brh,bhwc->brwc", ops.cast(f_y, self.compute_dtype), images)
+        return over_rows(ops.cast(f_y, self.compute_dtype), images)
 
     def _over_x(self, f_x: Tensor, rows: Tensor) -> Tensor:
-        return ops.einsum("bkw,brwc->brkc", ops.cast(f_x, self.compute_dtype), rows)
+        return over_columns(ops.cast(f_x, self.compute_dtype), rows)
 
     def _image_slopes(self, images: Tensor, params: Tensor, g: Tensor) -> Tensor:
         """Slopes of the images `[B, H, W, C]`, given those of the glimpse, `g`."""

@@ -52,3 +52,22 @@ def switch(
             lambda found=found: found,
         )
     return found
+
+
+def over_rows(f: Tensor, images: Tensor) -> Tensor:
+    """Filters `[B, G, H]` over the rows of images `[B, H, W, C]`: `[B, G, W, C]`."""
+    if not is_for_a_file():
+        return ops.einsum("brh,bhwc->brwc", f, images)
+    # Runtimes multiply matrices faster than they read subscripts.
+    _, height, width, channels = ops.shape(images)
+    flat = ops.reshape(images, (-1, height, width * channels))
+    return ops.reshape(ops.matmul(f, flat), (-1, f.shape[1], width, channels))
+
+
+def over_columns(f: Tensor, rows: Tensor) -> Tensor:
+    """Filters `[B, G, W]` over the columns of `[B, R, W, C]`: `[B, R, G, C]`."""
+    if not is_for_a_file():
+        return ops.einsum("bkw,brwc->brkc", f, rows)
+    if rows.shape[-1] == 1:
+        return ops.matmul(rows[..., 0], ops.swapaxes(f, 1, 2))[..., None]
+    return ops.matmul(f[:, None], rows)

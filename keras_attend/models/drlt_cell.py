@@ -15,6 +15,7 @@ from keras_attend.arguments import check_choice, check_positive_integers
 from keras_attend.layers.cells import ReluLSTMCell
 from keras_attend.layers.crop import parse_size
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
+from keras_attend.layers.tracing import over_columns, over_rows
 from keras_attend.models.base import scaled_images
 from keras_attend.models.drlt_observation import point_cnn
 from keras_attend.models.tracker import image_size
@@ -172,8 +173,7 @@ class DRLTCell(RecurrentTrackerCell):
         images = scaled_images(frames, self.channels, self.compute_dtype)
         if tuple(images.shape[1:3]) == self.size:
             return images
-        images = ops.image.resize(images, self.size, antialias=True)
-        return ops.cast(images, self.compute_dtype)
+        return resized(images, self.size)
 
     def to_location(self, box: Tensor, size: tuple[Any, Any]) -> Tensor:
         """Locations `[..., D]` of boxes `xywh` in frames of height and width `size`."""
@@ -220,3 +220,25 @@ def centered(box: Tensor, size: tuple[Any, Any]) -> Tensor:
     x, y, w, h = ops.unstack(box, 4, axis=-1)
     numbers = [(x + w / 2) / width, (y + h / 2) / height, w / width, h / height]
     return ops.stack(numbers, axis=-1)
+
+
+def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """`ops.image.resize(images, size, antialias=True)` by two matrix products.
+
+    TensorFlow has no XLA kernel for that, and file formats do not know it.
+    """
+    batch = ops.ones((ops.shape(images)[0], 1, 1))
+    f_y, f_x = (
+        ops.cast(batch * _resizing(ops.shape(images)[i + 1], size[i]), images.dtype)
+        for i in (0, 1)
+    )  # [B, rows, H], [B, columns, W]
+    return over_columns(f_x, over_rows(f_y, images))
+
+
+def _resizing(length: Any, count: int) -> Tensor:
+    """Triangular filters of `count` places over `length` pixels, `[count, length]`."""
+    ratio = ops.cast(length, "float32") / count
+    places = (ops.arange(count, dtype="float32")[:, None] + 0.5) * ratio - 0.5
+    pixels = ops.cast(ops.arange(length), "float32")
+    f = ops.relu(1.0 - ops.abs(pixels - places) / ops.maximum(ratio, 1.0))
+    return f / ops.sum(f, axis=1, keepdims=True)
