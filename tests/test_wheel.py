@@ -34,11 +34,11 @@ def test_wheel_holds_everything(wheel):
         for name in ("config.json", "model.weights.h5", "preset.json", "README.md"):
             assert f"keras_attend/presets/{preset}/{name}" in names
     modules = {
-        path.relative_to(ROOT).as_posix() for path in ROOT.glob("keras_attend/**/*.py")
+        path.relative_to(ROOT).as_posix() for path in ROOT.glob("keras_attend*/**/*.py")
     }
     assert modules <= names
     tops = {name.split("/")[0] for name in names}
-    assert len(tops) == 2  # the package and its metadata
+    assert len(tops) == 3  # the package, its runtime, and its metadata
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
