@@ -27,10 +27,6 @@ MODELS = {
     "ratm_person": (180, 320),
     "drlt_mnist": (100, 100),
 }
-    "hart_person": (180, 320),
-    "ratm_person": (180, 320),
-    "drlt_mnist": (100, 100),
-}
 FRAMES = 20
 SOONER = 5.0  # times, at least, that the first box is there
 # The dependencies in pyproject.toml and in runtime/pyproject.toml.
