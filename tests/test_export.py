@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -344,11 +345,16 @@ def test_what_a_format_cannot_do(tmp_path):
     assert not path.exists()
 
 
-def test_command(tmp_path, capsys):
+def test_commands_and_code_of_the_docs(tmp_path, monkeypatch, capsys):
     from keras_attend.cli import main
 
-    out = tmp_path / "ram"
-    assert main(["export", "ram_mnist", str(out), "--size", "28x28"]) == 0
-    assert "MB" in capsys.readouterr().out and (out / "saved_model.pb").is_file()
-    assert main(["export", "ram_mnist", str(out), "--format", "onnx"]) == 1
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "export.md").read_text()
+    for line in re.findall(r"^keras-attend (.*)$", page, re.MULTILINE):
+        assert main(line.split()) == 0
+    assert capsys.readouterr().out.count("MB") == 3
+    for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(code, {})
+    assert capsys.readouterr().out.count("[[") == 10  # boxes
+    assert main(["export", "ram_mnist", "x", "--format", "onnx"]) == 1
     assert "must end with" in capsys.readouterr().err

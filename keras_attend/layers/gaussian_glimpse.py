@@ -120,7 +120,8 @@ class GaussianGlimpse(keras.layers.Layer):
             return function(None, images, params, *g)
         index = ops.argmax(ops.cast(ops.stack([*covers, True]), "int32"))
         branches = [partial(function, window) for window in [*windows, None]]
-        return switch(index, branches, images, params, *g)
+        shape = (ops.shape(images)[0], *self.size, images.shape[-1])
+        return switch(index, branches, images, params, *g, shape=shape)
 
     def _covers(self, window: Size, lengths: Size, params: Tensor) -> Tensor:
         fits = []

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 from keras import ops
 
-from keras_attend.types import Tensor
+from keras_attend.types import Shape, Tensor
 
 _for_a_file: ContextVar[bool] = ContextVar("for_a_file", default=False)
 
@@ -31,21 +31,19 @@ def is_for_a_file() -> bool:
 
 
 def switch(
-    index: Tensor, branches: Sequence[Callable[..., Tensor]], *inputs: Tensor
+    index: Tensor,
+    branches: Sequence[Callable[..., Tensor]],
+    *inputs: Tensor,
+    shape: Shape,
 ) -> Tensor:
     """`ops.switch`; for a file a row of `cond`, which every format has.
 
-    None within another: converters take minutes over those.
+    None within another: converters take minutes over those. `shape` is the result's.
     """
     if not is_for_a_file():
         return ops.switch(index, list(branches), *inputs)
-    *others, last = branches
-    found = ops.cond(
-        index >= len(others),
-        lambda: last(*inputs),
-        lambda: ops.zeros_like(last(*inputs)),
-    )
-    for i, branch in enumerate(others):
+    found = ops.zeros(shape)
+    for i, branch in enumerate(branches):
         found = ops.cond(
             ops.equal(index, i),
             lambda branch=branch: branch(*inputs),
@@ -59,9 +57,9 @@ def over_rows(f: Tensor, images: Tensor) -> Tensor:
     if not is_for_a_file():
         return ops.einsum("brh,bhwc->brwc", f, images)
     # Runtimes multiply matrices faster than they read subscripts.
-    _, height, width, channels = ops.shape(images)
-    flat = ops.reshape(images, (-1, height, width * channels))
-    return ops.reshape(ops.matmul(f, flat), (-1, f.shape[1], width, channels))
+    batch, height, width, channels = ops.shape(images)
+    flat = ops.reshape(images, (batch, height, width * channels))
+    return ops.reshape(ops.matmul(f, flat), (batch, f.shape[1], width, channels))
 
 
 def over_columns(f: Tensor, rows: Tensor) -> Tensor:
