@@ -90,7 +90,7 @@ def export(
         "uint8" if uint8 else "float32",
         # LiteRT and ONNX have eight bits of their own.
         int8=int8 and format == "saved_model",
-        first_location=first_location and tuple(first_location),
+        first_location=first_location,
     )
     traced.metadata |= {"int8": int8, "keras_attend": keras_attend.__version__}
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -66,17 +66,19 @@ def followed(path, format, frames, box=BOX):
     return np.float32([box, *boxes[1:]])
 
 
-# A file's name, and how it was made: each format fixed and dynamic, floats and bytes.
+slow = pytest.mark.slow
+# Each family in each format; fixed and dynamic, floats and bytes.
 CASES = [
-    ("ratm", "saved_model", None, False),
-    ("ratm", "onnx", SIZE, True),
-    ("ratm", "litert", SIZE, False),
-    ("hart", "saved_model", SIZE, True),
-    ("hart", "onnx", SIZE, False),
-    ("hart", "litert", SIZE, True),
-    ("drlt", "saved_model", None, True),
-    ("drlt", "onnx", None, True),
-    ("drlt", "litert", None, False),
+    pytest.param("ratm", "saved_model", None, False, marks=slow),
+    pytest.param("ratm", "onnx", SIZE, True, marks=slow),
+    pytest.param("ratm", "onnx", None, False, marks=slow),
+    pytest.param("ratm", "litert", SIZE, False),
+    pytest.param("hart", "saved_model", SIZE, True, marks=slow),
+    pytest.param("hart", "onnx", SIZE, False),
+    pytest.param("hart", "litert", SIZE, True, marks=slow),
+    pytest.param("drlt", "saved_model", None, True),
+    pytest.param("drlt", "onnx", None, True),
+    pytest.param("drlt", "litert", None, False, marks=slow),
 ]
 ENDINGS = {"saved_model": "", "onnx": ".onnx", "litert": ".tflite"}
 
@@ -166,14 +168,13 @@ def test_classifiers_in_each_format(tmp_path, random, format):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_first_location_in_the_file(tmp_path, random, format):
-    path = tmp_path / f"model{ENDINGS[format]}"
+def test_first_location_in_the_file(tmp_path, random):
     images = random.random((2, 20, 24, 1), "float32")
     ram = RAM(4, 2, 4, glimpse_units=6, units=8)
     expected = ram(images, first_location=np.float32([[0.5, -0.5]] * 2))
-    ka.export(ram, path, format, size=(20, 24), first_location=(0.5, -0.5))
-    found = classified(path, format, images=images)
+    path = tmp_path / "ram"
+    ka.export(ram, path, size=(20, 24), first_location=(0.5, -0.5))
+    found = classified(path, "saved_model", images=images)
     np.testing.assert_allclose(found["logits"], expected["logits"], atol=1e-4)
 
 
@@ -248,8 +249,10 @@ def test_a_file_of_one_size_refuses_others(expected, tmp_path):
         run.init(video((40, 52))[0], BOX)
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_eight_bits(expected, tmp_path, format):
+@pytest.mark.parametrize(
+    "format", [*(pytest.param(f, marks=slow) for f in FORMATS[::2]), "onnx"]
+)
+def test_eight_bits(tmp_path, format):
     """Smaller, and close."""
     model = DRLT(units=64, channels=1, size=24)
     model.build()
@@ -277,19 +280,17 @@ def test_eight_bits_of_presets(tmp_path, format):
 
     path = tmp_path / f"ram{ENDINGS[format]}"
     model = ka.zoo.load("ram_mnist")
-    images, labels = (x[:2000] for x in mnist()[1])
-    images = np.reshape(images, (-1, 28, 28, 1)).astype("float32")
-    images = images / 255 if images.max() > 1 else images
+    images, labels = (x[:2000] for x in mnist("test"))
     where = np.random.default_rng(0).uniform(-1, 1, (2000, 2)).astype("float32")
     expected = np.asarray(model(images, first_location=where)["logits"])
-    ka.export(model, path, format, size=(28, 28), int8=True)
+    ka.export(model, path, format, size=(28, 28), int8=True, uint8=True)
     found = classified(path, format, images=images, first_location=where)["logits"]
     right = [(x.argmax(-1) == labels).mean() for x in (expected, found)]
     assert abs(right[0] - right[1]) <= 0.01
 
     path = tmp_path / f"ratm{ENDINGS[format]}"
     model = ka.zoo.load("ratm_balls")
-    x, y = BouncingBalls(20, length=32, seed=1)[0]
+    x, y = BouncingBalls(20, 1, seed=1)[0]
     ka.export(model, path, format, size=x["frames"].shape[2:4], int8=True)
     scores = []
     whole = model.predict(x, verbose=0)["boxes"]
@@ -345,6 +346,7 @@ def test_what_a_format_cannot_do(tmp_path):
     assert not path.exists()
 
 
+@slow
 def test_commands_and_code_of_the_docs(tmp_path, monkeypatch, capsys):
     from keras_attend.cli import main
 
@@ -356,5 +358,17 @@ def test_commands_and_code_of_the_docs(tmp_path, monkeypatch, capsys):
     for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
         exec(code, {})
     assert capsys.readouterr().out.count("[[") == 10  # boxes
-    assert main(["export", "ram_mnist", "x", "--format", "onnx"]) == 1
+
+
+def test_command(tmp_path, capsys):
+    from keras_attend.cli import main
+
+    out = str(tmp_path / "ram")
+    options = ["--size", "28x28", "--first", "0,0", "--int8", "--uint8"]
+    assert main(["export", "ram_mnist", out, *options]) == 0
+    assert re.fullmatch(rf"{out}: [\d.]+ MB\n", capsys.readouterr().out)
+    images, labels = ka.datasets.sample_digits()
+    found = classified(out, "saved_model", images=np.uint8(images))
+    assert (found["logits"].argmax(-1) == labels).mean() > 0.9
+    assert main(["export", "ram_mnist", out, "--format", "onnx"]) == 1
     assert "must end with" in capsys.readouterr().err

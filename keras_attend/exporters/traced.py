@@ -1,6 +1,6 @@
 """A model as functions of named tensors, traced by TensorFlow for a file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ def trace(
     size: tuple[int, int] | None,
     dtype: str,
     int8: bool = False,
-    first_location: tuple[float, float] | None = None,
+    first_location: Sequence[float] | None = None,
 ) -> Traced:
     """The functions of a model, for frames or images of one size or of any.
 
@@ -121,7 +121,7 @@ def _check_state(cell: Any, before: dict[str, Any], after: dict[str, Any]) -> No
 
 
 def _classifier(
-    model: keras.Model, first_location: tuple[float, float] | None
+    model: keras.Model, first_location: Sequence[float] | None
 ) -> tuple[Callable[..., Nested], list[tuple[str, Any]]]:
     """The call, and names and shapes of its inputs beside the images."""
     if isinstance(model, Feedforward):
@@ -136,7 +136,7 @@ def _classifier(
 
     def call(images: Tensor) -> Nested:
         rows = ops.zeros((ops.shape(images)[0], 1))
-        l_0 = rows + ops.convert_to_tensor([first_location], "float32")  # [B, 2]
+        l_0 = rows + ops.convert_to_tensor([list(first_location)], "float32")  # [B, 2]
         return model.call(images, first_location=l_0)
 
     return call, []
