@@ -1,5 +1,6 @@
 """Each format gives what Keras gives; what one cannot do is an error."""
 
+import functools
 import json
 import os
 import re
@@ -83,19 +84,16 @@ CASES = [
 ENDINGS = {"saved_model": "", "onnx": ".onnx", "litert": ".tflite"}
 
 
-@pytest.fixture(scope="module")
-def expected():
-    """Each family's model and its boxes, of bytes."""
-    found = {}
-    for family in ("ratm", "hart", "drlt"):
-        model = tracker(family)
-        found[family] = model, ka.Tracker(model).track(video(), BOX)
-    return found
+@functools.cache
+def expected(family):
+    """A family's model and its boxes, of bytes."""
+    model = tracker(family)
+    return model, ka.Tracker(model).track(video(), BOX)
 
 
 @pytest.mark.parametrize(("family", "format", "size", "uint8"), CASES)
-def test_trackers_in_each_format(expected, tmp_path, family, format, size, uint8):
-    model, boxes = expected[family]
+def test_trackers_in_each_format(tmp_path, family, format, size, uint8):
+    model, boxes = expected(family)
     path = tmp_path / f"model{ENDINGS[format]}"
     found = ka.export(model, path, format, size=size, uint8=uint8)
     assert found == path
@@ -185,8 +183,8 @@ def file(tmp_path_factory):
     return ka.export(tracker("drlt"), path, "onnx", uint8=True)
 
 
-def test_runtime_takes_frames_as_tracker_does(file, expected):
-    model, boxes = expected["drlt"]
+def test_runtime_takes_frames_as_tracker_does(file):
+    model, boxes = expected("drlt")
     frames = video()
     run = ka.Tracker(file)
     assert run.channels == 1
@@ -242,8 +240,8 @@ def test_runtime_errors(file, tmp_path):
         ka.Tracker(tmp_path / "ram.onnx")
 
 
-def test_a_file_of_one_size_refuses_others(expected, tmp_path):
-    ka.export(expected["drlt"][0], tmp_path / "x.onnx", "onnx", size=SIZE)
+def test_a_file_of_one_size_refuses_others(tmp_path):
+    ka.export(expected("drlt")[0], tmp_path / "x.onnx", "onnx", size=SIZE)
     run = ka.Tracker(tmp_path / "x.onnx")
     with pytest.raises(ValueError, match=r"\(48, 64\).*Received.*\(40, 52, 1\)"):
         run.init(video((40, 52))[0], BOX)
