@@ -12,9 +12,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 import keras_attend as ka
 from keras_attend.models import DRLT, HART, RAM, RATM, Feedforward, MatchPoints
+from tests.tiny_tracker import CentroidCell, TrackerModel
 
 ROOT = Path(__file__).parents[1]
 T, SIZE, BOX = 60, (48, 64), (20.0, 15.0, 18.0, 16.0)
@@ -332,14 +334,24 @@ def test_what_cannot_be_exported(tmp_path):
     refused("one size", model=plain, size=(10, 10))
 
 
-def test_what_a_format_cannot_do(tmp_path):
-    """RAM that stops multiplies along time, for which ONNX has no operation."""
-    model = RAM(4, 3, 4, glimpse_units=6, units=8, stop_price=0.1)
-    model.build((None, 20, 20, 1))
-    path = tmp_path / "x.onnx"
-    with pytest.raises(ValueError, match="RAM cannot be written as 'onnx'"):
-        ka.export(model, path, "onnx", size=(20, 20))
+class ShrinkingCell(CentroidCell):
+    """It resizes by an operation that only TensorFlow has."""
+
+    def step(self, frame, state):
+        outputs, state = super().step(frame, state)
+        small = ops.image.resize(self.scaled(frame), (4, 4), antialias=True)
+        return outputs | {"glimpse": small}, state
+
+
+@pytest.mark.parametrize("format", ["onnx", "litert"])
+def test_what_a_format_cannot_do(tmp_path, format):
+    model = TrackerModel(ShrinkingCell())
+    model.build()
+    path = tmp_path / f"x{ENDINGS[format]}"
+    with pytest.raises(ValueError, match=f"cannot be written as '{format}'"):
+        ka.export(model, path, format, size=(20, 20))
     assert not path.exists()
+    assert ka.export(model, tmp_path / "x", size=(20, 20)).is_dir()
 
 
 @slow
