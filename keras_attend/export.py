@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -138,7 +139,9 @@ def _told(model: keras.Model, format: str) -> Iterator[None]:
     level = logging.getLogger("tf2onnx").level
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of converters, about what they use
+            yield
     except ModuleNotFoundError as error:
         raise ImportError(
             f"format={format!r} needs {error.name}: pip install 'keras-attend[export]'"

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 from keras_attend.types import Shape, Tensor
 
@@ -69,3 +71,11 @@ def over_columns(f: Tensor, rows: Tensor) -> Tensor:
     if rows.shape[-1] == 1:
         return ops.matmul(rows[..., 0], ops.swapaxes(f, 1, 2))[..., None]
     return ops.matmul(f[:, None], rows)
+
+
+def picked(maps: Tensor, places: NDArray[np.int64]) -> Tensor:
+    """Numbers or places of flat maps `[B, N, ...]` by index, for a file.
+
+    One gather there takes the time of one of many slices.
+    """
+    return ops.take(maps, ops.convert_to_tensor(places, "int32"), axis=1)
