@@ -21,6 +21,7 @@ from keras_attend import (
     video,
     zoo,
 )
+from keras_attend.export import export
 from keras_attend.tracking import Tracker
 from keras_attend.unroll import unroll
 
@@ -32,6 +33,7 @@ __all__ = [
     "callbacks",
     "datasets",
     "evaluation",
+    "export",
     "layers",
     "losses",
     "metrics",

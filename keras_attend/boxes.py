@@ -6,13 +6,12 @@ All functions work on `[..., 4]`, row by row (aligned, never all pairs), in
 `float32` whatever comes in: the area of a 600 x 200 box overflows `float16`.
 """
 
-import math
 from collections.abc import Callable
 
-import numpy as np
 from keras import ops
 
 from keras_attend.types import Tensor
+from keras_attend_runtime.frames import check_box as check_box
 
 # Less than this (square pixels, or square fractions of the image) is empty:
 # it keeps the gradient of a quotient of areas finite.
@@ -226,41 +225,6 @@ def box_to_ratm_attention(
     c_x, c_y = (x + w / 2) / width, (y + h / 2) / height
     along_x, along_y = (w / columns, scale * w / width), (h / rows, scale * h / height)
     return ops.stack([c_x, c_y, *along_x, ops.ones_like(w), *along_y], axis=-1)
-
-
-def check_box(box: object, height: float, width: float) -> np.ndarray:
-    """A user's box `xywh`, as `float32`, or an error that says what is wrong.
-
-    Args:
-        box: `(x, y, w, h)` in pixels, or boxes `[..., 4]`; values, not traced.
-        height: of the image in pixels.
-        width: of the image in pixels.
-    """
-    found = np.asarray(box, dtype="float32")
-    if found.ndim == 0 or found.shape[-1] != 4:
-        raise ValueError(
-            "`box` must be (x, y, w, h) in pixels, the top-left corner first. "
-            f"Received: box={box} of shape {found.shape}"
-        )
-    for row in found.reshape(-1, 4):
-        x, y, w, h = (float(v) for v in row)
-        if not all(math.isfinite(v) for v in (x, y, w, h)):
-            raise ValueError(
-                f"`box` must hold finite numbers. Received: box={(x, y, w, h)}"
-            )
-        if w <= 0 or h <= 0:
-            raise ValueError(
-                "`box` must be (x, y, w, h) with positive w and h; if it is (x1, "
-                "y1, x2, y2), `convert_format(box, 'xyxy', 'xywh')` first. "
-                f"Received: box={(x, y, w, h)}"
-            )
-        if x >= width or y >= height or x + w <= 0 or y + h <= 0:
-            raise ValueError(
-                f"`box` must overlap the image of height {height} and width "
-                f"{width}, in pixels from its top-left corner. "
-                f"Received: box={(x, y, w, h)}"
-            )
-    return found
 
 
 def _unstack(box: Tensor, count: int = 4) -> tuple[Tensor, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from keras_attend.commands.convert import add_convert
 from keras_attend.commands.demo import add_demo
 from keras_attend.commands.evaluate import add_evaluate
+from keras_attend.commands.export import add_export
 from keras_attend.commands.hub import add_download, add_publish
 from keras_attend.commands.parsers import Commands, add_command
 from keras_attend.commands.show import add_info, add_list
@@ -48,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_download(commands)
     add_publish(commands)
     add_convert(commands)
+    add_export(commands)
     options = parser.parse_args(arguments)
     try:
         status: int = options.run(options)

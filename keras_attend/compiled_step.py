@@ -13,9 +13,7 @@ from keras import ops, tree
 from numpy.typing import NDArray
 
 from keras_attend.types import Nested, Tensor
-
-# Pillow's weights of red, green and blue in grey, in 65536ths.
-GREY = (19595, 38470, 7471)
+from keras_attend_runtime.frames import GREY
 
 Flat = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+import keras_attend as ka
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
 from keras_attend.unroll import unroll
 from tests.layer_check import compiled
@@ -187,3 +188,9 @@ def test_layers_inside_know_that_they_train():
     idle = rnn(frames, initial_state=states, training=False)
     busy = rnn(frames, initial_state=states, training=True)
     np.testing.assert_allclose(numpy(busy) - numpy(idle), 1, atol=1e-5)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="it exports")
+def test_export_says_which_backend_it_wants(tmp_path):
+    with pytest.raises(ValueError, match=r"KERAS_BACKEND=tensorflow.*Received: .*jax"):
+        ka.export(None, tmp_path / "x.onnx", "onnx")

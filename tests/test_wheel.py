@@ -1,6 +1,7 @@
 """The wheel holds all that it needs, and works from anywhere."""
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -13,13 +14,16 @@ ROOT = Path(__file__).parents[1]
 PRESETS = sorted(path.parent.name for path in ROOT.glob("zoo/*/preset.json"))
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    out = tmp_path_factory.mktemp("dist")
+def built(project, out):
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation"]
-    subprocess.run([*command, "--outdir", str(out), str(ROOT)], check=True)
+    subprocess.run([*command, "--outdir", str(out), str(project)], check=True)
     (path,) = out.glob("*.whl")
     return path
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    return built(ROOT, tmp_path_factory.mktemp("dist"))
 
 
 def test_wheel_holds_everything(wheel):
@@ -34,11 +38,11 @@ def test_wheel_holds_everything(wheel):
         for name in ("config.json", "model.weights.h5", "preset.json", "README.md"):
             assert f"keras_attend/presets/{preset}/{name}" in names
     modules = {
-        path.relative_to(ROOT).as_posix() for path in ROOT.glob("keras_attend/**/*.py")
+        path.relative_to(ROOT).as_posix() for path in ROOT.glob("keras_attend*/**/*.py")
     }
     assert modules <= names
     tops = {name.split("/")[0] for name in names}
-    assert len(tops) == 2  # the package and its metadata
+    assert len(tops) == 3  # the package, its runtime, and its metadata
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
@@ -60,3 +64,18 @@ assert cli.main(["list"]) == 0
 """
     environment = os.environ | {"PYTHONPATH": str(target)}
     subprocess.run([sys.executable, "-c", code], cwd=empty, env=environment, check=True)
+
+
+def test_the_small_wheel_needs_no_keras(wheel, tmp_path):
+    path = built(ROOT / "runtime", tmp_path)
+    with zipfile.ZipFile(path) as small, zipfile.ZipFile(wheel) as whole:
+        names = {n for n in small.namelist() if n.endswith(".py")}
+        modules = (ROOT / "keras_attend_runtime").glob("*.py")
+        assert names == {f"keras_attend_runtime/{m.name}" for m in modules}
+        for name in names:  # the same in both: either may be installed
+            assert small.read(name) == whole.read(name)
+        (about,) = (n for n in small.namelist() if n.endswith("METADATA"))
+        lines = small.read(about).decode().splitlines()
+    needed = [x.split()[-1] for x in lines if x.startswith("Requires-Dist")]
+    assert [re.match(r"\w+", x).group() for x in needed] == ["numpy", "onnxruntime"]
+    assert path.name.split("-")[1] == wheel.name.split("-")[1]  # the version

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from keras_attend.layers.crop import parse_size
+from keras_attend.layers.tracing import over_columns, over_rows
 from keras_attend.types import Shape, Tensor
 
 
@@ -48,8 +49,7 @@ class BilinearGlimpse(keras.layers.Layer):
             for i in (0, 1)
         )
         images = ops.cast(images, self.compute_dtype)
-        rows = ops.einsum("brh,bhwc->brwc", f_y, images)
-        return ops.einsum("bkw,brwc->brkc", f_x, rows)
+        return over_columns(f_x, over_rows(f_y, images))
 
     def compute_output_shape(
         self, images_shape: Shape, params_shape: Shape

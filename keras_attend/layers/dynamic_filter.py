@@ -4,9 +4,11 @@ import math
 from typing import Any
 
 import keras
+import numpy as np
 from keras import initializers, ops
 from keras.layers import Dense
 
+from keras_attend.layers.tracing import is_for_a_file, picked
 from keras_attend.types import Shape, Tensor
 
 
@@ -44,20 +46,32 @@ def dynamic_conv(features: Tensor, kernels: Tensor) -> Tensor:
         # Of an even kernel's padding the larger half is after, as in Conv2D.
         rows, columns = [(kh - 1) // 2, kh // 2], [(kw - 1) // 2, kw // 2]
         padded = ops.pad(features, [[0, 0], rows, columns, [0, 0]])
-        features = ops.concatenate(
-            [
-                padded[:, i : i + height, j : j + width]
-                for i in range(kh)
-                for j in range(kw)
-            ],
-            axis=-1,
-        )  # [B, H, W, kh * kw * Cin]
+        features = _shifted(padded, (height, width), (kh, kw))
     inner = kh * kw * c_in
     y = ops.matmul(
         ops.reshape(features, (-1, height * width, inner)),
         ops.reshape(kernels, (-1, inner, c_out)),
     )  # [B, H * W, Cout]
     return ops.reshape(y, (-1, height, width, c_out))
+
+
+def _shifted(padded: Tensor, size: tuple[Any, Any], kernel: tuple[int, int]) -> Tensor:
+    """Copies of a map, one shifted to each place of a kernel, side by side.
+
+    Returns:
+        `[B, H, W, kh * kw * Cin]`.
+    """
+    (height, width), (kh, kw) = size, kernel
+    if is_for_a_file() and isinstance(height, int) and isinstance(width, int):
+        batch, rows, columns, channels = ops.shape(padded)
+        y, x, i, j = np.ogrid[:height, :width, :kh, :kw]
+        flat = ops.reshape(padded, (batch, rows * columns, channels))
+        found = picked(flat, ((y + i) * columns + x + j).reshape(-1))
+        return ops.reshape(found, (batch, height, width, kh * kw * channels))
+    copies = [
+        padded[:, i : i + height, j : j + width] for i in range(kh) for j in range(kw)
+    ]
+    return ops.concatenate(copies, axis=-1)
 
 
 @keras.saving.register_keras_serializable("keras_attend")

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from keras_attend.layers.crop import Size, crop_windows, parse_buckets, parse_size
+from keras_attend.layers.tracing import over_columns, over_rows, switch
 from keras_attend.types import Shape, Tensor
 
 REACH = 5.0  # sigmas of support that a crop keeps: 1e-6 of a value, 1e-5 of a slope
@@ -119,7 +120,8 @@ class GaussianGlimpse(keras.layers.Layer):
             return function(None, images, params, *g)
         index = ops.argmax(ops.cast(ops.stack([*covers, True]), "int32"))
         branches = [partial(function, window) for window in [*windows, None]]
-        return ops.switch(index, branches, images, params, *g)
+        shape = (ops.shape(images)[0], *self.size, images.shape[-1])
+        return switch(index, branches, images, params, *g, shape=shape)
 
     def _covers(self, window: Size, lengths: Size, params: Tensor) -> Tensor:
         fits = []
@@ -163,10 +165,10 @@ class GaussianGlimpse(keras.layers.Layer):
     def _over_y(self, f_y: Tensor, images: Tensor) -> Tensor:
         # Rows before columns also where the columns are more: with channels last it is
         # one large product without a transposed copy, two to five times faster.
-        return ops.einsum("brh,bhwc->brwc", ops.cast(f_y, self.compute_dtype), images)
+        return over_rows(ops.cast(f_y, self.compute_dtype), images)
 
     def _over_x(self, f_x: Tensor, rows: Tensor) -> Tensor:
-        return ops.einsum("bkw,brwc->brkc", ops.cast(f_x, self.compute_dtype), rows)
+        return over_columns(ops.cast(f_x, self.compute_dtype), rows)
 
     def _image_slopes(self, images: Tensor, params: Tensor, g: Tensor) -> Tensor:
         """Slopes of the images `[B, H, W, C]`, given those of the glimpse, `g`."""

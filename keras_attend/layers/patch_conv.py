@@ -7,6 +7,7 @@ import keras
 from keras import ops
 from keras.layers import Conv2D
 
+from keras_attend.layers.tracing import is_for_a_file
 from keras_attend.types import Tensor
 
 
@@ -34,6 +35,8 @@ class PatchConv2D(Conv2D):
 
     def call(self, inputs: Tensor) -> Tensor:
         """`[B, H, W, Cin]` to `[B, H', W', filters]`."""
+        if is_for_a_file():
+            return super().call(inputs)
         parts = zip(
             ops.split(inputs, self.groups, axis=-1),
             ops.split(self.kernel, self.groups, axis=-1),

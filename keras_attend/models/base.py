@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attend.layers.tracing import over_columns, over_rows
 from keras_attend.types import Tensor
 
 
@@ -140,22 +141,24 @@ def scaled_images(images: Tensor, channels: int, dtype: str) -> Tensor:
 def fitted_images(images: Tensor, size: tuple[int, int]) -> Tensor:
     """Images `[B, H, W, C]` scaled to `size`: bilinear, and wider where they shrink.
 
-    As `keras.ops.image.resize` with `antialias=True`, which TensorFlow cannot compile.
+    `keras.ops.image.resize(antialias=True)` by two matrix products: TensorFlow has no
+    XLA kernel for that, and file formats do not know it.
     """
     if tuple(images.shape[1:3]) == size:
         return images
+    one = ops.ones((ops.shape(images)[0], 1, 1))
     rows, columns = (
-        ops.cast(_scaling(old, new), images.dtype)
+        ops.cast(one * _scaling(old, new), images.dtype)
         for old, new in zip(ops.shape(images)[1:3], size, strict=True)
-    )
-    images = ops.einsum("rh,bhwc->brwc", rows, images)
-    return ops.einsum("kw,brwc->brkc", columns, images)
+    )  # [B, rows, H], [B, columns, W]
+    return over_columns(columns, over_rows(rows, images))
 
 
 def _scaling(old: Any, new: int) -> Tensor:
     """What share each of `old` pixels has in each of `new` ones, `[new, old]`."""
     step = ops.cast(old, "float32") / new
     center = (ops.arange(new, dtype="float32") + 0.5) * step - 0.5  # pixel i is at i
-    away = ops.abs(center[:, None] - ops.arange(old, dtype="float32"))
+    pixels = ops.cast(ops.arange(old), "float32")
+    away = ops.abs(center[:, None] - pixels)
     near = ops.relu(1 - away / ops.maximum(step, 1.0))
     return near / ops.sum(near, axis=1, keepdims=True)

@@ -1,0 +1,58 @@
+"""`keras-attend export`: a preset as a file that runs without Keras."""
+
+import argparse
+from pathlib import Path
+
+from keras_attend import zoo
+from keras_attend.commands.parsers import Commands, add_command, add_name
+from keras_attend.export import ENDINGS, export
+
+EXAMPLES = """
+keras-attend export hart_person hart.onnx --format onnx --uint8
+keras-attend export drlt_mnist drlt.tflite --format litert --size 100x100 --int8
+keras-attend export ram_mnist ram --first 0,0
+"""
+MORE = """
+A tracker becomes two functions, init and step, for one object; RAM and Feedforward
+become one. docs/export.md says how each format is run."""
+
+
+def add_export(commands: Commands) -> None:
+    """The subcommand `export`."""
+    summary = "write a preset as ONNX, LiteRT or a SavedModel"
+    parser = add_command(commands, "export", run, summary, EXAMPLES, MORE)
+    add_name(parser)
+    parser.add_argument("out", type=Path, metavar="OUT", help="the file, or folder")
+    add = parser.add_argument
+    add("--format", choices=list(ENDINGS), default="saved_model", help="of OUT")
+    add("--size", type=_size, metavar="HxW", help="of the frames (default: any)")
+    add("--uint8", action="store_true", help="frames of bytes, not floats in 0..1")
+    add("--int8", action="store_true", help="large weights in eight bits")
+    add("--first", type=_first, metavar="X,Y", help="where a RAM looks first")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Load, write, and say what is where."""
+    path = export(
+        zoo.load(options.name),
+        options.out,
+        options.format,
+        size=options.size,
+        uint8=options.uint8,
+        int8=options.int8,
+        first_location=options.first,
+    )
+    files = [path] if path.is_file() else [f for f in path.rglob("*") if f.is_file()]
+    total = sum(file.stat().st_size for file in files)
+    print(f"{path}: {total / 1e6:.1f} MB")
+    return 0
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, width = (int(number) for number in text.split("x"))
+    return height, width
+
+
+def _first(text: str) -> tuple[float, float]:
+    x, y = (float(number) for number in text.split(","))
+    return x, y

@@ -1,0 +1,160 @@
+"""`export`: a trained model as a file that runs without Keras."""
+
+import logging
+import shutil
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+
+import keras_attend
+from keras_attend.arguments import check_choice
+from keras_attend.exporters import onnx, tensorflow
+from keras_attend.exporters.traced import check_model, trace
+from keras_attend.layers.crop import parse_size
+from keras_attend.models.feedforward import Feedforward
+from keras_attend.models.ram import RAM
+
+# Formats, and how a path of theirs ends.
+ENDINGS = {"saved_model": "", "onnx": ".onnx", "litert": ".tflite"}
+
+
+def export(
+    model: keras.Model,
+    path: str | Path,
+    format: str = "saved_model",
+    *,
+    size: Sequence[int] | None = None,
+    uint8: bool = False,
+    int8: bool = False,
+    first_location: Sequence[float] | None = None,
+) -> Path:
+    r"""Write a model as a file, or a folder, that needs no Keras and none of this.
+
+        export(model, "hart.onnx", "onnx", uint8=True)
+        tracker = Tracker("hart.onnx")
+
+    A tracker becomes two functions, for one object:
+
+    $$s = \mathrm{init}(\mathrm{frame}, \mathrm{box}), \qquad
+      (\mathrm{box}, \dots), s' = \mathrm{step}(\mathrm{frame}, s)$$
+
+    with `frame` `[1, H, W, C]`, `box` `[1, 4]`, and a state of named tensors
+    `state_...`. In SavedModel and LiteRT they are the signatures `init` and `step`. In
+    ONNX they are one graph: it starts from `first_box` where its input `first` is true,
+    and otherwise from the `state_...` that it is given; it returns `next_state_...`.
+
+    `RAM` and `Feedforward` are one function, of `images` `[B, H, W, C]` (and of a
+    RAM's `first_location` `[B, 2]`) to what `call` returns.
+
+    What the file is about (family, channels, size, states) is told in it, as JSON: in
+    the metadata of ONNX, in `assets.extra` of a SavedModel, and in a zip archive behind
+    a LiteRT file.
+
+    Args:
+        model: a tracker, `RAM` or `Feedforward`, with weights.
+        path: of the file, `.onnx` or `.tflite`, or of a SavedModel's folder.
+        format: "saved_model", "onnx" (the extra `export`), or "litert".
+        size: height and width of the frames or images; any, when absent. (One size
+            makes smaller files and faster steps. `Feedforward` knows its own.)
+        uint8: whether frames are uint8, as they come off a camera, or floats in 0..1.
+        int8: whether large weights are stored in eight bits: a quarter of the file.
+        first_location: `(x, y)` in -1..1, where a RAM looks first. When absent it is an
+            input of the function.
+
+    Returns:
+        The path.
+    """
+    path = Path(path)
+    check_choice("format", format, tuple(ENDINGS))
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "`export` traces a model by TensorFlow. Start Python with "
+            "KERAS_BACKEND=tensorflow and load the same weights there: they are of no "
+            f"backend. Received: the backend {keras.backend.backend()!r}"
+        )
+    if path.suffix != ENDINGS[format] and format != "saved_model":
+        raise ValueError(
+            f"`path` must end with {ENDINGS[format]!r} for format={format!r}. "
+            f"Received: path={str(path)!r}"
+        )
+    check_model(model)
+    shape = _size(model, size)
+    if first_location is not None:
+        _check_location(model, first_location)
+    traced = trace(
+        model,
+        shape,
+        "uint8" if uint8 else "float32",
+        # LiteRT and ONNX have eight bits of their own.
+        int8=int8 and format == "saved_model",
+        first_location=first_location,
+    )
+    traced.metadata |= {"int8": int8, "keras_attend": keras_attend.__version__}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _told(model, format):
+        if format == "onnx":
+            onnx.save(traced, path, int8)
+        elif format == "litert":
+            tensorflow.save_litert(traced, path, int8)
+        else:
+            if (path / "saved_model.pb").exists():
+                shutil.rmtree(path)  # an older one, whose files would stay
+            tensorflow.save_saved_model(traced, path)
+    return path
+
+
+def _size(model: keras.Model, size: Sequence[int] | None) -> tuple[int, int] | None:
+    shape = None if size is None else parse_size(list(size), "size")
+    if isinstance(model, Feedforward):
+        _, height, width, _ = model.serving_shape
+        if shape not in (None, (height, width)):
+            raise ValueError(
+                f"A Feedforward sees images of one size, {(height, width)}, or none "
+                f"given. Received: size={size}"
+            )
+        shape = height, width  # type: ignore[assignment]
+    return shape
+
+
+def _check_location(model: keras.Model, location: Sequence[float]) -> None:
+    if not isinstance(model, RAM):
+        raise ValueError(
+            "`first_location` is where a RAM looks first. Received: "
+            f"first_location={location} and {model!r}"
+        )
+    if len(location) != 2 or not all(-1 <= x <= 1 for x in location):
+        raise ValueError(
+            "`first_location` must be (x, y) in -1..1. "
+            f"Received: first_location={location}"
+        )
+
+
+@contextmanager
+def _told(model: keras.Model, format: str) -> Iterator[None]:
+    """What a converter cannot do, as an error that says so."""
+    level = logging.getLogger("tf2onnx").level
+    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of converters, about what they use
+            yield
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"format={format!r} needs {error.name}: pip install 'keras-attend[export]'"
+        ) from error
+    except Exception as error:
+        raise ValueError(
+            f"{type(model).__name__} cannot be written as {format!r}; another format, "
+            "or a fixed `size`, may do. The converter said: "
+            f"{_short(error)}"
+        ) from error
+    finally:
+        logging.getLogger("tf2onnx").setLevel(level)
+
+
+def _short(error: Any) -> str:
+    return " ".join(str(error).split())[:400]

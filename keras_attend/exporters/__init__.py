@@ -1,0 +1,1 @@
+"""What `keras_attend.export` is made of: what is traced, and a file a format."""

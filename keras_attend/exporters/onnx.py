@@ -1,0 +1,177 @@
+"""ONNX: a tracker's two functions in one graph, which begins when it is told to."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from keras_attend.exporters.traced import LEAST, Traced, eight_bits
+
+OPSET = 18
+# Those that ONNX Runtime has not; without copies of the graph they take seconds.
+OPTIMIZERS = (
+    "optimize_transpose",
+    "fold_constants",
+    "merge_duplication",
+    "remove_identity",
+    "remove_back_to_back",
+)
+KEY = "keras_attend"  # of the metadata in the file
+
+
+def save(traced: Traced, path: Path, int8: bool) -> None:
+    """Write `path`, one file."""
+    import onnx
+
+    graphs = {name: _converted(f) for name, f in traced.functions.items()}
+    if traced.metadata["kind"] == "tracker":
+        graph = _joined(graphs["init"], graphs["step"], list(traced.metadata["states"]))
+    else:
+        (graph,) = graphs.values()
+    if int8:
+        _quantise(graph)
+    model = onnx.helper.make_model(
+        graph,
+        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+        producer_name=KEY,
+        ir_version=9,
+    )
+    onnx.helper.set_model_props(model, {KEY: json.dumps(traced.metadata)})
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+
+
+def _converted(function: Any) -> Any:
+    """A concrete function's graph, with the names of its inputs and outputs."""
+    import tensorflow as tf
+    from keras.src.export.tf2onnx_lib import patch_tf2onnx
+
+    patch_tf2onnx()  # tf2onnx uses names that NumPy 2 has not
+    from tf2onnx import optimizer, tf_loader
+    from tf2onnx.tfonnx import process_tf_graph
+
+    given = [x.name for x in function.inputs if x.dtype != tf.resource]
+    inputs = {name: name.partition(":")[0] for name in given}
+    found = zip(function.outputs, sorted(function.structured_outputs), strict=True)
+    outputs = {
+        x.name: f"next_{name}" if name in inputs.values() else name for x, name in found
+    }
+    with tf.device("/cpu:0"):
+        frozen = tf_loader.from_function(function, list(inputs), list(outputs))
+        with tf.Graph().as_default() as tf_graph:
+            tf.import_graph_def(frozen, name="")
+            graph = process_tf_graph(
+                tf_graph,
+                opset=OPSET,
+                input_names=list(inputs),
+                output_names=list(outputs),
+                tensors_to_rename=inputs | outputs,
+            )
+            chosen = {
+                name: factory
+                for name, factory in optimizer._get_optimizers().items()
+                if name in OPTIMIZERS
+            }
+            graph = optimizer.optimize_graph(
+                graph, catch_errors=False, optimizers=chosen
+            )
+            return graph.make_model("keras_attend").graph
+
+
+def _joined(init: Any, step: Any, states: list[str]) -> Any:
+    r"""One graph of both functions: $s = $ init if `first`, else what is fed back.
+
+    ONNX has no files of several functions. `first` says which state the step starts
+    from; the weights that both use are there once.
+    """
+    from onnx import TensorProto, helper
+
+    kept = {_content(x): x.name for x in step.initializer}
+    shared = {"frame": "frame", "box": "first_box"}
+    for x in init.initializer:
+        shared[x.name] = kept.get(_content(x), f"init/{x.name}")
+        if shared[x.name] not in kept.values():
+            x.name = shared[x.name]
+            step.initializer.append(x)
+    _rename(init, lambda name: shared.get(name, f"init/{name}"))
+    _rename(step, lambda name: f"held_{name}" if name in states else name)
+
+    fed = {x.name: x for x in [*init.input, *step.input]}
+    types = {s: fed[s].type for s in states}
+
+    def branch(name: str, nodes: Any, sources: list[str]) -> Any:
+        # A branch gives out what is made within it alone: no input, no constant.
+        ends = [
+            helper.make_node("Identity", [x], [f"{name}/{s}"])
+            for x, s in zip(sources, states, strict=True)
+        ]
+        infos = [helper.make_value_info(f"{name}/{s}", types[s]) for s in states]
+        return helper.make_graph([*nodes, *ends], name, [], infos)
+
+    found = [shared.get(s, f"init/{s}") for s in states]
+    begin = branch("begin", init.node, found)
+    go_on = branch("go_on", [], states)
+    held = [f"held_{s}" for s in states]
+    choose = helper.make_node(
+        "If", ["first"], held, then_branch=begin, else_branch=go_on
+    )
+    inputs = [
+        helper.make_tensor_value_info("first", TensorProto.BOOL, []),
+        fed["frame"],
+        helper.make_tensor_value_info("first_box", TensorProto.FLOAT, [1, 4]),
+        *(helper.make_value_info(s, types[s]) for s in states),
+    ]
+    return helper.make_graph(
+        [choose, *step.node], "keras_attend", inputs, step.output, step.initializer
+    )
+
+
+def _content(x: Any) -> tuple[Any, ...]:
+    return x.data_type, tuple(x.dims), x.raw_data
+
+
+def _rename(graph: Any, new: Callable[[str], str]) -> None:
+    """Name the tensors of a graph, and of the graphs within it, anew."""
+    for node in graph.node:
+        node.input[:] = [name and new(name) for name in node.input]
+        node.output[:] = [name and new(name) for name in node.output]
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                _rename(attribute.g, new)
+    for x in (*graph.output, *graph.initializer):
+        x.name = new(x.name)
+    del graph.value_info[:]
+
+
+def _quantise(graph: Any) -> None:
+    """Large weights as int8, which the runtime expands when it loads the file."""
+    import numpy as np
+    from onnx import helper, numpy_helper
+
+    convolved = {n.input[1] for n in _nodes(graph) if n.op_type == "Conv"}
+    before = []
+    for x in list(graph.initializer):
+        weight = numpy_helper.to_array(x)
+        if weight.dtype != np.float32 or weight.ndim < 2 or weight.size < LEAST:
+            continue
+        axis = 0 if x.name in convolved else weight.ndim - 1  # of the outputs
+        numbers, scale = eight_bits(weight, axis)
+        graph.initializer.remove(x)
+        stored = {"int8": numbers, "scale": scale.reshape(-1)}
+        for name, array in stored.items():
+            graph.initializer.append(numpy_helper.from_array(array, f"{x.name}/{name}"))
+        sources = [f"{x.name}/{name}" for name in stored]
+        before.append(
+            helper.make_node("DequantizeLinear", sources, [x.name], axis=axis)
+        )
+    nodes = [*before, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _nodes(attribute.g)

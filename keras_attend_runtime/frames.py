@@ -1,0 +1,109 @@
+"""Frames and boxes as users hand them over, in NumPy."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Pillow's weights of red, green and blue in grey, in 65536ths.
+GREY = (19595, 38470, 7471)
+
+
+def checked_frame(frame: Any) -> NDArray[Any]:
+    """A frame `[H, W, 1]` or `[H, W, 3]`, of uint8 or float32."""
+    frame = np.asarray(frame)
+    if frame.ndim == 2:
+        frame = frame[..., None]
+    if frame.ndim != 3 or frame.shape[-1] not in (1, 3):
+        raise ValueError(
+            "A frame must be grey, [H, W] or [H, W, 1], or colour, [H, W, 3]. "
+            f"Received: frame.shape={frame.shape}"
+        )
+    if 0 in frame.shape:
+        raise ValueError(
+            f"A frame must not be empty. Received: frame.shape={frame.shape}"
+        )
+    if frame.dtype != np.uint8 and frame.dtype != np.float32:
+        if frame.dtype.kind != "f":
+            raise ValueError(
+                "A frame must be of uint8, or of floats in 0..1. "
+                f"Received: frame.dtype={frame.dtype}"
+            )
+        frame = frame.astype("float32")
+    return frame
+
+
+def check_range(frame: NDArray[Any]) -> None:
+    """Refuse floats that are not in 0..1."""
+    if frame.dtype != np.uint8:
+        low, high = frame.min(), frame.max()
+        if not (low >= 0 and high <= 1):
+            raise ValueError(
+                "A frame of floats must hold numbers in 0..1; divide by 255 first. "
+                f"Received: numbers in {low}..{high}"
+            )
+
+
+def check_box(box: object, height: float, width: float) -> NDArray[np.float32]:
+    """A user's box `xywh`, as `float32`, or an error that says what is wrong.
+
+    Args:
+        box: `(x, y, w, h)` in pixels, or boxes `[..., 4]`; values, not traced.
+        height: of the image in pixels.
+        width: of the image in pixels.
+    """
+    found = np.asarray(box, dtype="float32")
+    if found.ndim == 0 or found.shape[-1] != 4:
+        raise ValueError(
+            "`box` must be (x, y, w, h) in pixels, the top-left corner first. "
+            f"Received: box={box} of shape {found.shape}"
+        )
+    for row in found.reshape(-1, 4):
+        x, y, w, h = (float(v) for v in row)
+        if not all(math.isfinite(v) for v in (x, y, w, h)):
+            raise ValueError(
+                f"`box` must hold finite numbers. Received: box={(x, y, w, h)}"
+            )
+        if w <= 0 or h <= 0:
+            raise ValueError(
+                "`box` must be (x, y, w, h) with positive w and h; if it is (x1, "
+                "y1, x2, y2), `convert_format(box, 'xyxy', 'xywh')` first. "
+                f"Received: box={(x, y, w, h)}"
+            )
+        if x >= width or y >= height or x + w <= 0 or y + h <= 0:
+            raise ValueError(
+                f"`box` must overlap the image of height {height} and width "
+                f"{width}, in pixels from its top-left corner. "
+                f"Received: box={(x, y, w, h)}"
+            )
+    return found
+
+
+def overlaps(boxes: NDArray[Any], height: int, width: int) -> NDArray[np.bool_]:
+    """Where boxes `[N, 4]` are finite and overlap the frame, `[N]`."""
+    x, y, w, h = boxes.T
+    inside = (w > 0) & (h > 0) & (x < width) & (y < height) & (x + w > 0) & (y + h > 0)
+    return inside & np.isfinite(boxes).all(axis=1)
+
+
+def with_channels(frame: NDArray[Any], channels: int) -> NDArray[Any]:
+    """`[H, W, 1]` or `[H, W, 3]` as `[H, W, channels]`, of the same dtype."""
+    if frame.shape[-1] == channels:
+        return frame
+    if channels == 3:
+        return np.repeat(frame, 3, axis=-1)
+    if frame.dtype == np.uint8:
+        grey = (frame.astype("int32") @ np.array(GREY, "int32") + 32768) >> 16
+    else:
+        grey = frame @ (np.array(GREY, "float32") / 65536)
+    return grey[..., None].astype(frame.dtype)
+
+
+def with_dtype(frame: NDArray[Any], dtype: str) -> NDArray[Any]:
+    """A frame of uint8, or of floats in 0..1, as the other of the two."""
+    if frame.dtype == dtype:
+        return frame
+    if dtype == "uint8":
+        return np.rint(frame * 255).astype("uint8")
+    return frame.astype("float32") / np.float32(255)

@@ -1,0 +1,139 @@
+"""What trackers have in common, whatever runs them, and the one that runs a file."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_attend_runtime.frames import check_box, check_range, checked_frame
+from keras_attend_runtime.onnx_model import OnnxModel
+
+Found = tuple[NDArray[np.float32], NDArray[np.bool_]]
+
+
+class Engine(Protocol):
+    """Follows N objects: boxes `[N, 4]`, and whether each is there, `[N]`."""
+
+    channels: int
+
+    def start(self, frame: NDArray[Any], boxes: NDArray[np.float32]) -> Found:
+        """Look at the first frame `[H, W, 1]` or `[H, W, 3]`."""
+
+    def step(self, frame: NDArray[Any]) -> Found:
+        """Look at the next one."""
+
+    def outputs(self) -> dict[str, NDArray[Any]]:
+        """All that the last step gave, `[N, ...]`."""
+
+
+class FrameTracker:
+    """`init`, `update` and `track`, by an `Engine`; see `Tracker`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._started = False
+
+    @property
+    def channels(self) -> int:
+        """Of the frames that the model wants: 1 for grey, 3 for colour."""
+        return self._engine.channels
+
+    def init(self, frame: Any, box: Any) -> None:
+        """Start to follow what is in the box.
+
+        Args:
+            frame: the first, `[H, W]`, `[H, W, 1]` or `[H, W, 3]`.
+            box: `(x, y, w, h)`, or `[N, 4]` for N objects at once.
+        """
+        frame = checked_frame(frame)
+        check_range(frame)
+        box = check_box(box, *frame.shape[:2])
+        if box.ndim > 2 or len(box) == 0:
+            raise ValueError(
+                "`box` must be (x, y, w, h) or an array [N, 4] with N > 0. "
+                f"Received: box of shape {box.shape}"
+            )
+        self._one = box.ndim == 1
+        self._frame_size = frame.shape[:2]
+        self._boxes = box.reshape(-1, 4)  # [N, 4]
+        self._engine.start(frame, self._boxes)
+        self._started = True
+
+    def update(self, frame: Any) -> tuple[Any, NDArray[np.float32]]:
+        """Look at the next frame.
+
+        Args:
+            frame: of the first one's height and width.
+
+        Returns:
+            Whether the box is finite, overlaps the frame, and shows the object, as
+            far as the model can tell (its "presence", where it has one, is above one
+            half), and the box, `[4]`; for N objects arrays `[N]` and `[N, 4]`.
+        """
+        if not self._started:
+            raise ValueError(
+                "The tracker does not know yet what to follow. Call "
+                "`init(frame, box)` before `update(frame)`."
+            )
+        frame = checked_frame(frame)
+        if frame.shape[:2] != self._frame_size:
+            raise ValueError(
+                "A frame must have the height and width of the first one, "
+                f"{self._frame_size}; `init` again for another video. "
+                f"Received: frame.shape={frame.shape}"
+            )
+        boxes, present = self._engine.step(frame)
+        if self._one:
+            return bool(present[0]), boxes[0]
+        return present, boxes
+
+    def track(self, frames: Iterable[Any], box: Any) -> NDArray[np.float32]:
+        """Follow what is in the box through a whole video.
+
+        Args:
+            frames: `[T, H, W, C]`, or anything that gives one frame after the other.
+            box: in the first frame, `(x, y, w, h)` or `[N, 4]`.
+
+        Returns:
+            `[T, 4]`, or `[N, T, 4]`: the first is `box`, the others are those that
+            the model's `predict` gives.
+        """
+        boxes = []
+        for t, frame in enumerate(frames):
+            if t == 0:
+                self.init(frame, box)
+                boxes.append(self._boxes[0] if self._one else self._boxes)
+            else:
+                boxes.append(self.update(frame)[1])
+        if not boxes:
+            raise ValueError("`frames` must hold at least one frame. Received none.")
+        return np.stack(boxes, axis=-2)
+
+    @property
+    def outputs(self) -> dict[str, NDArray[Any]]:
+        """What the step returned for the last frame; `[N, ...]` for N objects."""
+        if not self._started:
+            raise ValueError("There are no outputs before `init(frame, box)`.")
+        pick = 0 if self._one else slice(None)
+        return {name: x[pick] for name, x in self._engine.outputs().items()}
+
+
+class Tracker(FrameTracker):
+    """`keras_attend.Tracker` for a file that `keras_attend.export` wrote as ONNX.
+
+        tracker = Tracker("hart.onnx")
+        tracker.init(frame, (x, y, w, h))
+        present, box = tracker.update(next_frame)
+
+    It takes frames as `keras_attend.Tracker` does, of any dtype and number of channels
+    that it takes; those that the file was written for need no conversion.
+
+    Args:
+        model: the file.
+        threads: that a step may use; a small model is fastest with one.
+    """
+
+    def __init__(self, model: str | Path, threads: int = 1) -> None:
+        super().__init__(OnnxModel(model, threads))
