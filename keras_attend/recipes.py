@@ -14,6 +14,8 @@ from keras_attend import evaluation, plots
 from keras_attend.callbacks import Checkpoint, LengthCurriculum
 from keras_attend.datasets.sequences import Sequence as Video
 from keras_attend.datasets.sequences import otb, read_frames
+from keras_attend.layers import GlimpseMatch
+from keras_attend.models import RATM
 from keras_attend.tracking import Tracker
 from keras_attend.zoo.results import Result, write_results
 from keras_attend.zoo.saving import save_preset
@@ -204,6 +206,21 @@ def falling_rate(steps: int, end: float = 0.0, rate: float = 1e-3) -> Any:
         rate / 50, steps - warm, alpha=end, warmup_target=rate, warmup_steps=warm
     )
     return keras.optimizers.Adam(schedule, global_clipnorm=1.0)
+
+
+def video_ratm() -> keras.Model:
+    """RATM for real videos, not compiled."""
+    return RATM(
+        size=32,
+        units=128,
+        channels=3,
+        scale=2.0,
+        relative=True,
+        memory=0.5,
+        objectives={"localisation": 1.0, "overlap": 0.3},
+        features=GlimpseMatch(),
+        input_initializer=keras.initializers.RandomNormal(stddev=0.01),
+    )
 
 
 def print_errors(model: keras.Model, images: Any, labels: Any) -> None:
