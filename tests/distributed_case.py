@@ -118,11 +118,11 @@ def data(name):
 
 
 class Watch(keras.callbacks.Callback):
-    """Keeps the logs, and lets a worker die at the start of an epoch."""
+    """Keeps logs and the replicas' seeds, and lets a worker die as an epoch begins."""
 
     def __init__(self, die=None):
         super().__init__()
-        self.die, self.logs = die, []
+        self.die, self.logs, self.seeds = die, [], []
 
     def on_epoch_begin(self, epoch, logs=None):
         if epoch == self.die:
@@ -131,27 +131,57 @@ class Watch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.logs.append(logs)
 
+    def on_train_end(self, logs=None):
+        for seed in distributed.seeds(self.model)[:1]:
+            copies = [seed.value]
+            if keras.backend.backend() == "tensorflow":
+                strategy = self.model.distribute_strategy
+                copies = strategy.experimental_local_results(seed.value)
+            self.seeds = [np.asarray(copy) for copy in copies]
 
-def train(name, args):
-    """A training of `--epochs`, by the recipes' own way."""
 
-    def make(steps):
-        model = MODELS[name](args.draws == "fixed")
-        model.compile(optimizer(), jit_compile=not args.no_jit)
-        # Some weights are drawn where a model is built: here, with any devices.
-        model.build(model.serving_shape or None)
-        return model
-
+def make(name, args):
+    """A model, compiled and built."""
     keras.utils.set_random_seed(args.seed)
-    cluster = distributed.cluster()
-    dies = cluster.index == args.die_worker and not args.resume
-    watch = Watch(args.die if dies else None)
-    path = args.runs / f"{name}.keras"
-    model = recipes.fit(make, data(name), path, args, (watch,))
+    model = MODELS[name](args.draws == "fixed")
+    model.compile(optimizer())
+    # Some weights are drawn where a model is built: here, with any devices.
+    model.build(model.serving_shape or None)
+    return model
+
+
+def result(model, watch):
+    """Weights and logs, by name."""
     found = {f"weight_{i}": np.asarray(w) for i, w in enumerate(model.get_weights())}
     for key in watch.logs[-1]:
         found[f"log_{key}"] = np.array([log[key] for log in watch.logs])
+    return found
+
+
+def train(name, args):
+    """A training by the recipes' own way; `--beside` it one without."""
+    if args.beside:  # before several devices are in force
+        model, watch = make(name, args), Watch()
+        model.jit_compile = keras.backend.backend() == "jax"  # as several devices have
+        model.fit(
+            data(name), epochs=args.epochs, shuffle=False, verbose=0, callbacks=[watch]
+        )
+        np.savez(args.runs / f"{name}_alone.npz", **result(model, watch))
+    cluster = distributed.cluster()
+    dies = cluster.index == args.die_worker and not args.resume
+    watch = Watch(args.die if dies else None)
+    model = recipes.fit(
+        lambda steps: make(name, args),
+        data(name),
+        args.runs / f"{name}.keras",
+        args,
+        (watch,),
+    )
     if cluster.first:
+        found = result(model, watch)
+        start = make(name, args).get_weights()
+        found |= {f"start_weight_{i}": np.asarray(w) for i, w in enumerate(start)}
+        found["seeds"] = watch.seeds
         np.savez(args.runs / f"{name}.npz", **found)
 
 
@@ -160,7 +190,7 @@ def main():
     add = parser.add_argument
     add("--models", nargs="+", default=["ram"], choices=MODELS)
     add("--draws", default="fixed", choices=("fixed", "own"))
-    add("--no-jit", action="store_true")
+    add("--beside", action="store_true", help="train on one device too")
     add("--die", type=int, help="kill a worker as this epoch begins")
     add("--die-worker", type=int, default=1)
     args = recipes.parse(parser)
