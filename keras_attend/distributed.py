@@ -168,6 +168,17 @@ def scope() -> AbstractContextManager[Any]:
     return nullcontext() if strategy is None else strategy.scope()
 
 
+def placed(layer: Any) -> Any:
+    """A layer of another model, for one made in `scope`: there, a copy."""
+    if _cluster.strategy is None or not layer.built:
+        return layer
+    copy = type(layer).from_config(layer.get_config())
+    copy.build_from_config(layer.get_build_config())
+    copy.set_weights(layer.get_weights())
+    copy.trainable = layer.trainable
+    return copy
+
+
 def prepare(model: Any, data: Any) -> Any:
     """Make a compiled model ready for `fit` under `scope`; returns the data for it."""
     if _cluster.strategy is None:

@@ -33,7 +33,7 @@ import keras
 import numpy as np
 
 import keras_attend as ka
-from keras_attend import recipes
+from keras_attend import distributed, recipes
 from keras_attend.callbacks import RewardSwitch
 from keras_attend.datasets import (
     Clips,
@@ -109,7 +109,7 @@ def train_observation(
         def begin(
             steps: int, side: int = side, rate: float = rate, seen: Any = observation
         ) -> keras.Model:
-            model = ka.models.Matcher(seen, size=side)
+            model = ka.models.Matcher(distributed.placed(seen), size=side)
             model.compile(recipes.falling_rate(steps, rate=rate))
             return model
 
@@ -188,7 +188,7 @@ def train_tracker(
     observation.trainable = False
 
     def begin(steps: int) -> keras.Model:
-        model = make(observation)
+        model = make(distributed.placed(observation))
         model.compile(recipes.falling_rate(steps))
         return model
 
