@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_attend import distributed
 from keras_attend.arguments import check_positive_integers
 
 
@@ -23,7 +24,8 @@ class Checkpoint(keras.callbacks.Callback):
     Args:
         path: the `.keras` file.
         every: seconds between two checkpoints, at the least; one is also made at
-            the end. They are made between epochs.
+            the end. They are made between epochs. Of several workers the first one
+            writes, after each epoch.
     """
 
     def __init__(self, path: str | Path, every: float = 30.0) -> None:
@@ -44,7 +46,7 @@ class Checkpoint(keras.callbacks.Callback):
             return None
         model = keras.saving.load_model(path)
         states = _notes(path).get("seeds", [])
-        for seed, state in zip(_seeds(model), states, strict=False):
+        for seed, state in zip(distributed.seeds(model), states, strict=False):
             seed.assign(np.array(state, seed.dtype))
         return model
 
@@ -61,7 +63,9 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Save, if it is time."""
-        if time.monotonic() - self._last >= self.every:
+        # Workers' clocks differ, and on TensorFlow saving is done by all or none.
+        several = distributed.cluster().workers > 1
+        if several or time.monotonic() - self._last >= self.every:
             self._save()
 
     def on_train_end(self, logs: Any = None) -> None:
@@ -69,12 +73,18 @@ class Checkpoint(keras.callbacks.Callback):
         self._save()
 
     def _save(self) -> None:
-        partial = self.path.with_name(f".{self.path.stem}.partial.keras")
+        worker = distributed.cluster().index
+        partial = self.path.with_name(f".{self.path.stem}.partial_{worker}.keras")
         self.model.save(partial)
+        if worker:
+            partial.unlink()
+            return
         os.replace(partial, self.path)
         notes = {
             "seconds": round(time.monotonic() - self._start, 1),
-            "seeds": [np.asarray(seed).tolist() for seed in _seeds(self.model)],
+            "seeds": [
+                np.asarray(seed).tolist() for seed in distributed.seeds(self.model)
+            ],
         }
         _notes_path(self.path).write_text(json.dumps(notes) + "\n")
         self._last = time.monotonic()
@@ -133,11 +143,6 @@ class RewardSwitch(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Choose the epoch's reward."""
         self.model.overlap.assign(float(epoch >= self.epoch))
-
-
-def _seeds(model: keras.Model) -> list[Any]:
-    """The states of a model's random numbers."""
-    return [v for v in model.non_trainable_variables if "seed_generator" in v.path]
 
 
 def _notes_path(path: str | Path) -> Path:

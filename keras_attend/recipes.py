@@ -10,10 +10,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attend import evaluation, plots
+from keras_attend import distributed, evaluation, plots, workers
 from keras_attend.callbacks import Checkpoint, LengthCurriculum
 from keras_attend.datasets.sequences import Sequence as Video
 from keras_attend.datasets.sequences import otb, read_frames
+from keras_attend.layers import GlimpseMatch
+from keras_attend.models import RATM
 from keras_attend.tracking import Tracker
 from keras_attend.zoo.results import Result, write_results
 from keras_attend.zoo.saving import save_preset
@@ -54,12 +56,23 @@ def parser(
     add("--checkpoint-every", type=float, default=30.0, help="seconds")
     add("--validate", action="store_true", help="hold digits out, write no preset")
     add("--resume", action="store_true", help="go on from the last checkpoint")
+    add("--devices", type=int, default=1, help="of each worker: GPUs, or CPU parts")
+    add("--workers", type=int, default=1, help="processes: here, or as TF_CONFIG says")
     return found
 
 
 def parse(found: argparse.ArgumentParser) -> argparse.Namespace:
-    """The flags as given; `--data` and the environment's folder agree."""
+    """The flags as given; `--data` and the environment's folder agree.
+
+    With `--workers` this process becomes one of them, or starts them all; see
+    docs/scaling.md.
+    """
     args = found.parse_args()
+    if args.workers > 1 and distributed.CONFIG not in os.environ:
+        raise SystemExit(workers.launch(args.workers))
+    cluster = distributed.start(args.devices, args.workers)
+    if not cluster.first:  # all measure, one writes
+        args.out = args.runs / f"worker_{cluster.index}"
     if args.data:
         os.environ["KERAS_ATTEND_DATA"] = str(args.data)
     elif "KERAS_ATTEND_DATA" in os.environ:
@@ -116,23 +129,44 @@ def fit(
         callbacks: of `fit`, beside the checkpoint.
         epochs: how many; `args.epochs` when absent.
     """
+    return _alone(_fit(make, data, path, args, callbacks, epochs), path)
+
+
+def _fit(
+    make: Callable[[int], keras.Model],
+    data: Any,
+    path: Path,
+    args: argparse.Namespace,
+    callbacks: tuple[keras.callbacks.Callback, ...] = (),
+    epochs: int | None = None,
+) -> keras.Model:
+    """As `fit`; the model stays with all devices that have trained it."""
     epochs = epochs or args.epochs
     steps = min(args.steps or len(data), len(data))
-    model = Checkpoint.resume(path) if args.resume else None
-    if model is None:
-        model = make(steps * epochs)
-    data.epoch = int(model.optimizer.iterations) // steps
-    if data.epoch < epochs:
-        model.fit(
-            data,
-            epochs=epochs,
-            initial_epoch=data.epoch,
-            steps_per_epoch=steps if args.steps else None,
-            shuffle=False,  # `data` does
-            verbose=2,
-            callbacks=[Checkpoint(path, every=args.checkpoint_every), *callbacks],
-        )
+    with distributed.scope():
+        model = Checkpoint.resume(path) if args.resume else None
+        if model is None:
+            model = make(steps * epochs)
+        data.epoch = int(ops.convert_to_numpy(model.optimizer.iterations)) // steps
+        if data.epoch < epochs:
+            model.fit(
+                distributed.prepare(model, data),
+                epochs=epochs,
+                initial_epoch=data.epoch,
+                steps_per_epoch=steps if args.steps else None,
+                shuffle=False,  # `data` does
+                verbose=2 if distributed.cluster().first else 0,
+                callbacks=[Checkpoint(path, every=args.checkpoint_every), *callbacks],
+            )
     return model
+
+
+def _alone(model: keras.Model, path: Path) -> Any:
+    """The model on one device: read again, where several have trained it."""
+    if distributed.cluster().strategy is None:
+        return model
+    distributed.wait(path.name)  # the first worker may still be writing
+    return Checkpoint.resume(path)
 
 
 class Stage(NamedTuple):
@@ -187,8 +221,8 @@ def fit_stages(
         epochs = min(stage.epochs, args.epochs or stage.epochs)
         paths.append(args.runs / f"{name}_{stage.name}.keras")
         curriculum = (longer,) if stage.every else ()
-        model = fit(compiled, data, paths[-1], args, curriculum, epochs)
-    return model, paths
+        model = _fit(compiled, data, paths[-1], args, curriculum, epochs)
+    return _alone(model, paths[-1]), paths
 
 
 def falling_rate(steps: int, end: float = 0.0, rate: float = 1e-3) -> Any:
@@ -204,6 +238,21 @@ def falling_rate(steps: int, end: float = 0.0, rate: float = 1e-3) -> Any:
         rate / 50, steps - warm, alpha=end, warmup_target=rate, warmup_steps=warm
     )
     return keras.optimizers.Adam(schedule, global_clipnorm=1.0)
+
+
+def video_ratm() -> keras.Model:
+    """RATM for real videos, not compiled."""
+    return RATM(
+        size=32,
+        units=128,
+        channels=3,
+        scale=2.0,
+        relative=True,
+        memory=0.5,
+        objectives={"localisation": 1.0, "overlap": 0.3},
+        features=GlimpseMatch(),
+        input_initializer=keras.initializers.RandomNormal(stddev=0.01),
+    )
 
 
 def print_errors(model: keras.Model, images: Any, labels: Any) -> None:

@@ -34,6 +34,8 @@ def add_train(commands: Commands) -> None:
     add("--epochs", type=_positive, metavar="N", help="default: as the header says")
     add("--steps", type=_positive, metavar="N", help="batches of an epoch; default all")
     add("--resume", action="store_true", help="go on from the last checkpoint")
+    add("--devices", type=_positive, metavar="N", help="of each worker; default 1")
+    add("--workers", type=_positive, metavar="N", help="processes; docs/scaling.md")
     add("--out", type=Path, metavar="DIR", help=f"the preset (default: {OUT}/NAME)")
     add("--runs", type=Path, metavar="DIR", help="checkpoints (default: runs/NAME)")
     add("--data", type=Path, metavar="DIR", help="data, as the recipe's header says")
@@ -44,7 +46,7 @@ def train(options: argparse.Namespace) -> int:
     recipe = find_recipe(options.name)
     name = recipe.resolve().parent.name
     flags = ["--out", str(options.out or OUT / name)]
-    for flag in ("epochs", "steps", "runs", "data"):
+    for flag in ("epochs", "steps", "devices", "workers", "runs", "data"):
         value = getattr(options, flag)
         if value is not None:
             flags += [f"--{flag}", str(value)]

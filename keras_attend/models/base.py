@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attend import distributed
 from keras_attend.layers.tracing import over_columns, over_rows
 from keras_attend.types import Tensor
 
@@ -44,7 +45,7 @@ class AttentionModel(keras.Model):
             loss = loss * ops.cast(ops.reshape(sample_weight, (-1,)), loss.dtype)
         for extra in self.losses:  # of layers that were given a regulariser
             loss = loss + extra
-        return ops.mean(loss)
+        return distributed.mean(loss)
 
     def compile(
         self, optimizer: Any = "adam", *, jit_compile: bool = True, **kwargs: Any

@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from keras_attend.boxes import convert_format
+from keras_attend.distributed import total
 from keras_attend.types import Tensor
 
 
@@ -134,16 +135,16 @@ def by_steps(present: Tensor) -> Tensor:
 
     The mean over the batch of `sum(weights * losses, 1)` is `losses.masked_mean`.
     """
-    count = ops.sum(present, axis=0)  # [T]
+    count = total(ops.sum(present, axis=0))  # [T]
     steps = ops.maximum(ops.sum(ops.cast(count > 0, "float32")), 1.0)
-    batch = ops.cast(ops.shape(present)[0], "float32")
+    batch = total(ops.cast(ops.shape(present)[0], "float32"))
     return present * (batch / (ops.maximum(count, 1.0) * steps))
 
 
 def flat(present: Tensor) -> Tensor:
     """Weights `[B, T]` of the mean over all frames with the object."""
-    batch = ops.cast(ops.shape(present)[0], "float32")
-    return present * (batch / ops.maximum(ops.sum(present), 1.0))
+    batch = total(ops.cast(ops.shape(present)[0], "float32"))
+    return present * (batch / ops.maximum(total(ops.sum(present)), 1.0))
 
 
 def kernels(layer: keras.layers.Layer) -> list[Any]:

@@ -23,7 +23,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_attend import evaluation, recipes
+from keras_attend import digit_trackers, evaluation, recipes
 from keras_attend.datasets import (
     KITTI,
     BouncingBalls,
@@ -54,9 +54,7 @@ PASSES: dict[str, dict[str, Any]] = {
 DIGITS: dict[str, dict[str, Any]] = {  # of MovingDigits
     "single_digit": {},
     "two_digits": {"distractors": 1},
-    "walking_digit": {},
-    "scaled_digit": {"scale": (0.5, 2.0)},
-    "noisy_digit": {"scale": (0.5, 2.0), "dots": 500, "distractors": 1},
+    **digit_trackers.DIGITS,
 }
 # Clips in a batch and batches, by the clips' frames; as the recipes have them.
 DRLT = {100: (25, 4), 300: (20, 1)}

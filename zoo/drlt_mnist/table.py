@@ -20,16 +20,16 @@ from typing import Any
 import keras
 
 import keras_attend as ka
-from keras_attend import recipes
+from keras_attend import digit_trackers, recipes
 from keras_attend.callbacks import LengthCurriculum, RewardSwitch
 from keras_attend.datasets import MovingDigits, mnist
 from keras_attend.evaluation import ClipScores
 
 HERE = Path(__file__).parent
-SETS: dict[str, dict[str, Any]] = {
-    "drlt_mnist": {},
-    "drlt_mnist_scaled": {"scale": (0.5, 2.0)},
-    "drlt_mnist_noisy": {"scale": (0.5, 2.0), "dots": 500, "distractors": 1},
+SETS = {  # a preset's data
+    "drlt_mnist": "walking_digit",
+    "drlt_mnist_scaled": "scaled_digit",
+    "drlt_mnist_noisy": "noisy_digit",
 }
 PAPER = {
     "drlt_mnist": (0.721, 4.13),
@@ -42,9 +42,8 @@ BATCHES = 32  # of an epoch
 
 def make(row: str, data: str, steps: int) -> keras.Model:
     """The model of a row, compiled."""
-    model: keras.Model
     if row == "RATM":
-        model = ka.models.RATM(
+        model: keras.Model = ka.models.RATM(
             size=20,
             units=200,
             scale=1.5,
@@ -53,23 +52,14 @@ def make(row: str, data: str, steps: int) -> keras.Model:
             objectives={"localisation": 1.0, "overlap": 0.3},
             input_initializer=keras.initializers.RandomNormal(stddev=0.01),
         )
-        rate = 1e-3
     elif row == "HART":
         model = ka.models.HART(
             size=28, units=128, channels=1, maps=8, filters=(16, 16, 16)
         )
-        rate = 1e-3
     else:
-        model = ka.models.DRLT(
-            ka.models.point_cnn(),
-            units=128,
-            channels=1,
-            location="center" if data == "drlt_mnist" else "square",
-            given=False,
-            core="relu",
-        )
-        rate = 2e-3
-    model.compile(recipes.falling_rate(steps, rate=rate))
+        location = "center" if data == "drlt_mnist" else "square"
+        return digit_trackers.drlt(location, steps)
+    model.compile(recipes.falling_rate(steps))
     return model
 
 
@@ -109,7 +99,8 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS)
     args = recipes.parse(parser)
     scores = {}
-    for name, digits in SETS.items():
+    for name, kind in SETS.items():
+        digits = digit_trackers.DIGITS[kind]
         trackers: dict[str, Any] = {"static box": ka.evaluation.static_box}
         trackers["DRLT, 500 videos"] = ka.zoo.load(HERE.parent / name)
         for row in args.rows:
@@ -118,8 +109,7 @@ def main() -> None:
             data = MovingDigits(
                 *mnist("train"), 16, BATCHES, frames=20, seed=1 + args.seed, **digits
             )
-            kind = row.split()[-1].lower()
-            path = args.runs / f"{name}_{kind}.keras"
+            path = args.runs / f"{name}_{row.split()[-1].lower()}.keras"
             callback: Any = LengthCurriculum(data, first=5)
             if row not in ("RATM", "HART"):
                 callback = RewardSwitch(args.epochs * 2 // 3)

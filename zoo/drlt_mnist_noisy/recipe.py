@@ -19,59 +19,23 @@ from pathlib import Path
 
 import keras
 
-import keras_attend as ka
-from keras_attend import recipes
-from keras_attend.callbacks import RewardSwitch
-from keras_attend.datasets import GivenClips, MovingDigits, mnist
+from keras_attend import digit_trackers, recipes
 
 HERE = Path(__file__).parent
-VIDEOS = 500
-DIGITS = {"scale": (0.5, 2.0), "dots": 500, "distractors": 1}  # of MovingDigits
-
-
-def make(steps: int) -> keras.Model:
-    """The model, compiled for a training of so many batches."""
-    model = ka.models.DRLT(
-        ka.models.point_cnn(),
-        units=128,
-        channels=1,
-        location="square",
-        given=False,  # it has to find its digit
-        core="relu",
-    )
-    model.compile(recipes.falling_rate(steps, rate=2e-3))
-    return model
+DATA = "noisy_digit"
 
 
 def main() -> None:
     """Train, measure, write the preset."""
     args = recipes.parse(recipes.parser(__doc__, HERE, epochs=40))
     keras.utils.set_random_seed(args.seed)
-    digits = mnist("train", validation=6000 if args.validate else 0)
-    drawn = MovingDigits(*digits, VIDEOS, 1, frames=20, seed=args.seed, **DIGITS)
-    x, y = drawn[0]
-    videos = [
-        {"frames": frames, "boxes": boxes}
-        for frames, boxes in zip(x["frames"], y["boxes"], strict=True)
-    ]
-    data = GivenClips(videos, 16, frames=20, shift=True, seed=args.seed)
-    path = args.runs / f"seed_{args.seed}.keras"
-    switch = RewardSwitch(args.epochs * 2 // 3)
-    model = recipes.fit(make, data, path, args, callbacks=(switch,))
-    if args.validate:
-        judge = MovingDigits(
-            *mnist("validation"), 25, 4, frames=100, seed=1_000_001, **DIGITS
-        )
-        print(ka.evaluation.score_clips(model, judge))
-        return
-    digits = mnist("test")
-    recipes.write_tracker(
+    data = digit_trackers.given_videos(DATA, args)
+    model, path = digit_trackers.train("square", data, args)
+    digit_trackers.finish(
         model,
-        args,
         path,
-        test=MovingDigits(*digits, 25, 4, frames=100, seed=1_000_002, **DIGITS),
-        long=MovingDigits(*digits, 20, 1, frames=300, seed=1_000_002, **DIGITS),
-        data="noisy_digit",
+        DATA,
+        args,
         paper_scores={"mean_iou_with_first": 0.643, "center_error": 6.54},
         description=(
             "DRLT finds the digit that changes its size, among 500 dots and beside "

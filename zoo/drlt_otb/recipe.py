@@ -36,7 +36,7 @@ import keras
 import numpy as np
 
 import keras_attend as ka
-from keras_attend import recipes
+from keras_attend import distributed, recipes
 from keras_attend.callbacks import RewardSwitch
 from keras_attend.datasets import (
     Clips,
@@ -109,19 +109,23 @@ def train_observation(
     if args.backbone:
         return backbone(args.backbone, args.backbone_weights), []
     keras.utils.set_random_seed(args.seed)
-    model: Any = ka.models.Matcher(size=SMALLER)
+    observation = ka.models.MatchBoxes()
     paths = []
     for number, (epochs, rate) in enumerate(ROUNDS[:rounds]):
 
-        def begin(steps: int, model: Any = model, rate: float = rate) -> keras.Model:
+        def begin(
+            steps: int, rate: float = rate, seen: Any = observation
+        ) -> keras.Model:
+            model = ka.models.Matcher(distributed.placed(seen), size=SMALLER)
             model.compile(recipes.falling_rate(steps, rate=rate))
             return model
 
         paths.append(args.runs / f"{name}_round_{number}.keras")
         data = moving_views(train, 16, 4, args.seed + number, SMALLER)
         epochs = min(epochs, args.epochs or epochs)
-        model = recipes.fit(begin, data, paths[-1], args, epochs=epochs)
-    return model.cell.observation, paths
+        model: Any = recipes.fit(begin, data, paths[-1], args, epochs=epochs)
+        observation = model.cell.observation
+    return observation, paths
 
 
 def backbone(name: str, weights: str | None) -> keras.Sequential:
@@ -222,7 +226,7 @@ def train_tracker(
     observation.trainable = False
 
     def begin(steps: int) -> keras.Model:
-        model = make(observation)
+        model = make(distributed.placed(observation))
         model.compile(recipes.falling_rate(steps))
         return model
 

@@ -43,17 +43,7 @@ def make(row: str, steps: int) -> keras.Model:
     """The model of a row, compiled."""
     model: keras.Model
     if row == "RATM":
-        model = ka.models.RATM(
-            size=32,
-            units=128,
-            channels=3,
-            scale=2.0,
-            relative=True,
-            memory=0.5,
-            objectives={"localisation": 1.0, "overlap": 0.3},
-            features=ka.layers.GlimpseMatch(),
-            input_initializer=keras.initializers.RandomNormal(stddev=0.01),
-        )
+        model = recipes.video_ratm()
     else:
         model = ka.models.HART(
             size=40,

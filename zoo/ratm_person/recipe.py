@@ -28,24 +28,13 @@ import keras_attend as ka
 from keras_attend import recipes
 from keras_attend.callbacks import LengthCurriculum
 from keras_attend.datasets import Clips, MixedClips, still_clips
-from keras_attend.layers import GlimpseMatch
 
 HERE = Path(__file__).parent
 
 
 def make(batches: int) -> keras.Model:
     """The model, compiled for a training of so many batches."""
-    model = ka.models.RATM(
-        size=32,
-        units=128,
-        channels=3,
-        scale=2.0,
-        relative=True,
-        memory=0.5,
-        objectives={"localisation": 1.0, "overlap": 0.3},
-        features=GlimpseMatch(),
-        input_initializer=keras.initializers.RandomNormal(stddev=0.01),
-    )
+    model = recipes.video_ratm()
     schedule = keras.optimizers.schedules.CosineDecay(1e-3, batches)
     model.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0))
     return model
