@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from keras import ops
 
+from keras_attend.layers.tracing import numbers, together
 from keras_attend.types import Tensor
 from keras_attend_runtime.frames import check_box as check_box
 
@@ -62,7 +63,7 @@ def convert_format(
                 f"A format must be one of {sorted(_TO_XYWH)}, or one of these "
                 f"after 'rel_'. Received: {name!r}"
             )
-    x, y, w, h = _TO_XYWH[source.removeprefix("rel_")](*_unstack(boxes))
+    x, y, w, h = _TO_XYWH[source.removeprefix("rel_")](*_numbers(boxes))
     if source.startswith("rel_") != target.startswith("rel_"):
         if height is None or width is None:
             raise ValueError(
@@ -74,7 +75,7 @@ def convert_format(
             x, y, w, h = x * width, y * height, w * width, h * height
         else:
             x, y, w, h = x / width, y / height, w / width, h / height
-    return ops.stack(_FROM_XYWH[target.removeprefix("rel_")](x, y, w, h), axis=-1)
+    return together(_FROM_XYWH[target.removeprefix("rel_")](x, y, w, h))
 
 
 def area(box: Tensor) -> Tensor:
@@ -179,12 +180,12 @@ def box_to_window(
         `[..., 6]`: `center_y, center_x, stride_y, stride_x, sigma_y, sigma_x`.
     """
     rows, columns = _pair(size)
-    x, y, w, h = _unstack(box)
+    x, y, w, h = _numbers(box)
     d_y = scale * h / (rows - 1)
     d_x = scale * w / (columns - 1)
     sigma_y = sigma * ops.sqrt(1 + d_y * d_y)
     sigma_x = sigma * ops.sqrt(1 + d_x * d_x)
-    return ops.stack([y + h / 2, x + w / 2, d_y, d_x, sigma_y, sigma_x], axis=-1)
+    return together([y + h / 2, x + w / 2, d_y, d_x, sigma_y, sigma_x])
 
 
 def window_to_box(
@@ -192,10 +193,10 @@ def window_to_box(
 ) -> Tensor:
     """Boxes `xywh` of Gaussian windows: the inverse of `box_to_window`."""
     rows, columns = _pair(size)
-    center_y, center_x, d_y, d_x, _, _ = _unstack(window, 6)
+    center_y, center_x, d_y, d_x, _, _ = _numbers(window, 6)
     h = d_y * (rows - 1) / scale
     w = d_x * (columns - 1) / scale
-    return ops.stack([center_x - w / 2, center_y - h / 2, w, h], axis=-1)
+    return together([center_x - w / 2, center_y - h / 2, w, h])
 
 
 def box_to_ratm_attention(
@@ -227,13 +228,21 @@ def box_to_ratm_attention(
     return ops.stack([c_x, c_y, *along_x, ops.ones_like(w), *along_y], axis=-1)
 
 
-def _unstack(box: Tensor, count: int = 4) -> tuple[Tensor, ...]:
+def _unstack(box: Tensor) -> tuple[Tensor, ...]:
+    return tuple(ops.unstack(_checked(box, 4), 4, axis=-1))
+
+
+def _numbers(box: Tensor, count: int = 4) -> tuple[Tensor, ...]:
+    return tuple(numbers(_checked(box, count), count))
+
+
+def _checked(box: Tensor, count: int) -> Tensor:
     box = ops.convert_to_tensor(box)
     if len(box.shape) == 0 or box.shape[-1] != count:
         raise ValueError(
             f"The last axis must hold {count} numbers. Received: {tuple(box.shape)}"
         )
-    return tuple(ops.unstack(ops.cast(box, "float32"), count, axis=-1))
+    return ops.cast(box, "float32")
 
 
 def _overlap(

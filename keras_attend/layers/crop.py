@@ -6,7 +6,6 @@ from typing import Any, TypeAlias
 import keras
 from keras import ops
 
-from keras_attend.layers.tracing import is_for_a_file
 from keras_attend.types import Tensor
 
 Size: TypeAlias = tuple[int, int]
@@ -43,10 +42,6 @@ def crop_windows(
         return ops.vectorized_map(cut, (images, top, left))
 
     import tensorflow as tf
-
-    if is_for_a_file() and images.shape[0] == 1:
-        begin = tf.stack([0, top[0], left[0], 0])
-        return tf.slice(images, begin, (1, height, width, channels))
 
     def cut_next(b: Tensor, places: Tensor, windows: Any) -> tuple[Any, ...]:
         # `places` turns, so that its first row is this image's. XLA takes a slice's

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from keras_attend.layers.crop import Size, crop_windows, parse_buckets, parse_size
-from keras_attend.layers.tracing import over_columns, over_rows, switch
+from keras_attend.layers.tracing import cut, is_for_a_file, over_columns, over_rows
 from keras_attend.types import Shape, Tensor
 
 REACH = 5.0  # sigmas of support that a crop keeps: 1e-6 of a value, 1e-5 of a slope
@@ -83,6 +83,9 @@ class GaussianGlimpse(keras.layers.Layer):
         params = ops.cast(params, wide)  # [B, 6]
         differentiable = keras.backend.is_float_dtype(images.dtype)
 
+        if is_for_a_file() and self._buckets and images.shape[0] == 1:
+            return self._read_in_a_file(images, params)
+
         @ops.custom_gradient
         def read(images: Tensor, params: Tensor) -> tuple[Tensor, Callable[..., Any]]:
             def backward(*args: Tensor, upstream: Tensor | None = None) -> Any:
@@ -104,7 +107,7 @@ class GaussianGlimpse(keras.layers.Layer):
     ) -> Tensor:
         """`function` of the smallest windows that cover every sample, or of all."""
         lengths = ops.shape(images)[1:3]
-        windows, covers = [], []
+        windows, covers, spans = [], [], None
         # JAX exports sizes as symbols, of which no window can be cut.
         known = all(isinstance(n, int) or ops.is_tensor(n) for n in lengths)
         for bucket in self._buckets if known else ():
@@ -113,24 +116,53 @@ class GaussianGlimpse(keras.layers.Layer):
             worth = (2 if self.crop == "auto" else 1) * h * w < lengths[0] * lengths[1]
             if worth is not False:  # a tensor where the image's size is unknown
                 windows.append((h, w))
-                covers.append(
-                    ops.logical_and(worth, self._covers((h, w), lengths, params))
-                )
+                spans = spans or self._spans(lengths, params)
+                covers.append(ops.logical_and(worth, self._covers((h, w), spans)))
         if not windows or images.shape[0] == 0:  # XLA cuts nothing out of nothing
             return function(None, images, params, *g)
         index = ops.argmax(ops.cast(ops.stack([*covers, True]), "int32"))
         branches = [partial(function, window) for window in [*windows, None]]
-        shape = (ops.shape(images)[0], *self.size, images.shape[-1])
-        return switch(index, branches, images, params, *g, shape=shape)
+        return ops.switch(index, branches, images, params, *g)
 
-    def _covers(self, window: Size, lengths: Size, params: Tensor) -> Tensor:
-        fits = []
-        for axis, (first, last) in enumerate(self._spans(lengths, params)):
-            fits.append(last - first + 2 <= ops.cast(window[axis], first.dtype))
-        return ops.all(ops.stack(fits))
+    def _read_in_a_file(self, images: Tensor, params: Tensor) -> Tensor:
+        """One sample, through a window of just the size that it needs.
 
-    def _spans(self, lengths: Size, params: Tensor) -> list[tuple[Tensor, Tensor]]:
-        return [_span(params[:, i::2], self.size[i], lengths[i]) for i in (0, 1)]
+        Where nothing is compiled, sizes need not be known before, and a choice among
+        windows costs more than it saves.
+        """
+        _, height, width, channels = ops.shape(images)
+        first, last = self._spans((height, width), params)  # [1, 2]
+        start = ops.floor(first)
+        left = _pair((height, width), start.dtype) - start
+        size = ops.minimum(last - start + 2, left)
+        place = ops.cast(ops.concatenate([start, size], axis=1)[0], "int32")
+        # What was NaN is somewhere, and stays NaN in the banks.
+        y, x, h, w = ops.split(ops.maximum(place, (0, 0, 1, 1)), 4)  # [1] each
+        rows = ops.reshape(images, (1, height, width * channels))
+        none, one = ops.zeros((1,), "int32"), ops.ones((1,), "int32")
+        rows = cut(rows, [none, y, x * channels], [one, h, w * channels])
+        lengths = ops.reshape(h, ()), ops.reshape(w, ())
+        banks = self._banks(ops.split(start, 2, axis=1), lengths, params)
+        (f_y, _), (f_x, _) = banks
+        rows = ops.matmul(f_y, ops.cast(rows, self.compute_dtype))  # [1, rows, w C]
+        rows = ops.reshape(rows, (1, self.size[0], -1, channels))
+        return ops.matmul(f_x[:, None], rows)  # [1, rows, cols, C]
+
+    def _covers(self, window: Size, spans: tuple[Tensor, Tensor]) -> Tensor:
+        first, last = spans
+        return ops.all(last - first + 2 <= _pair(window, first.dtype))
+
+    def _spans(self, lengths: Size, params: Tensor) -> tuple[Tensor, Tensor]:
+        """First and last coordinates (y, x) that the Gaussians see, both `[B, 2]`."""
+        center, stride, sigma = ops.split(params, 3, axis=-1)  # [B, 2] each
+        last = _pair(lengths, center.dtype) - 1
+        counts = [(count - 1) / 2 for count in self.size]
+        half = ops.abs(stride) * ops.convert_to_tensor(counts, center.dtype)
+        reach = REACH * _positive(sigma)
+        # A Gaussian outside sees the border, so it counts from there.
+        low = ops.minimum(ops.relu(center - half), last) - reach
+        high = ops.minimum(ops.relu(center + half), last) + reach
+        return ops.relu(low), ops.minimum(high, last)
 
     def _banks(
         self, starts: Sequence[Tensor], lengths: Size, params: Tensor
@@ -147,11 +179,14 @@ class GaussianGlimpse(keras.layers.Layer):
         lengths = ops.shape(images)[1:3]
         starts: list[Tensor] = [0, 0]
         if window is not None:
-            for i, (first, _) in enumerate(self._spans(lengths, params)):
-                # The start moves into the image, never the centres: Gaussians outside
-                # find the border pixels that the dense read gives them.
-                latest = ops.cast(lengths[i] - window[i], first.dtype)
-                starts[i] = ops.cast(ops.minimum(ops.floor(first), latest), "int32")
+            first, _ = self._spans(lengths, params)
+            # The start moves into the image, never the centres: Gaussians outside
+            # find the border pixels that the dense read gives them.
+            latest = _pair(
+                [n - m for n, m in zip(lengths, window, strict=True)], first.dtype
+            )
+            found = ops.cast(ops.minimum(ops.floor(first), latest), "int32")
+            starts = ops.unstack(found, 2, axis=1)
             images = crop_windows(images, starts, window)  # [B, h, w, C]
             lengths = window
         images = ops.cast(images, self.compute_dtype)
@@ -242,7 +277,9 @@ def _bank(
     pixels = ops.cast(ops.arange(length), dtype) + start  # [B, 1, length]
     # In this order the large numbers cancel exactly, before anything is rounded.
     distance = (pixels - center) - stride * _grid(count, dtype)[:, None]
-    z = ops.clip(distance / _positive(sigma), -FAR, FAR)  # [B, count, length]
+    z = distance / _positive(sigma)  # [B, count, length]
+    if not is_for_a_file():  # nobody asks that for slopes
+        z = ops.clip(z, -FAR, FAR)
     e = ops.exp(-0.5 * ops.square(z))
     return e / (ops.sum(e, axis=-1, keepdims=True) + epsilon), z
 
@@ -266,18 +303,6 @@ def _bank_slopes(axis_params: Tensor, f: Tensor, z: Tensor, d_f: Tensor) -> Tens
     return ops.stack([ops.sum(d_mu, axis=-1), d_stride, d_sigma], axis=-1)
 
 
-def _span(axis_params: Tensor, count: int, length: Tensor) -> tuple[Tensor, Tensor]:
-    """First and last coordinate `[B]` that the Gaussians of one axis see."""
-    center, stride, sigma = (axis_params[:, i] for i in range(3))
-    last = ops.cast(length, center.dtype) - 1
-    half = ops.abs(stride) * ((count - 1) / 2)
-    reach = REACH * _positive(sigma)
-    # A Gaussian outside sees the border, so it counts from there.
-    low = ops.clip(center - half, 0, last) - reach
-    high = ops.clip(center + half, 0, last) + reach
-    return ops.maximum(low, 0), ops.minimum(high, last)
-
-
 def _positive(sigma: Tensor) -> Tensor:
     return ops.maximum(ops.abs(sigma), MIN_SIGMA)
 
@@ -288,3 +313,7 @@ def _grid(count: int, dtype: str) -> Tensor:
 
 def _smaller(limit: int, length: int | Tensor) -> int | Tensor:
     return min(limit, length) if isinstance(length, int) else ops.minimum(limit, length)
+
+
+def _pair(values: Sequence[Any], dtype: str) -> Tensor:
+    return ops.stack([ops.cast(value, dtype) for value in values])  # [2]

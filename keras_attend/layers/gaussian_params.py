@@ -6,6 +6,7 @@ from typing import Literal
 import keras
 from keras import ops
 
+from keras_attend.layers.tracing import numbers, together
 from keras_attend.types import Tensor
 
 # HART's fit of sigma_y and sigma_x to the strides dy, dx (pixels), term by term.
@@ -62,7 +63,7 @@ def ratm_params(
             "`index_base` must be 1 (centred) or 0 (as published). "
             f"Received: index_base={index_base!r}"
         )
-    g_x, g_y, s_x, d_x, _, s_y, d_y = ops.unstack(_wide(activations), 7, axis=-1)
+    g_x, g_y, s_x, d_x, _, s_y, d_y = numbers(_wide(activations), 7)
     axes = []
     for g, d, s, length, count in (
         (g_y, d_y, s_y, image_size[0], glimpse_size[0]),
@@ -106,7 +107,7 @@ def hart_params(
         raise ValueError(
             f'`sigma` must be "smooth" or "hart_code". Received: sigma={sigma!r}'
         )
-    y, x, h, w = ops.unstack(_wide(attention), 4, axis=-1)  # each [B]
+    y, x, h, w = numbers(_wide(attention), 4)  # each [B]
     first, extent, stride = [], [], []
     for axis, (start, size) in enumerate(((y, h), (x, w))):
         first.append(start * image_size[axis] + offset[axis])
@@ -136,7 +137,7 @@ def _interleave(
 ) -> Tensor:
     # center_y, center_x, stride_y, stride_x, sigma_y, sigma_x
     pairs = zip(vertical, horizontal, strict=True)
-    return ops.stack([number for pair in pairs for number in pair], axis=-1)  # [B, 6]
+    return together([number for pair in pairs for number in pair])  # [B, 6]
 
 
 def _wide(x: Tensor) -> Tensor:

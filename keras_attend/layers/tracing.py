@@ -1,6 +1,6 @@
 """Whether layers are traced for a file, to be run without a compiler."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from keras_attend.types import Shape, Tensor
+from keras_attend.types import Tensor
 
 _for_a_file: ContextVar[bool] = ContextVar("for_a_file", default=False)
 
@@ -32,26 +32,31 @@ def is_for_a_file() -> bool:
     return _for_a_file.get()
 
 
-def switch(
-    index: Tensor,
-    branches: Sequence[Callable[..., Tensor]],
-    *inputs: Tensor,
-    shape: Shape,
-) -> Tensor:
-    """`ops.switch`; for a file a row of `cond`, which every format has.
+def numbers(x: Tensor, count: int) -> list[Tensor]:
+    """The numbers of the last axis one by one, `[...]`; for a file `[..., 1]`.
 
-    None within another: converters take minutes over those. `shape` is the result's.
+    A file runs each operation by itself, and changes of shape are as many as sums.
     """
-    if not is_for_a_file():
-        return ops.switch(index, list(branches), *inputs)
-    found = ops.zeros(shape)
-    for i, branch in enumerate(branches):
-        found = ops.cond(
-            ops.equal(index, i),
-            lambda branch=branch: branch(*inputs),
-            lambda found=found: found,
-        )
-    return found
+    if is_for_a_file():
+        return ops.split(x, count, axis=-1)
+    return ops.unstack(x, count, axis=-1)
+
+
+def together(xs: Sequence[Tensor]) -> Tensor:
+    """The inverse of `numbers`."""
+    if is_for_a_file():
+        return ops.concatenate(list(xs), axis=-1)
+    return ops.stack(list(xs), axis=-1)
+
+
+def cut(x: Tensor, begin: Sequence[Tensor], size: Sequence[Tensor]) -> Tensor:
+    """A part of `x`, of a size that is not known before; `[1]` each, an axis.
+
+    For a file: this is TensorFlow's, which writes them.
+    """
+    import tensorflow as tf
+
+    return tf.slice(x, tf.concat(begin, 0), tf.concat(size, 0))
 
 
 def over_rows(f: Tensor, images: Tensor) -> Tensor:

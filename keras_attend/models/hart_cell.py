@@ -20,7 +20,8 @@ from keras_attend.layers.dynamic_filter import DynamicFilter
 from keras_attend.layers.gaussian_glimpse import GaussianGlimpse
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
 from keras_attend.layers.template_match import TemplateMatch
-from keras_attend.layers.v1 import V1
+from keras_attend.layers.tracing import numbers, together
+from keras_attend.layers.v1 import V1, normalise_groups
 from keras_attend.models.tracker import image_size, scaled_glimpse
 from keras_attend.types import Nested, Shape, Tensor
 
@@ -316,7 +317,7 @@ class HARTCell(RecurrentTrackerCell):
 
     def normalise(self, nu: Tensor) -> Tensor:
         """Each sample by itself. (Published: over the batch.)"""
-        return self.norm(nu)
+        return normalise_groups(self.norm, nu)
 
     def where(self, V: Tensor, state: Nested) -> tuple[Tensor, list[Tensor], Tensor]:
         """Logits of the object's place `[B, rows', cols']`, votes, and filter energy.
@@ -450,17 +451,16 @@ class HARTCell(RecurrentTrackerCell):
         """The next attention: around the box, and where it will be."""
         delta = ops.tanh(self.attend(self.attend_hidden(q)))
         a = _moved(self.around(box), ops.tanh(self.gain) * delta)
-        c_y, c_x, h, w = ops.unstack(a, 4, axis=-1)
+        c_y, c_x, h, w = numbers(a, 4)
         height, width = size
         # A window that has left the frame, or that is a point, never comes back.
-        return ops.stack(
+        return together(
             [
                 ops.clip(c_y, 0.0, height - 1.0),
                 ops.clip(c_x, 0.0, width - 1.0),
                 ops.clip(h, SMALLEST, 4.0 * height),
                 ops.clip(w, SMALLEST, 4.0 * width),
-            ],
-            axis=-1,
+            ]
         )
 
     def present(self, q: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from keras_attend.layers.crop import parse_size
 from keras_attend.layers.gaussian_glimpse import GaussianGlimpse
 from keras_attend.layers.gaussian_params import ratm_params
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
+from keras_attend.layers.tracing import numbers, together
 from keras_attend.losses import iou_loss
 from keras_attend.models.tracker import (
     RecurrentTracker,
@@ -209,28 +210,24 @@ class RATMCell(RecurrentTrackerCell):
         """Attention `[B, 7]`, a step `[B, 7]` on."""
         if not self.relative:
             return a + step
-        g_x, g_y, s_x, d_x, gamma, s_y, d_y = ops.unstack(a, 7, axis=-1)
-        r = ops.unstack(step, 7, axis=-1)
-        sizes = (
-            ops.clip(size * ops.exp(ops.clip(r[i], -3.0, 3.0)), SMALLEST, LARGEST)
-            for i, size in ((2, s_x), (3, d_x), (5, s_y), (6, d_y))
-        )
-        s_x_next, d_x_next, s_y_next, d_y_next = sizes
+        g_x, g_y, s_x, d_x, gamma, s_y, d_y = numbers(a, 7)
+        r = numbers(step, 7)
+        growth = ops.exp(ops.clip(together([r[2], r[3], r[5], r[6]]), -3.0, 3.0))
+        sizes = ops.clip(together([s_x, d_x, s_y, d_y]) * growth, SMALLEST, LARGEST)
+        s_x_next, d_x_next, s_y_next, d_y_next = numbers(sizes, 4)
         g_x, g_y = g_x + r[0] * d_x, g_y + r[1] * d_y
-        return ops.stack(
-            [g_x, g_y, s_x_next, d_x_next, gamma, s_y_next, d_y_next], axis=-1
-        )
+        return together([g_x, g_y, s_x_next, d_x_next, gamma, s_y_next, d_y_next])
 
     def to_attention(self, box: Tensor, size: tuple[Any, Any]) -> Tensor:
         """The attention `[B, 7]` whose box is `box` `[B, 4]`, in a frame `(H, W)`."""
         height, width = size
         if self.published:
             return box_to_ratm_attention(box, height, width, self.size, self.scale)
-        x, y, w, h = ops.unstack(box, 4, axis=-1)
+        x, y, w, h = numbers(box, 4)
         d_x, d_y = self.scale * w / (width - 1), self.scale * h / (height - 1)
         g_x, g_y = (x + w / 2) / width, (y + h / 2) / height
         # A sigma of half a stride: see `ratm_params`.
-        return ops.stack([g_x, g_y, d_x, d_x, ops.ones_like(w), d_y, d_y], axis=-1)
+        return together([g_x, g_y, d_x, d_x, ops.ones_like(w), d_y, d_y])
 
     def to_window(self, a: Tensor, size: tuple[Any, Any]) -> Tensor:
         """Attention `[B, 7]` as a grid in pixels `[B, 6]` (eq. 6 to 10)."""
@@ -238,10 +235,10 @@ class RATMCell(RecurrentTrackerCell):
         if self.published:
             return ratm_params(a, size, self.size, index_base=0, int_stride=True)
         (height, width), (rows, columns) = size, self.size
-        g_x, g_y, s_x, d_x, gamma, s_y, d_y = ops.unstack(a, 7, axis=-1)
+        g_x, g_y, s_x, d_x, gamma, s_y, d_y = numbers(a, 7)
         s_x = s_x * ((width - 1) / max(columns - 1, 1))
         s_y = s_y * ((height - 1) / max(rows - 1, 1))
-        a = ops.stack([g_x, g_y, s_x, d_x, gamma, s_y, d_y], axis=-1)
+        a = together([g_x, g_y, s_x, d_x, gamma, s_y, d_y])
         return ratm_params(a, size, self.size)
 
     def get_config(self) -> dict[str, Any]:
