@@ -71,6 +71,7 @@ def start(devices: int = 1, workers: int = 1) -> Cluster:
     if devices == workers == 1:
         return _cluster
     addresses, index = _task(workers)
+    keras.utils.set_random_seed(0)  # or workers would draw different first weights
     tensorflow = keras.backend.backend() == "tensorflow"
     begin = _start_tensorflow if tensorflow else _start_jax
     _cluster = Cluster(devices, workers, index, begin(devices, addresses, index))

@@ -49,9 +49,12 @@ def same(alone, together):
     """Weights to 1e-4, and what each epoch's log says."""
     assert alone.keys() <= together.keys()
     for name, value in alone.items():
+        if name.startswith("log"):  # those since a restart
+            value = value[-len(together[name]) :]
         np.testing.assert_allclose(together[name], value, atol=1e-4, err_msg=name)
-    start = together["start_weight_0"]
-    assert np.abs(start - alone["weight_0"]).max() > 1e-3  # it did learn
+    weights = [name for name in alone if name.startswith("weight")]
+    moved = [np.abs(together[f"start_{n}"] - alone[n]).max() for n in weights]
+    assert max(moved) > 1e-2  # it did learn
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
