@@ -58,8 +58,8 @@ def export(
         model: a tracker, `RAM` or `Feedforward`, with weights.
         path: of the file, `.onnx` or `.tflite`, or of a SavedModel's folder.
         format: "saved_model", "onnx" (the extra `export`), or "litert".
-        size: height and width of the frames or images; any, when absent. (One size
-            makes smaller files and faster steps. `Feedforward` knows its own.)
+        size: height and width of the frames or images; any, when absent.
+            (`Feedforward` knows its own.)
         uint8: whether frames are uint8, as they come off a camera, or floats in 0..1.
         int8: whether large weights are stored in eight bits: a quarter of the file.
         first_location: `(x, y)` in -1..1, where a RAM looks first. When absent it is an

@@ -13,14 +13,14 @@ from keras import ops
 from keras.layers import Dense, GroupNormalization
 
 from keras_attend.arguments import check_choice, check_positive_integers
-from keras_attend.boxes import box_to_window, convert_format
+from keras_attend.boxes import convert_format
 from keras_attend.layers.cells import ZoneoutLSTMCell
 from keras_attend.layers.crop import parse_size
 from keras_attend.layers.dynamic_filter import DynamicFilter
 from keras_attend.layers.gaussian_glimpse import GaussianGlimpse
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
 from keras_attend.layers.template_match import TemplateMatch
-from keras_attend.layers.tracing import numbers, together
+from keras_attend.layers.tracing import is_for_a_file
 from keras_attend.layers.v1 import V1, normalise_groups
 from keras_attend.models.tracker import image_size, scaled_glimpse
 from keras_attend.types import Nested, Shape, Tensor
@@ -294,7 +294,10 @@ class HARTCell(RecurrentTrackerCell):
 
     def to_window(self, a: Tensor, size: tuple[Any, Any]) -> Tensor:
         """Attention `[B, 4]` as the `params` `[B, 6]` of the read."""
-        return box_to_window(self.region(a, None, size), self.size)
+        c, sides = ops.split(a, 2, axis=-1)  # [B, 2]
+        d = sides / ops.convert_to_tensor([n - 1.0 for n in self.size], sides.dtype)
+        # As `boxes.box_to_window` has it.
+        return ops.concatenate([c, d, 0.5 * ops.sqrt(1.0 + d * d)], axis=-1)
 
     def region(self, a: Tensor, first: Any, size: tuple[Any, Any]) -> Tensor:
         """The box `[B, 4]` that the attention covers."""
@@ -406,7 +409,9 @@ class HARTCell(RecurrentTrackerCell):
             logits, votes, energy = self.where(V, state)
             s_t = ops.cast(ops.sigmoid(logits), nu.dtype)  # [B, rows', cols']
             maps = [nu * s_t[..., None], *votes]
-            outputs = {"location": logits, "filter_energy": energy}
+            outputs = {"location": logits}
+            if not is_for_a_file():  # of the loss alone
+                outputs["filter_energy"] = energy
         v_t = self.summarise(maps, window)
         o_t, h, c = self.remember(v_t, state["hidden"], state["cell"], noise)
         q_t = o_t
@@ -451,17 +456,12 @@ class HARTCell(RecurrentTrackerCell):
         """The next attention: around the box, and where it will be."""
         delta = ops.tanh(self.attend(self.attend_hidden(q)))
         a = _moved(self.around(box), ops.tanh(self.gain) * delta)
-        c_y, c_x, h, w = numbers(a, 4)
         height, width = size
         # A window that has left the frame, or that is a point, never comes back.
-        return together(
-            [
-                ops.clip(c_y, 0.0, height - 1.0),
-                ops.clip(c_x, 0.0, width - 1.0),
-                ops.clip(h, SMALLEST, 4.0 * height),
-                ops.clip(w, SMALLEST, 4.0 * width),
-            ]
-        )
+        low = ops.convert_to_tensor([0.0, 0.0, SMALLEST, SMALLEST], a.dtype)
+        high = [height - 1.0, width - 1.0, 4.0 * height, 4.0 * width]
+        high = ops.stack([ops.cast(n, a.dtype) for n in high])
+        return ops.minimum(ops.maximum(a, low), high)
 
     def present(self, q: Tensor) -> Tensor:
         """Is the object there? In 0..1, `[B]`."""
