@@ -185,6 +185,7 @@ def train(name, args):
         start = make(name, args).get_weights()
         found |= {f"start_weight_{i}": np.asarray(w) for i, w in enumerate(start)}
         found["seeds"] = watch.seeds
+        found["batches"] = ops.convert_to_numpy(model.optimizer.iterations)
         np.savez(args.runs / f"{name}.npz", **found)
 
 
