@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import keras
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_attend import evaluation, zoo
-from keras_attend.datasets import sample_digits
+from keras_attend.datasets import Sequence, sample_digits
 from keras_attend.models.ram import RAM
 from keras_attend.models.ram_agent import RAMAgent
 from keras_attend.models.ratm import RATM
@@ -151,8 +152,12 @@ def test_every_result_of_the_zoo_is_known(monkeypatch, tmp_path):
         video_clips=lambda *_: SimpleNamespace(**scores),
         one_pass=lambda *_: SimpleNamespace(**scores),
     )
+    nothing = np.zeros((3, 4))
+    names = {
+        n: Sequence(n, (Path("-"),) * 3, nothing, nothing[:, 0] == 0)
+        for n in remeasure.VIDEOS["videos_unseen"]
+    }
     video = SimpleNamespace(part=lambda _: None)
-    names = {n: SimpleNamespace(name=n) for n in remeasure.VIDEOS["videos_unseen"]}
     tracks = SimpleNamespace(by_video=lambda: ((), (video,)))
     for name, value in {
         "evaluation": stub,
