@@ -54,7 +54,7 @@ def same(alone, together):
         np.testing.assert_allclose(together[name], value, atol=1e-4, err_msg=name)
     weights = [name for name in alone if name.startswith("weight")]
     moved = [np.abs(together[f"start_{n}"] - alone[n]).max() for n in weights]
-    assert max(moved) > 1e-2  # it did learn
+    assert max(moved) > 5e-3  # it did learn, fifty times what may differ
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
