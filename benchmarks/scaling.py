@@ -143,7 +143,7 @@ class Clock(keras.callbacks.Callback):
         self.times.append((time.perf_counter(), time.process_time()))
 
 
-def measure(name: str, size: int, several: bool, count: int = 12) -> Any:
+def measure(name: str, size: int, several: bool, count: int = 60) -> Any:
     """The fastest step: seconds of the wall, and of the cores in the same step."""
     clock = Clock()
     with distributed.scope() if several else nullcontext():
