@@ -95,7 +95,7 @@ def write(folder: Path, scores: dict[tuple[str, str], ClipScores]) -> None:
 
 def main() -> None:
     """Train each row on each data set, measure, write the table."""
-    parser = recipes.parser(__doc__, HERE, epochs=30)
+    parser = recipes.parser(__doc__, HERE, epochs=15)
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS)
     args = recipes.parse(parser)
     scores = {}
