@@ -43,7 +43,7 @@ NEEDED = {
     "ONNX Runtime": ["numpy", "onnxruntime"],
 }
 START = """
-import json, resource, sys, time
+import json, sys, time
 begin = time.perf_counter()
 import numpy as np
 from {package} import Tracker
@@ -52,8 +52,9 @@ tracker = Tracker({model!r})
 tracker.init(frame, (20, 20, 30, 30))
 tracker.outputs["box"]
 seconds = time.perf_counter() - begin
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps([seconds, peak / 1024]))
+status = open("/proc/self/status").read() if sys.platform == "linux" else ""
+peak = [int(x.split()[1]) / 1024 for x in status.splitlines() if "VmHWM" in x]
+print(json.dumps([seconds, *(peak or [float("nan")])]))
 """
 
 

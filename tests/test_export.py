@@ -197,11 +197,11 @@ def test_runtime_takes_frames_as_tracker_does(file):
     ours = ka.Tracker(model)
     many = [BOX, (5, 6, 20, 10)]
     np.testing.assert_allclose(
-        run.track(colour, many), ours.track(colour, many), atol=1e-4
+        run.track(colour, many), ours.track(colour, many), atol=1e-4, rtol=1e-5
     )
     a, b = run.update(colour[0]), ours.update(colour[0])
     np.testing.assert_array_equal(a[0], b[0])
-    np.testing.assert_allclose(a[1], b[1], atol=1e-4)
+    np.testing.assert_allclose(a[1], b[1], atol=1e-4, rtol=1e-5)
     assert set(run.outputs) == set(ours.outputs)
     for name, x in ours.outputs.items():
         np.testing.assert_allclose(run.outputs[name], x, atol=1e-4)
