@@ -240,6 +240,24 @@ def test_clips_present_is_what_the_view_shows(videos):
     assert (share[y["present"] == 0] < 0.6).all()
 
 
+def test_clips_cut_at_the_border(videos):
+    """Boxes end with the view; all else is as it was."""
+    views = {"batch_size": 40, "frames": 12, "crop": (1.5, 2.0)}
+    (x, y), (x_cut, y_cut) = (
+        clips(videos, **views)[0],
+        clips(videos, cut=True, **views)[0],
+    )
+    np.testing.assert_array_equal(x_cut["frames"], x["frames"])
+    np.testing.assert_array_equal(y_cut["present"], y["present"])
+    low = np.clip(y["boxes"][..., :2], 0, 32)
+    high = np.clip(y["boxes"][..., :2] + y["boxes"][..., 2:], 0, 32)
+    np.testing.assert_allclose(y_cut["boxes"], np.concatenate([low, high - low], -1))
+    assert (y_cut["boxes"] != y["boxes"]).any()
+    np.testing.assert_array_equal(x_cut["box"], y_cut["boxes"][:, 0])
+    mixed = MixedClips([(clips(videos, cut=True, **views), 1)], 40)[0][1]["boxes"]
+    assert mixed.min() >= 0 and (mixed[..., :2] + mixed[..., 2:]).max() <= 32
+
+
 def test_clips_mirror_and_reverse(videos):
     def motion(**kwargs):
         data = clips(videos, crop=None, batch_size=40, size=(48, 64), **kwargs)
@@ -321,6 +339,14 @@ def test_clips_of_short_videos_go_as_they_can(videos):
     np.testing.assert_array_equal(y["present"], [[1, 0, 0, 0, 0]] * 10)
 
 
+def test_clips_are_as_fast_as_there_is_room_for(videos):
+    """Of 16 frames: four of them, at up to five steps."""
+    data = clips(videos, frames=4, batch_size=200, steps=30, crop=None, size=(48, 64))
+    x, y = data[0]
+    moved = abs(np.diff(y["boxes"][:, :2, :2], axis=1)).max((1, 2))  # 1 or 2 a step
+    assert moved.max() == 10 and set(moved) >= {2, 4, 6, 8, 10}
+
+
 def test_clips_longer_than_their_videos(videos):
     """The last frame stands, and the object is absent there."""
     clips = Clips(
@@ -381,7 +407,7 @@ def test_mixed_clips(videos):
     dark = still_clips(otb(videos), crop=(3, 6), **{**views, "photometric": 0.9})
     peaks = MixedClips([(dark, 1)], 32)[0][0]["frames"].max((1, 2, 3, 4))
     assert len(np.unique(peaks)) > 8
-    with pytest.raises(ValueError, match="of the same frames, size and grey"):
+    with pytest.raises(ValueError, match="of the same frames, size, grey and cut"):
         MixedClips([(real, 1), (Clips(otb(videos), 1, 5), 1)], 2)
     with pytest.raises(ValueError, match="must not be negative, nor all 0"):
         MixedClips([(real, 0)], 2)

@@ -70,13 +70,14 @@ class RenderedKITTI(VideoBatches):
             as in `Clips`.
         held_out: names of the videos whose labels are validation's.
         batches: of an epoch.
-        **kwargs: `grey=True` for frames of one channel; `shortest`, the fewest
-            frames after which a clip ends (all have `frames` when absent); and of
-            `keras.utils.PyDataset` (`workers`, ...).
+        **kwargs: `grey=True` for frames of one channel; `cut=True` for boxes cut at
+            the view's border; `shortest`, the fewest frames after which a clip ends
+            (all have `frames` when absent); and of `keras.utils.PyDataset`
+            (`workers`, ...).
 
     Yields `({"frames": [B, T, H, W, 3] uint8, "box": [B, 4]}, {"boxes": [B, T, 4],
-    "present": [B, T]})`, float32; boxes in pixels of the view, not cut at its border,
-    zeros where there is no label.
+    "present": [B, T]})`, float32; boxes in pixels of the view, not cut at its border
+    unless asked for, zeros where there is no label.
     """
 
     def __init__(

@@ -20,8 +20,8 @@ class MixedClips(VideoBatches):
 
     Args:
         parts: pairs of a dataset (`Clips`, `StillClips`, `RenderedKITTI`) and its
-            share. All have the same `frames` and `size`, and are all grey or not;
-            their batches and seeds do not count.
+            share. All have the same `frames`, `size`, `grey` and `cut`; their batches
+            and seeds do not count.
         batch_size: clips in a batch.
         seed: of all draws.
         batches: of an epoch.
@@ -40,11 +40,11 @@ class MixedClips(VideoBatches):
         **kwargs: Any,
     ) -> None:
         given = tuple(parts)
-        kinds = {(part.frames, part.size, part.grey) for part, _ in given}
+        kinds = {(part.frames, part.size, part.grey, part.cut) for part, _ in given}
         if len(kinds) != 1:
             raise ValueError(
-                "`parts` must be datasets of the same frames, size and grey, at least "
-                f"one. Received: (frames, size, grey) {sorted(kinds)}"
+                "`parts` must be datasets of the same frames, size, grey and cut, at "
+                f"least one. Received: (frames, size, grey, cut) {sorted(kinds)}"
             )
         shares = np.array([share for _, share in given])
         if not ((shares >= 0).all() and shares.sum() > 0):
@@ -52,10 +52,10 @@ class MixedClips(VideoBatches):
                 "The shares of `parts` must not be negative, nor all 0. "
                 f"Received: {shares.tolist()}"
             )
-        ((frames, size, grey),) = kinds
+        ((frames, size, grey, cut),) = kinds
         # Each part has a light of its own.
         super().__init__(
-            batch_size, frames, size, seed, batches, photometric=0, grey=grey, **kwargs
+            batch_size, frames, size, seed, batches, 0, grey=grey, cut=cut, **kwargs
         )
         self.parts = tuple(part for part, _ in given)
         self._until = np.cumsum(shares / shares.sum())[:-1]

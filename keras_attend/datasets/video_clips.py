@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 from keras_attend.arguments import check_positive_integers
 from keras_attend.datasets.clips import ClipBatches
 from keras_attend.datasets.sequences import Sequence, read_frames
-from keras_attend.datasets.views import common, mirrored, resample, view_of
+from keras_attend.datasets.views import (
+    common,
+    cut_at_border,
+    mirrored,
+    resample,
+    view_of,
+)
 
 Array = NDArray[Any]
 Clip = tuple[Array, Array, Array]  # frames, boxes, present
@@ -35,6 +41,7 @@ class VideoBatches(ClipBatches):
         batches: int,
         photometric: float,
         grey: bool = False,
+        cut: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(batch_size, batches, frames, seed, **kwargs)
@@ -48,6 +55,7 @@ class VideoBatches(ClipBatches):
         self.size = (height, width)
         self.photometric = photometric
         self.grey = grey
+        self.cut = cut
 
     @abstractmethod
     def draw_clip(self, random: np.random.Generator) -> Clip:
@@ -66,6 +74,8 @@ class VideoBatches(ClipBatches):
         frames, boxes, present = (np.stack(part) for part in zip(*clips, strict=True))
         if self.grey and frames.shape[-1] == 3:
             frames = np.rint(frames @ LUMA).astype("uint8")[..., None]
+        if self.cut:
+            boxes = cut_at_border(boxes, self.size)
         return frames, {"boxes": boxes.astype("float32"), "present": present}
 
     def relit(self, frames: Array, random: np.random.Generator) -> Array:
@@ -104,18 +114,21 @@ class Clips(VideoBatches):
         photometric: the greatest change of brightness (white is 1), of contrast
             (relative) and of gamma (relative), the same for all frames of a clip.
         steps: from one frame of a clip to the next it may be up to so many of the
-            video's; how many is drawn for each clip.
+            video's, but no more than a clip has room for; how many is drawn for each
+            clip.
         visible: the object counts as present while the view holds at least this
             share of what the video's frame shows of it.
         batches: of an epoch.
         cache: keep each decoded frame in memory (height x width x 3 bytes), and so
             read it once; else read it whenever it is drawn.
-        **kwargs: `grey=True` for frames of one channel; `shortest`, the fewest
-            frames after which a clip ends (all have `frames` when absent); and of
+        **kwargs: `grey=True` for frames of one channel; `cut=True` for boxes cut at
+            the view's border, as KITTI's labels are; `shortest`, the fewest frames
+            after which a clip ends (all have `frames` when absent); and of
             `keras.utils.PyDataset` (`workers`, ...).
 
     Yields `({"frames": [B, T, H, W, 3] uint8, "box": [B, 4]}, {"boxes": [B, T, 4],
-    "present": [B, T]})`, float32; boxes in pixels of the view, not cut at its border.
+    "present": [B, T]})`, float32; boxes in pixels of the view, not cut at its border
+    unless asked for.
     """
 
     def __init__(
@@ -185,11 +198,12 @@ class Clips(VideoBatches):
 
     def _window(self, sequence: Sequence, random: np.random.Generator) -> Array:
         """Which frames of the video, `[T]`, the last ones perhaps beyond its end."""
-        step = int(random.integers(1, self.steps + 1))
+        fastest = (len(sequence) - 1) // max(self.least - 1, 1)
+        step = int(random.integers(1, max(min(self.steps, fastest), 1) + 1))
         if self.reverse and random.random() < 0.5:
             step = -step
         starts = _starts(sequence, step * (self.least - 1))
-        if len(starts) == 0:  # not so fast, or not backwards
+        if len(starts) == 0:  # not there at any first frame: not so fast, or forwards
             step, starts = 1, _starts(sequence, self.least - 1)
         start = starts[random.integers(len(starts))]
         return start + step * np.arange(self.frames)
@@ -226,8 +240,9 @@ class StillClips(VideoBatches):
         flip: mirror half of the clips, left for right.
         photometric: as of `Clips`.
         batches: of an epoch.
-        **kwargs: `grey=True` for frames of one channel; `shortest`, the fewest
-            frames after which a clip ends (all have `frames` when absent); and of
+        **kwargs: `grey=True` for frames of one channel; `cut=True` for boxes cut at
+            the view's border, as KITTI's labels are; `shortest`, the fewest frames
+            after which a clip ends (all have `frames` when absent); and of
             `keras.utils.PyDataset` (`workers`, ...).
 
     Yields what `Clips` does; the object is present throughout.

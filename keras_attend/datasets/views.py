@@ -103,6 +103,14 @@ def common(boxes: Array, view: Array) -> Array:
     return np.maximum(high - low, 0).prod(-1)
 
 
+def cut_at_border(boxes: Array, size: tuple[int, int]) -> Array:
+    """The part of boxes `[..., 4]` that lies in an image of `size` (height, width)."""
+    limit = np.array(size[::-1])
+    low = np.clip(boxes[..., :2], 0, limit)
+    high = np.clip(boxes[..., :2] + boxes[..., 2:], 0, limit)
+    return np.concatenate([low, high - low], -1)
+
+
 def mirrored(frames: Array, boxes: Array) -> tuple[Array, Array]:
     """Left for right; an absent box, of zeros, stays one."""
     x, y, w, h = boxes.T
