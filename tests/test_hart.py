@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from keras_attend import evaluation, zoo
-from keras_attend.boxes import iou
+from keras_attend.boxes import clip_to_image, iou
 from keras_attend.cli import main
 from keras_attend.datasets import BouncingBalls
 from keras_attend.layers import V1, PatchConv2D, TemplateMatch
@@ -113,6 +113,29 @@ def test_any_length_and_size(trained):
     found = numpy(quick(run)(ops.convert_to_tensor(larger), 2 * box + 0.5))
     assert found.shape == (2, 8, 4) and np.isfinite(found).all()
     np.testing.assert_allclose(found[:, :4], 2 * first["boxes"][:2] + 0.5, atol=2)
+
+
+def test_cut_at_the_border(trained):
+    """What is said ends with the frame; where it looks is the same."""
+    model, x, _, _, _ = trained
+    cut = HART.from_config(model.get_config() | {"cut": True})
+    cut.build(model.serving_shape)
+    cut.set_weights(model.get_weights())
+    x = {"frames": x["frames"][:8, :, 8:, 8:], "box": x["box"][:8] - [[8, 8, 0, 0]]}
+    x = {name: ops.convert_to_tensor(value, "float32") for name, value in x.items()}
+    whole, found = (
+        {name: numpy(v) for name, v in quick(m)(x).items()} for m in (model, cut)
+    )
+    expected = numpy(clip_to_image(whole["boxes"], SIDE - 8, SIDE - 8))
+    assert abs(expected - whole["boxes"]).max() > 0.5
+    np.testing.assert_allclose(found["boxes"], expected, atol=1e-4)
+    np.testing.assert_allclose(found["window"], whole["window"], atol=1e-4)
+    state = cut.cell.initial_state(x["frames"][:, 0], x["box"])
+    noise = cut.cell.draw_noise(8, 1)
+    noise = {name: value[:, 0] for name, value in noise.items()}
+    learned_from, _ = cut.cell.step(x["frames"][:, 0], state, noise)
+    box = numpy(learned_from["box"])  # the given one, as far as it goes
+    assert box[:, :2].min() < -0.5
 
 
 def softplus(x):

@@ -71,6 +71,8 @@ class HART(RecurrentTracker):
         ablation: rows of the paper's table 1, as we read them. "spatial": spatial
             attention only, no location map; "appearance": both attentions, with the
             tracking loss alone; "hart": all losses.
+        cut: whether boxes end at the frame's border, as KITTI's labels do; in training
+            they do not.
         variant: "published" is the authors' code (see `PublishedHARTCell`), for their
             weights.
 
@@ -97,6 +99,7 @@ class HART(RecurrentTracker):
         dropout: float | None = None,
         weight_decay: float = 1e-4,
         ablation: str = "hart",
+        cut: bool = False,
         variant: str = "default",
         **kwargs: Any,
     ) -> None:
@@ -120,6 +123,7 @@ class HART(RecurrentTracker):
             scale=scale,
             zoneout=zoneout,
             ablation=ablation,
+            cut=cut,
             dtype=kwargs.get("dtype"),
             name="cell",
         )
@@ -233,7 +237,7 @@ class HART(RecurrentTracker):
         names = ("size", "units", "channels", "maps", "filters", "scale")
         return {
             **super().get_config(),
-            **{name: cell[name] for name in (*names, "zoneout", "dropout")},
+            **{name: cell[name] for name in (*names, "zoneout", "dropout", "cut")},
             "weight_decay": self.weight_decay,
             "ablation": self.ablation,
             "variant": self.variant,

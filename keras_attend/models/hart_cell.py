@@ -13,7 +13,7 @@ from keras import ops
 from keras.layers import Dense, GroupNormalization
 
 from keras_attend.arguments import check_choice, check_positive_integers
-from keras_attend.boxes import convert_format
+from keras_attend.boxes import clip_to_image, convert_format
 from keras_attend.layers.cells import ZoneoutLSTMCell
 from keras_attend.layers.crop import parse_size
 from keras_attend.layers.dynamic_filter import DynamicFilter
@@ -67,6 +67,8 @@ class HARTCell(RecurrentTrackerCell):
         dropout: chance that a number of $\nu$ is dropped.
         ablation: "spatial" has no dorsal stream and no template; "hart" and
             "appearance" differ in their losses only.
+        cut: whether the boxes that are found end at the frame's border, as KITTI's
+            labels do. (Not those that are learned from, nor the next window's.)
 
     Zoneout and dropout want their random numbers, `noise`, which `draw_noise` makes
     before the time loop; without there is neither.
@@ -88,6 +90,7 @@ class HARTCell(RecurrentTrackerCell):
         zoneout: float = 0.05,
         dropout: float = 0.0,
         ablation: str = "hart",
+        cut: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -101,6 +104,7 @@ class HARTCell(RecurrentTrackerCell):
         self.units, self.channels, self.maps = units, channels, maps
         self.filters, self.scale = tuple(filters), scale
         self.zoneout, self.dropout, self.ablation = zoneout, dropout, ablation
+        self.cut = cut
         self.dorsal = ablation != "spatial"
         self.seed_generator = keras.random.SeedGenerator()
         self._make_layers()
@@ -420,7 +424,7 @@ class HARTCell(RecurrentTrackerCell):
         q_t = ops.cast(q_t, "float32")
         box = self.find(a_t, q_t, first, size)
         outputs |= {
-            "box": box,
+            "box": clip_to_image(box, *size) if self.cut and noise is None else box,
             "window": window,
             "attention": a_t,
             "region": self.region(a_t, first, size),
@@ -480,6 +484,7 @@ class HARTCell(RecurrentTrackerCell):
             "zoneout": self.zoneout,
             "dropout": self.dropout,
             "ablation": self.ablation,
+            "cut": self.cut,
         }
 
 
