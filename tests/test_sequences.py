@@ -342,7 +342,7 @@ def test_clips_of_short_videos_go_as_they_can(videos):
 def test_clips_are_as_fast_as_there_is_room_for(videos):
     """Of 16 frames: four of them, at up to five steps."""
     data = clips(videos, frames=4, batch_size=200, steps=30, crop=None, size=(48, 64))
-    x, y = data[0]
+    _, y = data[0]
     moved = abs(np.diff(y["boxes"][:, :2, :2], axis=1)).max((1, 2))  # 1 or 2 a step
     assert moved.max() == 10 and set(moved) >= {2, 4, 6, 8, 10}
 

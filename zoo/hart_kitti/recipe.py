@@ -26,9 +26,9 @@ What decides (IoU on rendered clips of 60 frames):
  1. The third stage: 0.581, without it 0.563. At a rate of 5e-4 it loses all that the
     first two have learned, within five epochs; at 1e-4 it does not.
  2. Boxes that end with the frame, as KITTI's labels do (`cut`): 0.588. Three clips of
-    four come to the border at some time. (A fourth stage, clips of 36 frames with their
-    boxes cut, did not help: half way through it had 0.593 on clips of training's labels,
-    where the third has 0.614.)
+    four come to the border at some time. (A fourth stage, clips of 36 frames with
+    their boxes cut, did not help: half way through it had 0.593 on clips of
+    training's labels, where the third has 0.614.)
 """
 
 import argparse
