@@ -102,13 +102,14 @@ def test_trackers_in_each_format(tmp_path, family, format, size, uint8):
     found = ka.export(model, path, format, size=size, uint8=uint8)
     assert found == path
     frames = video() if uint8 else video().astype("float32") / 255
-    np.testing.assert_allclose(followed(path, format, frames), boxes, atol=1e-4)
+    # LiteRT's exponentials are coarser: there, of the frame's width.
+    atol = 1e-4 * (SIZE[1] if format == "litert" else 1)
+    np.testing.assert_allclose(followed(path, format, frames), boxes, atol=atol)
     if size is None:  # another size, by the same file
         other = video((40, 52))
         seen = other if uint8 else other.astype("float32") / 255
-        np.testing.assert_allclose(
-            followed(path, format, seen), expected(family, (40, 52))[1], atol=1e-4
-        )
+        boxes = expected(family, (40, 52))[1]
+        np.testing.assert_allclose(followed(path, format, seen), boxes, atol=atol)
     about = metadata(path, format)
     assert about["family"] == type(model).__name__ and about["channels"] == 1
     assert about["size"] == (list(size) if size else None)
@@ -291,7 +292,12 @@ def test_eight_bits_of_presets(tmp_path, format):
     path = tmp_path / f"ratm{ENDINGS[format]}"
     model = ka.zoo.load("ratm_balls")
     x, y = BouncingBalls(20, 1, seed=1)[0]
-    ka.export(model, path, format, size=x["frames"].shape[2:4], int8=True)
+    size = x["frames"].shape[2:4]
+    if format == "litert":
+        with pytest.raises(ValueError, match=r"would lose too much.*recurrent_map"):
+            ka.export(model, path, format, size=size, int8=True)
+        return
+    ka.export(model, path, format, size=size, int8=True)
     scores = []
     whole = model.predict(x, verbose=0)["boxes"]
     small = [

@@ -155,7 +155,10 @@ def _quantise(graph: Any) -> None:
         if weight.dtype != np.float32 or weight.ndim < 2 or weight.size < LEAST:
             continue
         axis = 0 if x.name in convolved else weight.ndim - 1  # of the outputs
-        numbers, scale = eight_bits(weight, axis)
+        found = eight_bits(weight, axis)
+        if found is None:
+            continue
+        numbers, scale = found
         graph.initializer.remove(x)
         stored = {"int8": numbers, "scale": scale.reshape(-1)}
         for name, array in stored.items():

@@ -13,6 +13,7 @@ from keras_attend.models.ram import RAM
 from keras_attend.types import Nested, Tensor
 
 LEAST = 1024  # numbers; a smaller weight is not worth eight bits
+WORST = 0.012  # of a weight's root mean square: what eight bits may be off by
 
 
 @dataclass
@@ -185,13 +186,15 @@ class _Weights:
         self.module.kept = []
         self.eight_bits: list[tuple[Any, Any, Any]] = []
         for variable in {id(v): v for v in model.variables}.values():
-            large = len(variable.shape) > 1 and variable.value.shape.num_elements()
-            if int8 and large >= LEAST and variable.dtype == "float32":
-                found = (tf.Variable(x) for x in eight_bits(variable.numpy()))
-                self.eight_bits.append((variable, *found))
-                self.module.kept.extend(self.eight_bits[-1][1:])
-            else:
+            found = None
+            if int8 and takes_eight_bits(variable):
+                found = eight_bits(variable.numpy())
+            if found is None:
                 self.module.kept.append(variable.value)
+            else:
+                stored = [tf.Variable(x) for x in found]
+                self.eight_bits.append((variable, *stored))
+                self.module.kept.extend(stored)
 
     def scope(self) -> Any:
         """In it the weights are what the file holds, and seeds do not advance."""
@@ -202,11 +205,23 @@ class _Weights:
         )
 
 
-def eight_bits(x: Any, axis: int = -1) -> tuple[Any, Any]:
-    """Weights as int8 and a scale for each output, along `axis`."""
+def eight_bits(x: Any, axis: int = -1) -> tuple[Any, Any] | None:
+    """Weights as int8 and a scale for each output, along `axis`.
+
+    None where few are large, as of an LSTM's state, or a matrix that began as the
+    identity: the many small ones would be lost, and what is lost adds up over a video.
+    """
     import numpy as np
 
     others = tuple(i for i in range(x.ndim) if i != axis % x.ndim)
     scale = np.abs(x).max(axis=others, keepdims=True).astype("float32") / 127
     scale = np.where(scale > 0, scale, np.float32(1))
-    return np.rint(x / scale).astype("int8"), scale
+    numbers = np.rint(x / scale).astype("int8")
+    lost = np.square(numbers * scale - x).mean()
+    return None if lost > WORST**2 * np.square(x).mean() else (numbers, scale)
+
+
+def takes_eight_bits(variable: Any) -> bool:
+    """Whether a variable is large, and a weight."""
+    count = variable.value.shape.num_elements()
+    return len(variable.shape) > 1 and count >= LEAST and variable.dtype == "float32"

@@ -100,6 +100,8 @@ class MatchBoxes(keras.layers.Layer):
         maps = self.features.compute_output_shape(input_shape)
         matches = 1 + PARTS**2 * (1 + len(self.scales))
         self.head.build((*maps[:-1], 2 * self.filters + matches))
+        for layer in (self.features, self.head):  # this one may be read as frozen
+            layer.trainable = self.trainable
 
     def remember(self, images: Tensor, location: Tensor) -> Tensor:
         """The template, `[N, memory_size]`.
@@ -154,13 +156,12 @@ class MatchBoxes(keras.layers.Layer):
     def _votes(self, r: Tensor, location: Tensor, size: tuple[int, int]) -> Tensor:
         """$v$, `[N, H W, 9 scales]`, of $r$ `[N, H W, 9]`."""
         H, W = size
-        r = ops.reshape(ops.swapaxes(r, 1, 2), (-1, 1, PARTS, PARTS, H, W))
+        r = ops.reshape(r, (-1, H, W, PARTS, PARTS))
         _, _, w_0, h_0 = ops.unstack(ops.cast(location, r.dtype), 4, axis=-1)
         down, across = self._windows(h_0, H), self._windows(w_0, W)  # [N, S, 3, P, P]
-        across = ops.swapaxes(across, -1, -2)
-        v = ops.matmul(down[:, :, :, None], ops.matmul(r, across[:, :, None]))
-        count = len(self.scales) * PARTS**2  # [N, S, 3, 3, H, W]
-        return ops.swapaxes(ops.reshape(v, (-1, count, H * W)), 1, 2)
+        v = ops.einsum("nyxab,nsbpx->nsaypb", r, across)
+        v = ops.einsum("nsaypb,nsaqy->nqpsab", v, down)  # [N, H, W, S, 3, 3]
+        return ops.reshape(v, (-1, H * W, len(self.scales) * PARTS**2))
 
     def _windows(self, side: Tensor, cells: int) -> Tensor:
         """What share of each part of a box around each place lies in each cell.
