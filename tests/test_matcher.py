@@ -175,17 +175,30 @@ def test_choice(random):
     last = random.uniform(0.1, 1, (2, 4)).astype("float32")
     choice = CandidateChoice(2)
     choice.build((None, 5))
-    # To begin with it trusts the best one.
-    nothing = numpy(choice(0 * h, i, last))
-    trust = np.exp([0, 3, 0]) / np.exp([0, 3, 0]).sum()
+    choice.weigh.bias.assign([0.3, 0.0, -0.2])
+    choice.importance.assign(np.log([0.3, 0.1, 0.4]))  # of halves
     c = np.stack([last, i[:, :4], i[:, 6:10]], 1)  # [2, 3, 4]
-    np.testing.assert_allclose(nothing, np.einsum("k,bkn->bn", trust, c), rtol=1e-4)
-    alpha = np.exp(h @ numpy(choice.weigh.kernel) + numpy(choice.weigh.bias))
+    delta = (c[..., :2] - c[:, :1, :2]) / c[:, :1, 2:]
+    sigma = np.log(c[..., 2:] / c[:, :1, 2:])
+    e = 0.6 * np.log(np.stack([np.ones(2), i[:, 5], i[:, 11]], 1))
+    e -= 0.2 * (np.clip(delta, -4, 4) ** 2).sum(-1) + 0.8 * (sigma**2).sum(-1)
+    e += h @ numpy(choice.weigh.kernel) + numpy(choice.weigh.bias)
+    alpha = np.exp(e)
     mean = np.einsum("bk,bkn->bn", alpha / alpha.sum(-1, keepdims=True), c)
     d = h @ numpy(choice.move.kernel)
     expected = [mean[:, :2] + mean[:, 2:] * d[:, :2], mean[:, 2:] * np.exp(d[:, 2:])]
     found = numpy(choice(h, i, last))
     np.testing.assert_allclose(found, np.concatenate(expected, -1), rtol=1e-3)
+
+
+def test_choice_begins_with_likely_ones_nearby():
+    """Not with the likeliest, if that is far away; and it never stays."""
+    choice = CandidateChoice(2)
+    choice.build((None, 5))
+    last = np.array([[0.5, 0.5, 0.1, 0.1]], "float32")
+    near, far = [0.52, 0.5, 0.1, 0.1, 0.1, 0.3], [0.9, 0.1, 0.1, 0.1, 0.2, 0.7]
+    found = numpy(choice(np.zeros((1, 5)), np.array([far + near], "float32"), last))
+    np.testing.assert_allclose(found[0], near[:4], atol=1e-3)
 
 
 def test_choice_sees_from_the_last_place():
@@ -217,6 +230,7 @@ def test_observes_for_drlt(matcher, tmp_path):
         np.testing.assert_array_equal(old, numpy(new))
     model.save(tmp_path / "drlt.keras")
     again = keras.saving.load_model(tmp_path / "drlt.keras")
+    assert len(again.trainable_variables) == len(model.trainable_variables)  # frozen
     expected = numpy(model(x)["boxes"])
     np.testing.assert_allclose(numpy(again(x)["boxes"]), expected, atol=1e-3)
     seen = again.features(x)

@@ -4,7 +4,7 @@ Paper     Zhang et al. 2017, "Deep Reinforcement Learning for Visual Object Trac
           in Videos": figure 2 (success and precision), figure 4 (T = 2, 5, 10),
           table 2 (overlap in each video), table 1 (frames a second: 45 with YOLO in the
           loop, 270 with its features at hand)
-Command   KERAS_BACKEND=jax python zoo/drlt_otb/tables.py --data FOLDER --resume
+Command   KERAS_BACKEND=tensorflow python zoo/drlt_otb/tables.py --data FOLDER --resume
           (after recipe.py, whose checkpoints it reads; the same flags)
 Makes     tables.md, tables.csv, figure2.png and figure4.png
 
@@ -137,12 +137,10 @@ def write(
     """The tables, for machines and for people."""
     names = scores["DRLT"].names
     rows = [
-        [name, *(round(float(score.mean_iou[n]), 3) for score in scores.values())]
+        [name, *(f"{score.mean_iou[n]:.3f}" for score in scores.values())]
         for n, name in enumerate(names)
     ]
-    rows.append(
-        ["mean", *(round(float(s.mean_iou.mean()), 3) for s in scores.values())]
-    )
+    rows.append(["mean", *(f"{s.mean_iou.mean():.3f}" for s in scores.values())])
     with (folder / "tables.csv").open("w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([["video", *scores], *rows])
     lines = [
@@ -150,11 +148,11 @@ def write(
         "",
         "# DRLT: the paper's figures 2 and 4, and tables 1 and 2",
         "",
-        "On 31 short videos, not the paper's 30 of OTB: its numbers "
-        f"({', '.join(f'{k} {v}' for k, v in PAPER.items())})",
-        "are not to be compared but in kind. Trained on the first third of each video,",
-        "judged by all of it, as in the paper. Best match: the first of the candidates",
-        "that DRLT sees, each frame for itself, without its LSTM.",
+        "Trained on the first third of each of 31 short videos, judged by all of it,",
+        "as the paper does with 30 videos of OTB, on which it has "
+        f"{', '.join(f'{name} {value}' for name, value in PAPER.items())}.",
+        "Best match: the first of the candidates that DRLT sees, each frame by itself,",
+        "without the LSTM.",
         "",
         "![Success and precision](figure2.png)",
         "",
@@ -185,7 +183,7 @@ def write(
         "",
         f"| video | {' | '.join(scores)} |",
         "|---" * (1 + len(scores)) + "|",
-        *(f"| {' | '.join(map(str, row))} |" for row in rows),
+        *(f"| {' | '.join(row)} |" for row in rows),
         "",
     ]
     (folder / "tables.md").write_text("\n".join(lines))
