@@ -5,7 +5,9 @@ Paper     Zhang et al. 2017, "Deep Reinforcement Learning for Visual Object Trac
           6.54 pixels off
 Command   KERAS_BACKEND=jax python zoo/drlt_mnist/table.py
 Makes     table.csv and table.md
-Expected  not measured yet
+Expected  IoU 0.958, 0.837 and 0.741 of DRLT with unlimited videos (the presets, with 500
+          videos: 0.956, 0.911, 0.838), RATM 0.842, 0.661, 0.027, HART 0.986, 0.943,
+          0.571; an hour, one CPU core
 
 DRLT finds its digit; RATM and HART are given its box in the first frame, and look
 where it was a frame ago, which is hard where the size jumps. The presets have had 500
@@ -59,7 +61,9 @@ def make(row: str, data: str, steps: int) -> keras.Model:
     else:
         location = "center" if data == "drlt_mnist" else "square"
         return digit_trackers.drlt(location, steps)
-    model.compile(recipes.falling_rate(steps))
+    # Where sizes jump both come to nothing, or to no numbers at all, at 1e-3.
+    rate = 1e-3 if data == "drlt_mnist" else 3e-4
+    model.compile(recipes.falling_rate(steps, rate=rate))
     return model
 
 
@@ -68,9 +72,9 @@ def write(folder: Path, scores: dict[tuple[str, str], ClipScores]) -> None:
     rows = []
     for data in SETS:
         iou, pixels = PAPER[data]
-        rows.append([data, "paper, 500 videos", iou, pixels])
+        rows.append([data, "paper, 500 videos", f"{iou:.3f}", f"{pixels:.2f}"])
         rows += [
-            [data, row, round(s.mean_iou_with_first, 3), round(s.center_error, 2)]
+            [data, row, f"{s.mean_iou_with_first:.3f}", f"{s.center_error:.2f}"]
             for (of, row), s in scores.items()
             if of == data
         ]
@@ -87,7 +91,7 @@ def write(folder: Path, scores: dict[tuple[str, str], ClipScores]) -> None:
         "",
         f"| {' | '.join(header)} |",
         "|---" * len(header) + "|",
-        *(f"| {' | '.join(map(str, row))} |" for row in rows),
+        *(f"| {' | '.join(row)} |" for row in rows),
         "",
     ]
     (folder / "table.md").write_text("\n".join(lines))
@@ -95,7 +99,7 @@ def write(folder: Path, scores: dict[tuple[str, str], ClipScores]) -> None:
 
 def main() -> None:
     """Train each row on each data set, measure, write the table."""
-    parser = recipes.parser(__doc__, HERE, epochs=15)
+    parser = recipes.parser(__doc__, HERE, epochs=40)
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS)
     args = recipes.parse(parser)
     scores = {}
