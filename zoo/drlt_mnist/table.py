@@ -5,8 +5,8 @@ Paper     Zhang et al. 2017, "Deep Reinforcement Learning for Visual Object Trac
           6.54 pixels off
 Command   KERAS_BACKEND=jax python zoo/drlt_mnist/table.py
 Makes     table.csv and table.md
-Expected  IoU 0.958, 0.837 and 0.741 of DRLT with unlimited videos (the presets, with 500
-          videos: 0.956, 0.911, 0.838), RATM 0.842, 0.661, 0.027, HART 0.986, 0.943,
+Expected  IoU 0.958, 0.837 and 0.741 of DRLT with unlimited videos (of the presets,
+          with 500: 0.956, 0.911, 0.838), RATM 0.842, 0.661, 0.027, HART 0.986, 0.943,
           0.571; an hour, one CPU core
 
 DRLT finds its digit; RATM and HART are given its box in the first frame, and look
