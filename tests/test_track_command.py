@@ -62,9 +62,6 @@ def test_track(tmp_path, preset, capsys):
 
     video = read_video(out)
     assert (video.fps, video.length) == (20, 10)
-    for frame in video:
-        greenish = (frame[..., 1] > 150) & (frame[..., 0] < 130)
-        assert greenish.sum() > 10  # a box is drawn
     header, *rows = boxes.read_text().splitlines()
     assert header == "frame,x,y,w,h,present"
     assert rows[0] == "0,0.00,10.00,12.00,12.00,1"
@@ -72,6 +69,13 @@ def test_track(tmp_path, preset, capsys):
     assert found[:, 0].tolist() == list(range(10))
     expected = Tracker(preset).track(read_video(source), (0, 10, 12, 12))
     np.testing.assert_allclose(found[:, 1:5], expected, atol=0.0051)
+    for frame, (x, y, w, h) in zip(video, expected, strict=True):
+        green = frame[..., 1].astype(float) - frame[..., 0]  # the film is grey
+        across, down = np.arange(64), np.arange(48)[:, None]
+        beside_x = np.maximum(np.maximum(x - across, across - x - w), 0)
+        beside_y = np.maximum(np.maximum(y - down, down - y - h), 0)
+        far = np.hypot(beside_x, beside_y) > 6
+        assert green.max() > 50 > 40 > green[far].max()  # the box is drawn, there
 
 
 def test_a_folder_into_a_table(tmp_path, preset, capsys):
