@@ -17,7 +17,7 @@ from keras_attend.optimizers import TF1RMSprop
 from keras_attend.unroll import unroll
 from keras_attend.zoo import convert
 from tests.conftest import GOLDEN
-from tests.layer_check import compiled, run_layer_test
+from tests.layer_check import compiled, gradients, run_layer_test
 
 SMALL = {"size": 16, "units": 16, "channels": 1, "maps": 4, "filters": (8, 8, 8)}
 SIDE = 24
@@ -136,6 +136,45 @@ def test_cut_at_the_border(trained):
     learned_from, _ = cut.cell.step(x["frames"][:, 0], state, noise)
     box = numpy(learned_from["box"])  # the given one, as far as it goes
     assert box[:, :2].min() < -0.5
+
+
+def test_detached(trained):
+    """Where it looked is given, what it does not see teaches no box."""
+    model, x, _, _, found = trained
+    other = HART.from_config(model.get_config() | {"detached": True})
+    other.build(model.serving_shape)
+    other.set_weights(model.get_weights())
+    frame, box = (ops.convert_to_tensor(x[k][:4]) for k in ("frames", "box"))
+    for one in (model, other):
+        state = one.cell.initial_state(frame[:, 0], box)
+        _, state = one.cell.step(frame[:, 0], state)
+
+        def of(name, attention, cell=one.cell, state=state):
+            out, _ = cell.step(frame[:, 1], state | {"attention": attention})
+            return out[name]
+
+        (through,) = gradients(lambda a: of("box", a), state["attention"])
+        assert (abs(numpy(through)).max() > 0) == (one is model)
+        (direct,) = gradients(lambda a: of("region", a), state["attention"])
+        assert abs(numpy(direct)).min() > 0
+
+    found = {name: value[:2] for name, value in found.items()}
+    true = np.array(found["boxes"])
+    true[1, 2] += 40  # out of the window of frame 2, which was chosen in frame 1
+    present = np.ones((2, 4), "float32")
+    y = {"boxes": true, "present": present}
+    clip = {name: value[:2] for name, value in x.items()}
+    attached, named = (
+        {k: numpy(v) for k, v in m.named_losses(clip, y, found).items()}
+        for m in (model, other)
+    )
+    assert attached["tracking"][1] > 1 > 0.01 > named["tracking"].max()
+    np.testing.assert_allclose(named["tracking"], 0, atol=1e-4)
+    # Its window was chosen in frame 1, badly; frame 3's where nothing was seen.
+    assert named["attention"][1] > named["attention"][0] + 1
+    y["boxes"][1, 3] += 40
+    again = numpy(other.named_losses(clip, y, found)["attention"])
+    np.testing.assert_allclose(again, named["attention"], rtol=1e-5)
 
 
 def softplus(x):

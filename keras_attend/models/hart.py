@@ -22,6 +22,7 @@ from keras_attend.models.hart_losses import (
     kernels,
     rasterised,
     relative_error,
+    shown,
 )
 from keras_attend.models.hart_published import PublishedHARTCell
 from keras_attend.models.tracker import RecurrentTracker, image_size, targets
@@ -73,6 +74,10 @@ class HART(RecurrentTracker):
             tracking loss alone; "hart": all losses.
         cut: whether boxes end at the frame's border, as KITTI's labels do; in training
             they do not.
+        detached: whether in training windows are taken as they are: no gradient goes
+            from a frame's losses to where it was looked, but the spatial attention's,
+            and a frame whose window misses the object teaches no box. Without, as in
+            the paper, clips of 30 frames want a rate so low that little is learned.
         variant: "published" is the authors' code (see `PublishedHARTCell`), for their
             weights.
 
@@ -100,6 +105,7 @@ class HART(RecurrentTracker):
         weight_decay: float = 1e-4,
         ablation: str = "hart",
         cut: bool = False,
+        detached: bool = False,
         variant: str = "default",
         **kwargs: Any,
     ) -> None:
@@ -124,6 +130,7 @@ class HART(RecurrentTracker):
             zoneout=zoneout,
             ablation=ablation,
             cut=cut,
+            detached=detached,
             dtype=kwargs.get("dtype"),
             name="cell",
         )
@@ -198,8 +205,14 @@ class HART(RecurrentTracker):
         boxes, present = targets(y)  # [B, T, 4], [B, T]
         # The first box is given: there is nothing to learn from it.
         judged = ops.concatenate([ops.zeros_like(present[:, :1]), present[:, 1:]], 1)
-        weights = by_steps(judged)
         region = y_pred["region"]
+        found = chosen = judged
+        if self.hart_cell.detached:
+            # Where an object is that the window does not show nobody can learn, and
+            # the losses of such frames are the greatest.
+            seen = shown(boxes, region)
+            found = judged * seen
+            chosen = judged * ops.concatenate([seen[:, :1], seen[:, :-1]], axis=1)
         tracking = iou_loss(boxes, y_pred["boxes"])
         if not published:
             tracking = tracking + relative_error(boxes, y_pred["boxes"])
@@ -209,8 +222,8 @@ class HART(RecurrentTracker):
             frame = ops.maximum(frame, VIEW**2 * area(boxes))
         attention = intersection_loss(boxes, region) + area_loss(region, frame, 1.0)
         losses = {
-            "tracking": ops.sum(weights * tracking, axis=1),
-            "attention": ops.sum(weights * attention, axis=1),
+            "tracking": ops.sum(by_steps(found) * tracking, axis=1),
+            "attention": ops.sum(by_steps(chosen) * attention, axis=1),
         }
         decay = sum(0.5 * ops.sum(ops.square(k)) for k in kernels(self.cell))
         decay = ops.cast(decay, "float32")
@@ -237,7 +250,8 @@ class HART(RecurrentTracker):
         names = ("size", "units", "channels", "maps", "filters", "scale")
         return {
             **super().get_config(),
-            **{name: cell[name] for name in (*names, "zoneout", "dropout", "cut")},
+            **{name: cell[name] for name in (*names, "zoneout", "dropout")},
+            **{name: cell[name] for name in ("cut", "detached")},
             "weight_decay": self.weight_decay,
             "ablation": self.ablation,
             "variant": self.variant,

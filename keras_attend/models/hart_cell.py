@@ -69,6 +69,8 @@ class HARTCell(RecurrentTrackerCell):
             "appearance" differ in their losses only.
         cut: whether the boxes that are found end at the frame's border, as KITTI's
             labels do. (Not those that are learned from, nor the next window's.)
+        detached: whether windows are taken as they are: no gradient goes from what is
+            seen, and from the box in it, to where it was looked for.
 
     Zoneout and dropout want their random numbers, `noise`, which `draw_noise` makes
     before the time loop; without there is neither.
@@ -91,6 +93,7 @@ class HARTCell(RecurrentTrackerCell):
         dropout: float = 0.0,
         ablation: str = "hart",
         cut: bool = False,
+        detached: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -104,7 +107,7 @@ class HARTCell(RecurrentTrackerCell):
         self.units, self.channels, self.maps = units, channels, maps
         self.filters, self.scale = tuple(filters), scale
         self.zoneout, self.dropout, self.ablation = zoneout, dropout, ablation
-        self.cut = cut
+        self.cut, self.detached = cut, detached
         self.dorsal = ablation != "spatial"
         self.seed_generator = keras.random.SeedGenerator()
         self._make_layers()
@@ -406,6 +409,9 @@ class HARTCell(RecurrentTrackerCell):
         """Look through the window, find the object, choose the next window."""
         size = image_size(frame)
         a_t, first = state["attention"], state["first"]
+        region = self.region(a_t, first, size)
+        if self.detached:
+            a_t = ops.stop_gradient(a_t)
         window, g_t, V = self.look(frame, a_t)
         nu = self.ventral(V, noise)  # [B, rows', cols', maps]
         maps, outputs = [nu], {}
@@ -427,7 +433,7 @@ class HARTCell(RecurrentTrackerCell):
             "box": clip_to_image(box, *size) if self.cut and noise is None else box,
             "window": window,
             "attention": a_t,
-            "region": self.region(a_t, first, size),
+            "region": region,
             "glimpse": g_t,
             "appearance": o_t,
             "presence": self.present(q_t),
@@ -485,6 +491,7 @@ class HARTCell(RecurrentTrackerCell):
             "dropout": self.dropout,
             "ablation": self.ablation,
             "cut": self.cut,
+            "detached": self.detached,
         }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attend.boxes import convert_format
+from keras_attend.boxes import area, convert_format, intersection
 from keras_attend.distributed import total
 from keras_attend.types import Tensor
 
@@ -128,6 +128,13 @@ def relative_error(y_true: Tensor, boxes: Tensor) -> Tensor:
     off = ops.abs(c - true_c) / true_sides
     log_ratio = ops.abs(ops.log(sides) - ops.log(true_sides))
     return ops.mean(ops.concatenate([off, log_ratio], axis=-1), axis=-1)
+
+
+def shown(box: Tensor, region: Tensor, share: float = 0.25) -> Tensor:
+    """1 where at least a share of `box` is within `region`, else 0: `[...]`."""
+    least = share * area(box)
+    found = ops.cast(intersection(box, region) >= least, "float32")
+    return ops.stop_gradient(found)
 
 
 def by_steps(present: Tensor) -> Tensor:
