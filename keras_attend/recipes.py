@@ -173,7 +173,8 @@ class Stage(NamedTuple):
     """A stage of a tracker's training, on clips of one length.
 
     `first` frames of a clip count at the start, one more every `every` epochs (all,
-    when `every` is 0). The rate falls from `rate` to its share `end`.
+    when `every` is 0). The rate falls from `rate` to its share `end`. `change` holds
+    arguments of the model that are others from here on.
     """
 
     name: str
@@ -184,6 +185,7 @@ class Stage(NamedTuple):
     every: int = 0
     rate: float = 1e-3
     end: float = 0.0
+    change: Mapping[str, Any] = {}
 
 
 def fit_stages(
@@ -213,6 +215,8 @@ def fit_stages(
             steps: int, stage: Stage = stage, last: Any = model
         ) -> keras.Model:
             found = make() if last is None else last
+            if stage.change:
+                found = _changed(found, stage.change)
             found.compile(falling_rate(steps, stage.end, stage.rate))
             return found
 
@@ -223,6 +227,14 @@ def fit_stages(
         curriculum = (longer,) if stage.every else ()
         model = _fit(compiled, data, paths[-1], args, curriculum, epochs)
     return _alone(model, paths[-1]), paths
+
+
+def _changed(model: Any, change: Mapping[str, Any]) -> Any:
+    """A tracker with other arguments and the same weights."""
+    found = type(model).from_config(model.get_config() | change)
+    found.build(model.serving_shape)
+    found.set_weights(model.get_weights())
+    return found
 
 
 def falling_rate(steps: int, end: float = 0.0, rate: float = 1e-3) -> Any:

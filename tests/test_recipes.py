@@ -1,3 +1,4 @@
+import argparse
 import os
 import re
 import subprocess
@@ -8,8 +9,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_attend.models import RAM
-from keras_attend.recipes import start_from
+from keras_attend.datasets import BouncingBalls
+from keras_attend.models import RAM, RATM
+from keras_attend.recipes import Stage, fit_stages, start_from
 
 ZOO = Path(__file__).parents[1] / "zoo"
 SMALL = {"classes": 3, "glimpses": 3, "size": 4, "units": 8, "glimpse_units": 6}
@@ -49,6 +51,31 @@ def test_start_from_a_smaller_canvas(teacher):
     np.testing.assert_allclose(old["locations"], 2 * new["locations"], atol=1e-5)
     np.testing.assert_array_equal(old["glimpses"], new["glimpses"][..., :1])
     np.testing.assert_allclose(old["logits"], new["logits"], atol=1e-5)
+
+
+def test_stages(tmp_path):
+    """Each goes on where the last one ended, with what changes, also when resumed."""
+    stages = [
+        Stage("short", frames=2, batch_size=2, epochs=1, first=2),
+        Stage("long", 3, 2, epochs=1, first=3, rate=0.0, change={"scale": 2.5}),
+    ]
+    options = argparse.Namespace(
+        runs=tmp_path, epochs=None, steps=1, resume=True, checkpoint_every=1
+    )
+
+    def make():
+        return RATM(4, 4)
+
+    def clips(stage):
+        return BouncingBalls(stage.batch_size, 1, frames=stage.frames, size=32)
+
+    found, paths = fit_stages(make, stages, clips, options, "seed_0")
+    again, _ = fit_stages(make, stages, clips, options, "seed_0")
+    short, long = map(keras.saving.load_model, paths)
+    assert [m.get_config()["scale"] for m in (short, long, found)] == [1.0, 2.5, 2.5]
+    for model in (short, long, again):  # the second stage's rate is 0
+        for old, new in zip(found.get_weights(), model.get_weights(), strict=True):
+            np.testing.assert_array_equal(old, new)
 
 
 def make_kth(folder):

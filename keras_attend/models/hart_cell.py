@@ -320,7 +320,7 @@ class HARTCell(RecurrentTrackerCell):
 
     def ventral(self, V: Tensor, noise: Nested) -> Tensor:
         """What is there: `[B, rows', cols', maps]`."""
-        nu = self.readout(V)
+        nu = _at_each_place(self.readout, V)
         if noise is not None and "ventral" in noise:
             nu = nu * noise["ventral"]
         return ops.elu(self.normalise(nu))
@@ -340,7 +340,8 @@ class HARTCell(RecurrentTrackerCell):
         d = self.filter_1.convolve(V, psi_1, beta_1)  # [B, rows', cols', maps]
         psi_2, beta_2 = self.filter_2.generate(alpha)
         d = self.filter_2.convolve(_joined([d, *votes]), psi_2, beta_2)
-        logits = ops.cast(self.location(_joined([d, *votes]))[..., 0], "float32")
+        logits = _at_each_place(self.location, _joined([d, *votes]))[..., 0]
+        logits = ops.cast(logits, "float32")
         energy = sum(_half_square(x) for x in (psi_1, beta_1, psi_2, beta_2))
         return logits, votes, energy
 
@@ -500,6 +501,17 @@ def _moved(a: Tensor, step: Tensor) -> Tensor:
     c, sides = ops.split(a, 2, axis=-1)
     d_c, d_sides = ops.split(step, 2, axis=-1)
     return ops.concatenate([c + 0.5 * sides * d_c, sides * ops.exp(d_sides)], axis=-1)
+
+
+def _at_each_place(layer: Dense, maps: Tensor) -> Tensor:
+    """A dense layer of maps `[B, rows, cols, C]`.
+
+    By itself it asks for the batch's size, which XLA does not find in the gradient of
+    TensorFlow's loops.
+    """
+    rows, cols, channels = maps.shape[1:]
+    found = layer(ops.reshape(maps, (-1, channels)))
+    return ops.reshape(found, (-1, rows, cols, layer.units))
 
 
 def _joined(maps: list[Tensor]) -> Tensor:
