@@ -16,9 +16,9 @@ people that go where KITTI's labels say. The rest are real videos and their stil
 but six, which it is judged by, as by rendered clips of labels, streets and looks that
 are for validation.
 
-Three stages: clips of 4 frames, then of 12 and of 24, of which at first 5 and 12
-count. Killed at any moment, the same command with `--resume` goes on. With
-`--kitti-videos`, and KITTI's own videos in FOLDER/kitti (see
+Four stages: clips of 4 frames; of 12 and of 24, of which at first 5 and 12 count; of
+30, which are taken from up to 90. Killed at any moment, the same command with
+`--resume` goes on. With `--kitti-videos`, and KITTI's own videos in FOLDER/kitti (see
 keras_attend/datasets/kitti.py), it learns from those that are not held out as well;
 those that are, it is judged by in any case.
 
@@ -64,11 +64,15 @@ LOOKS = {
     "davis_drift-chicane": "car",
     "vot15_car1": "car",
 }
+DETACHED = {"detached": True}
 STAGES = (
     recipes.Stage("short", frames=4, batch_size=48, epochs=10, first=4, end=0.5),
     recipes.Stage("middle", frames=12, batch_size=20, epochs=44, first=5, every=4),
     recipes.Stage(
         "long", frames=24, batch_size=10, epochs=40, first=12, every=1, rate=1e-4
+    ),
+    recipes.Stage(
+        "far", 30, batch_size=16, epochs=60, first=30, rate=3e-4, change=DETACHED
     ),
 )
 PEERS = ("KCF", "MOSSE", "MedianFlow", "CSRT")
@@ -78,16 +82,17 @@ def clips(
     train: list[Sequence], args: argparse.Namespace, stage: recipes.Stage
 ) -> MixedClips:
     """Rendered clips, real ones, and stills that a view wanders over."""
-    long = stage.name == "long"
+    long, far = stage.name in ("long", "far"), stage.name == "far"
     views: dict[str, Any] = {
         "batch_size": stage.batch_size,
         "frames": stage.frames,
-        "size": (112, 112),
-        "crop": (2.5, 10.0 if long else 7.0),
+        "size": (144, 144) if far else (112, 112),
+        "crop": (3.0, 12.0) if far else (2.5, 10.0 if long else 7.0),
     }
     kitti = args.data / "kitti"
     sprites = cut_sprites(train, LOOKS)
-    rendered = RenderedKITTI(kitti, kitti / "frames", sprites, steps=2, **views)
+    steps = 3 if far else 2
+    rendered = RenderedKITTI(kitti, kitti / "frames", sprites, steps=steps, **views)
     parts: list[tuple[Any, float]] = [
         (rendered, 0.5 if long else 0.35),
         (Clips(train, steps=3, **views), 0.3 if long else 0.4),
