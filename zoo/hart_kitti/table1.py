@@ -11,8 +11,8 @@ Expected  HART 0.35, appearance attention 0.39, spatial attention 0.16, RATM 0.1
           box that never moves 0.18, CSRT 0.45); 25 minutes, one CPU core, JAX
 
 Each row is trained alike: on rendered clips of 8 frames, of which at first 4 count, by
-the same batches. `--resume` goes on after a kill. The preset, which has had seven times
-as many and real videos, stands beside them.
+the same batches. `--resume` goes on after a kill. The preset, which has had nineteen
+times as many and real videos, stands beside them.
 """
 
 import csv
