@@ -7,7 +7,7 @@ Paper     Kosiorek et al. 2017, "Hierarchical Attentive Recurrent Tracking", tab
 Command   KERAS_BACKEND=jax python zoo/hart_kitti/table1.py --data FOLDER
           (FOLDER/kitti, and FOLDER/tracking for looks; see recipe.py)
 Makes     table1.csv, table1.md and table1.png, from rendered clips
-Expected  HART 0.35, appearance attention 0.39, spatial attention 0.16, RATM 0.15 (the
+Expected  HART 0.38, appearance attention 0.39, spatial attention 0.17, RATM 0.23 (the
           box that never moves 0.18, CSRT 0.45); 25 minutes, one CPU core, JAX
 
 Each row is trained alike: on rendered clips of 8 frames, of which at first 4 count, by
