@@ -216,7 +216,7 @@ def fit_stages(
         ) -> keras.Model:
             found = make() if last is None else last
             if stage.change:
-                found = _changed(found, stage.change)
+                found = evaluation.with_arguments(found, **stage.change)
             found.compile(falling_rate(steps, stage.end, stage.rate))
             return found
 
@@ -227,14 +227,6 @@ def fit_stages(
         curriculum = (longer,) if stage.every else ()
         model = _fit(compiled, data, paths[-1], args, curriculum, epochs)
     return _alone(model, paths[-1]), paths
-
-
-def _changed(model: Any, change: Mapping[str, Any]) -> Any:
-    """A tracker with other arguments and the same weights."""
-    found = type(model).from_config(model.get_config() | change)
-    found.build(model.serving_shape)
-    found.set_weights(model.get_weights())
-    return found
 
 
 def falling_rate(steps: int, end: float = 0.0, rate: float = 1e-3) -> Any:
