@@ -16,8 +16,8 @@ people that go where KITTI's labels say. The rest are real videos and their stil
 but six, which it is judged by, as by rendered clips of labels, streets and looks that
 are for validation.
 
-Four stages: clips of 4 frames; of 12 and of 24, of which at first 5 and 12 count; of
-30, which are taken from up to 90. Killed at any moment, the same command with
+Five stages: clips of 4 frames; of 12 and of 24, of which at first 5 and 12 count; of
+30 and of 60, which are taken from up to three times as many. Killed at any moment, the same command with
 `--resume` goes on. With `--kitti-videos`, and KITTI's own videos in FOLDER/kitti (see
 keras_attend/datasets/kitti.py), it learns from those that are not held out as well;
 those that are, it is judged by in any case.
@@ -76,6 +76,7 @@ STAGES = (
     recipes.Stage(
         "far", 30, batch_size=16, epochs=60, first=30, rate=3e-4, change=DETACHED
     ),
+    recipes.Stage("whole", 60, batch_size=8, epochs=75, first=60, rate=3e-4),
 )
 PEERS = ("KCF", "MOSSE", "MedianFlow", "CSRT")
 
@@ -84,7 +85,8 @@ def clips(
     train: list[Sequence], args: argparse.Namespace, stage: recipes.Stage
 ) -> MixedClips:
     """Rendered clips, real ones, and stills that a view wanders over."""
-    long, far = stage.name in ("long", "far"), stage.name == "far"
+    far = stage.name in ("far", "whole")
+    long = far or stage.name == "long"
     views: dict[str, Any] = {
         "batch_size": stage.batch_size,
         "frames": stage.frames,
