@@ -174,7 +174,7 @@ class Stage(NamedTuple):
 
     `first` frames of a clip count at the start, one more every `every` epochs (all,
     when `every` is 0). The rate falls from `rate` to its share `end`. `change` holds
-    arguments of the model that are others from here on.
+    arguments of the model that are others from here on, `views` those of the clips.
     """
 
     name: str
@@ -186,6 +186,7 @@ class Stage(NamedTuple):
     rate: float = 1e-3
     end: float = 0.0
     change: Mapping[str, Any] = {}
+    views: Mapping[str, Any] = {}
 
 
 def fit_stages(

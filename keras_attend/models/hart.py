@@ -13,7 +13,8 @@ from keras import ops
 from keras_attend.arguments import check_choice
 from keras_attend.boxes import area
 from keras_attend.losses import area_loss, intersection_loss, iou_loss
-from keras_attend.models.hart_cell import ABLATIONS, HARTCell
+from keras_attend.models.hart_cell import HARTCell
+from keras_attend.models.hart_layers import ABLATIONS
 from keras_attend.models.hart_losses import (
     balanced_cross_entropy,
     by_steps,

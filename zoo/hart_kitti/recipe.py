@@ -17,10 +17,10 @@ but six, which it is judged by, as by rendered clips of labels, streets and look
 are for validation.
 
 Five stages: clips of 4 frames; of 12 and of 24, of which at first 5 and 12 count; of
-30 and of 60, which are taken from up to three times as many. Killed at any moment, the same command with
-`--resume` goes on. With `--kitti-videos`, and KITTI's own videos in FOLDER/kitti (see
-keras_attend/datasets/kitti.py), it learns from those that are not held out as well;
-those that are, it is judged by in any case.
+30 and of 60, which are taken from up to three times as many. Killed at any moment, the
+same command with `--resume` goes on. With `--kitti-videos`, and KITTI's own videos in
+FOLDER/kitti (see keras_attend/datasets/kitti.py), it learns from those that are not
+held out as well; those that are, it is judged by in any case.
 
 What decides (IoU on rendered clips of 60 frames):
  1. Long clips, without gradients through the windows (the fourth stage, `detached`):
@@ -67,16 +67,27 @@ LOOKS = {
     "vot15_car1": "car",
 }
 DETACHED = {"detached": True}
+# Size in pixels, and the view's size in sizes of the object, at least and at most.
+NEAR = {"size": (112, 112), "crop": (2.5, 7.0)}
+WIDE = {"size": (112, 112), "crop": (2.5, 10.0)}
+FAR = {"size": (144, 144), "crop": (3.0, 12.0)}
 STAGES = (
-    recipes.Stage("short", frames=4, batch_size=48, epochs=10, first=4, end=0.5),
-    recipes.Stage("middle", frames=12, batch_size=20, epochs=44, first=5, every=4),
+    recipes.Stage("short", 4, batch_size=48, epochs=10, first=4, end=0.5, views=NEAR),
+    recipes.Stage("middle", 12, batch_size=20, epochs=44, first=5, every=4, views=NEAR),
     recipes.Stage(
-        "long", frames=24, batch_size=10, epochs=40, first=12, every=1, rate=1e-4
+        "long", 24, batch_size=10, epochs=40, first=12, every=1, rate=1e-4, views=WIDE
     ),
     recipes.Stage(
-        "far", 30, batch_size=16, epochs=60, first=30, rate=3e-4, change=DETACHED
+        "far",
+        30,
+        batch_size=16,
+        epochs=60,
+        first=30,
+        rate=3e-4,
+        change=DETACHED,
+        views=FAR,
     ),
-    recipes.Stage("whole", 60, batch_size=8, epochs=75, first=60, rate=3e-4),
+    recipes.Stage("whole", 60, batch_size=8, epochs=75, first=60, rate=3e-4, views=FAR),
 )
 PEERS = ("KCF", "MOSSE", "MedianFlow", "CSRT")
 
@@ -85,23 +96,19 @@ def clips(
     train: list[Sequence], args: argparse.Namespace, stage: recipes.Stage
 ) -> MixedClips:
     """Rendered clips, real ones, and stills that a view wanders over."""
-    far = stage.name in ("far", "whole")
-    long = far or stage.name == "long"
     views: dict[str, Any] = {
         "batch_size": stage.batch_size,
         "frames": stage.frames,
-        "size": (144, 144) if far else (112, 112),
-        "crop": (3.0, 12.0) if far else (2.5, 10.0 if long else 7.0),
+        **stage.views,
     }
     kitti = args.data / "kitti"
     sprites = cut_sprites(train, LOOKS)
-    steps = 3 if far else 2
+    # Long clips are for the most part those that are drawn; the longest are fast too.
+    shares = (0.5, 0.3, 0.2) if stage.frames >= 24 else (0.35, 0.4, 0.25)
+    steps = 3 if stage.frames >= 30 else 2
     rendered = RenderedKITTI(kitti, kitti / "frames", sprites, steps=steps, **views)
-    parts: list[tuple[Any, float]] = [
-        (rendered, 0.5 if long else 0.35),
-        (Clips(train, steps=3, **views), 0.3 if long else 0.4),
-        (still_clips(train, **views), 0.2 if long else 0.25),
-    ]
+    real, stills = Clips(train, steps=3, **views), still_clips(train, **views)
+    parts = list(zip((rendered, real, stills), shares, strict=True))
     if args.kitti_videos:
         tracks, _ = KITTI(kitti, shortest=3 * (stage.frames - 1)).by_video()
         parts.append((Clips(tracks, steps=2, **views), 1.0))
