@@ -11,7 +11,8 @@ from keras_attend.models.match_boxes import MatchBoxes
 from keras_attend.models.matcher import Matcher, MatcherCell
 from keras_attend.models.ram import RAM
 from keras_attend.models.ram_agent import RAMAgent
-from keras_attend.models.ratm import RATM, RATMCell
+from keras_attend.models.ratm import RATM
+from keras_attend.models.ratm_cell import RATMCell
 from keras_attend.models.tracker import RecurrentTracker
 
 __all__ = [

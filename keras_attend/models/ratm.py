@@ -1,9 +1,7 @@
 """RATM, the recurrent attentive tracking model (Kahou et al. 2015).
 
-The file follows the paper: where to look (section 3), what is there (section 4), and
-why to look there (section 5). Its attention parameters are, as in the published code,
-$a = (g_x / W, g_y / H, s_x, d_x, \\gamma, s_y, d_y)$: a centre, and a sigma and a
-stride on each axis; $\\gamma$ is not used.
+`ratm_cell` has where to look (section 3), a layer of features what is there (section
+4), and this file why to look there (section 5).
 """
 
 from collections.abc import Sequence
@@ -11,259 +9,19 @@ from typing import Any
 
 import keras
 from keras import ops
-from keras.layers import Dense
 
-from keras_attend.arguments import check_choice, check_positive_integers
-from keras_attend.boxes import box_to_ratm_attention, window_to_box
-from keras_attend.layers.bilinear_glimpse import BilinearGlimpse
-from keras_attend.layers.cells import IRNNCell
-from keras_attend.layers.crop import parse_size
-from keras_attend.layers.gaussian_glimpse import GaussianGlimpse
-from keras_attend.layers.gaussian_params import ratm_params
-from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
-from keras_attend.layers.tracing import numbers, together
+from keras_attend.arguments import check_choice
 from keras_attend.losses import iou_loss
+from keras_attend.models.ratm_cell import RATMCell
 from keras_attend.models.tracker import (
     RecurrentTracker,
     image_size,
     scaled_glimpse,
     targets,
 )
-from keras_attend.types import Nested, Shape, Tensor
+from keras_attend.types import Tensor
 
-# a = (g_x / W, g_y / H, s_x, d_x, gamma, s_y, d_y) of a window over the whole frame.
-WHOLE_FRAME = (0.5, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0)
-SMALLEST, LARGEST = 1e-3, 2.0  # window of relative steps, in frames
 OBJECTIVES = ("pixel", "feature", "localisation", "classification", "overlap")
-
-
-@keras.saving.register_keras_serializable("keras_attend")
-class RATMCell(RecurrentTrackerCell):
-    r"""Where to look, frame by frame (Kahou et al. 2015, section 3).
-
-    $$p_t = \mathrm{read}(x_t, a_t), \qquad
-      h_t = \max(0, W_{in} f(p_t) + W_{rec} h_{t-1})$$
-    $$a_{t+1} = a_t + W_{out} h_t \quad\text{or}\quad a_{t+1} = b + W_{out} h_t$$
-
-    The window $a_t$ is chosen before $x_t$ is seen, and it is the answer: the box is
-    the window's grid, `scale` times smaller.
-
-    Sigmas and strides are in strides of a window over the whole frame, so that the
-    same weights serve frames of any size. (Paper: eq. 8 to 10 mix units. Published:
-    sigmas in pixels, strides as here.)
-
-    `relative` steps, which are ours, are in sizes of the window that they start from,
-    so that the same weights follow small and large objects alike: with
-    $r = W_{out} h_t$ its centre moves by $r\,d$ and its size is multiplied by $e^r$.
-
-    Args:
-        size: of the glimpse, rows and columns.
-        units: of $h_t$.
-        channels: of the frames.
-        scale: how many times the box's sides the window covers.
-        start: "box" starts $a_0$ (and $b$) at the first box; "learned" starts at a
-            learned bias, at first the whole frame: it has to find the object.
-        attention: "residual" adds to the last window, "affine" (eq. 5) to the first.
-        relative: whether steps are relative to the window's size.
-        read: "gaussian", or "transformer" for a spatial transformer's (section 8).
-        features: $f$, a layer such as `layers.GlimpseCNN`; the pixels when absent. One
-            that can `remember`, as `layers.GlimpseMatch`, compares with the first
-            glimpse.
-        input_initializer: of $W_{in}$.
-        memory: $W_{rec}$ starts as the identity times this.
-        published: the grid of the published code: off by one stride, strides of a
-            whole number of pixels.
-    """
-
-    def __init__(
-        self,
-        size: int | Sequence[int] = 28,
-        units: int = 100,
-        channels: int = 1,
-        *,
-        scale: float = 1.0,
-        start: str = "box",
-        attention: str = "residual",
-        relative: bool = False,
-        read: str = "gaussian",
-        features: Any = None,
-        input_initializer: Any = "glorot_uniform",
-        memory: float = 1.0,
-        published: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        check_positive_integers(units=units, channels=channels)
-        check_choice("start", start, ("box", "learned"))
-        check_choice("attention", attention, ("residual", "affine"))
-        check_choice("read", read, ("gaussian", "transformer"))
-        if not scale > 0:
-            raise ValueError(f"`scale` must be positive. Received: scale={scale}")
-        self.size = parse_size(size, "size")
-        self.units, self.channels, self.scale = units, channels, scale
-        self.start, self.attention, self.read = start, attention, read
-        self.relative = relative
-        self.input_initializer = keras.initializers.get(input_initializer)
-        self.memory, self.published = memory, published
-
-        dtype = self.dtype_policy
-        if read == "gaussian":
-            epsilon = 1e-4 if published else 1e-8
-            self.glimpse = GaussianGlimpse(self.size, epsilon=epsilon, dtype=dtype)
-        else:
-            self.glimpse = BilinearGlimpse(self.size, dtype=dtype)
-        self.features = features
-        self.core = IRNNCell(
-            units,
-            memory,
-            input_initializer=self.input_initializer,
-            dtype=dtype,
-            name="core",
-        )
-        self.attend = Dense(
-            7,
-            use_bias=False,
-            kernel_initializer=keras.initializers.RandomUniform(-1e-3, 1e-3),
-            dtype="float32",  # half precision would move in steps of a pixel
-            name="attend",
-        )
-
-    @property
-    def state_spec(self) -> Nested:
-        """Sizes of the state's tensors."""
-        sizes = {"attention": 7, "hidden": self.units}
-        if self.attention == "affine":
-            sizes["bias"] = 7
-        if self.remembers:
-            sizes["template"] = self.features.memory_size
-        return sizes
-
-    @property
-    def remembers(self) -> bool:
-        """Whether the features compare with the first glimpse."""
-        return hasattr(self.features, "remember")
-
-    def build(self, frame_shape: Shape) -> None:
-        """Make the weights."""
-        glimpse = (None, *self.size, self.channels)
-        feature_size = self.size[0] * self.size[1] * self.channels
-        if self.features is not None:
-            if not self.features.built:
-                self.features.build(glimpse)
-            feature_size = self.features.compute_output_shape(glimpse)[-1]
-        self.core.build((None, feature_size))
-        self.attend.build((None, self.units))
-        if self.start == "learned":
-            self.bias = self.add_weight(
-                shape=(7,),
-                initializer=lambda shape, dtype: ops.cast(WHOLE_FRAME, dtype),
-                dtype="float32",
-                name="bias",
-            )
-
-    # Section 3: where.
-
-    def initial_state(self, frame: Tensor, box: Tensor) -> Nested:
-        """No memory yet, and the first window."""
-        h = ops.zeros((ops.shape(frame)[0], self.units), self.compute_dtype)
-        if self.start == "box":
-            a = self.to_attention(ops.cast(box, "float32"), image_size(frame))
-        else:
-            a = ops.zeros_like(h[:, :1], "float32") + self.bias  # [B, 7]
-        state = {"attention": a, "hidden": h}
-        if self.attention == "affine":
-            state["bias"] = a
-        if self.remembers:
-            p_0 = self.glimpse(frame, self.to_window(a, image_size(frame)))
-            state["template"] = self.features.remember(scaled_glimpse(p_0, frame))
-        return state
-
-    def step(self, frame: Tensor, state: Nested) -> tuple[dict[str, Tensor], Nested]:
-        """Look through the window, and choose the next one."""
-        a_t = state["attention"]  # [B, 7]
-        window = self.to_window(a_t, image_size(frame))  # [B, 6]
-        p_t = scaled_glimpse(self.glimpse(frame, window), frame)  # [B, N, M, C]
-        f_t = self.describe(p_t, state.get("template"))  # [B, F]
-        h_t, _ = self.core(f_t, [state["hidden"]])
-        outputs = {
-            "box": window_to_box(window, self.size, self.scale),
-            "window": window,
-            "attention": a_t,
-            "glimpse": p_t,
-        }
-        if self.features is not None and hasattr(self.features, "embed"):
-            outputs["embedding"] = self.features.embed(f_t)  # [B, units]
-        a_next = self.move(state.get("bias", a_t), self.attend(h_t))
-        return outputs, state | {"attention": a_next, "hidden": h_t}
-
-    def describe(self, glimpse: Tensor, template: Tensor | None = None) -> Tensor:
-        """Section 4: what is there, `[B, F]`."""
-        if template is not None:
-            return self.features(glimpse, template)
-        if self.features is not None:
-            return self.features(glimpse)
-        # -1 would not do for the shapes that Keras traces with.
-        count = self.size[0] * self.size[1] * self.channels
-        return ops.reshape(glimpse, (-1, count))
-
-    def move(self, a: Tensor, step: Tensor) -> Tensor:
-        """Attention `[B, 7]`, a step `[B, 7]` on."""
-        if not self.relative:
-            return a + step
-        g_x, g_y, s_x, d_x, gamma, s_y, d_y = numbers(a, 7)
-        r = numbers(step, 7)
-        growth = ops.exp(ops.clip(together([r[2], r[3], r[5], r[6]]), -3.0, 3.0))
-        sizes = ops.clip(together([s_x, d_x, s_y, d_y]) * growth, SMALLEST, LARGEST)
-        s_x_next, d_x_next, s_y_next, d_y_next = numbers(sizes, 4)
-        g_x, g_y = g_x + r[0] * d_x, g_y + r[1] * d_y
-        return together([g_x, g_y, s_x_next, d_x_next, gamma, s_y_next, d_y_next])
-
-    def to_attention(self, box: Tensor, size: tuple[Any, Any]) -> Tensor:
-        """The attention `[B, 7]` whose box is `box` `[B, 4]`, in a frame `(H, W)`."""
-        height, width = size
-        if self.published:
-            return box_to_ratm_attention(box, height, width, self.size, self.scale)
-        x, y, w, h = numbers(box, 4)
-        d_x, d_y = self.scale * w / (width - 1), self.scale * h / (height - 1)
-        g_x, g_y = (x + w / 2) / width, (y + h / 2) / height
-        # A sigma of half a stride: see `ratm_params`.
-        return together([g_x, g_y, d_x, d_x, ops.ones_like(w), d_y, d_y])
-
-    def to_window(self, a: Tensor, size: tuple[Any, Any]) -> Tensor:
-        """Attention `[B, 7]` as a grid in pixels `[B, 6]` (eq. 6 to 10)."""
-        a = ops.cast(a, "float32")
-        if self.published:
-            return ratm_params(a, size, self.size, index_base=0, int_stride=True)
-        (height, width), (rows, columns) = size, self.size
-        g_x, g_y, s_x, d_x, gamma, s_y, d_y = numbers(a, 7)
-        s_x = s_x * ((width - 1) / max(columns - 1, 1))
-        s_y = s_y * ((height - 1) / max(rows - 1, 1))
-        a = together([g_x, g_y, s_x, d_x, gamma, s_y, d_y])
-        return ratm_params(a, size, self.size)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "size": self.size,
-            "units": self.units,
-            "channels": self.channels,
-            "scale": self.scale,
-            "start": self.start,
-            "attention": self.attention,
-            "relative": self.relative,
-            "read": self.read,
-            "features": keras.saving.serialize_keras_object(self.features),
-            "input_initializer": keras.initializers.serialize(self.input_initializer),
-            "memory": self.memory,
-            "published": self.published,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "RATMCell":
-        """The inverse of `get_config`."""
-        features = keras.saving.deserialize_keras_object(config["features"])
-        return cls(**{**config, "features": features})
 
 
 @keras.saving.register_keras_serializable("keras_attend")
