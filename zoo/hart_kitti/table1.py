@@ -13,8 +13,8 @@ Expected  HART 0.38, appearance attention 0.39, spatial attention 0.17, RATM 0.2
 Each row is trained alike, by the same batches: rendered clips of 8 frames, of which at
 first 4 count, then of 30 (`detached`). RATM has the short ones alone: its window is its
 answer, so that nothing can be cut, and on long clips its loss is no number within 50
-batches. `--resume` goes on after a kill. The preset, which has had fifteen times as many and
-real videos, stands beside them.
+batches. `--resume` goes on after a kill. The preset, which has had fifteen times as
+many and real videos, stands beside them.
 """
 
 import argparse
