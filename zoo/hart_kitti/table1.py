@@ -7,13 +7,13 @@ Paper     Kosiorek et al. 2017, "Hierarchical Attentive Recurrent Tracking", tab
 Command   KERAS_BACKEND=jax python zoo/hart_kitti/table1.py --data FOLDER
           (FOLDER/kitti, and FOLDER/tracking for looks; see recipe.py)
 Makes     table1.csv, table1.md and table1.png, from rendered clips
-Expected  HART 0.38, appearance attention 0.39, spatial attention 0.17, RATM 0.23 (the
-          box that never moves 0.18, CSRT 0.45); 25 minutes, one CPU core, JAX
+Expected  HART 0.45, appearance attention 0.42, spatial attention 0.18, RATM 0.23 (the
+          box that never moves 0.18, CSRT 0.45); 50 minutes, one CPU core, JAX
 
 Each row is trained alike, by the same batches: rendered clips of 8 frames, of which at
 first 4 count, then of 30 (`detached`). RATM has the short ones alone: its window is its
 answer, so that nothing can be cut, and on long clips its loss is no number within 50
-batches. `--resume` goes on after a kill. The preset, which has had fifteen times as
+batches. `--resume` goes on after a kill. The preset, which has had sixteen times as
 many and real videos, stands beside them.
 """
 
