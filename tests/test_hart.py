@@ -634,10 +634,12 @@ def test_xla():
     for xla in (False, True):
         keras.utils.set_random_seed(0)
         model = HART(**SMALL, zoneout=0.0)
-        model.compile(keras.optimizers.Adam(5e-3), jit_compile=xla)
+        model.compile(keras.optimizers.Adam(1e-3), jit_compile=xla)
         history = model.fit(x, y, batch_size=16, epochs=3, shuffle=False, verbose=0)
         found.append(history.history["loss"])
-    np.testing.assert_allclose(found[0], found[1], rtol=1e-2)
+    # At higher rates what XLA rounds otherwise soon makes another training of it.
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-3)
+    assert found[1][-1] < 0.95 * found[1][0]
 
 
 @pytest.mark.slow

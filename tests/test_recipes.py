@@ -105,7 +105,7 @@ def make_kth(folder):
     ids=lambda path: path.parent.name,
 )
 def test_recipe_runs_and_resumes(recipe, tmp_path):
-    """Two batches, then two more of a second epoch; on this test's backend."""
+    """Two epochs of two batches, then a third one; on this test's backend."""
     data = Path(os.environ["KERAS_ATTEND_DATA"])
     if recipe.parent.name == "ratm_person" and not (data / "tracking").exists():
         pytest.skip("the videos are not beside this checkout")
@@ -117,7 +117,7 @@ def test_recipe_runs_and_resumes(recipe, tmp_path):
         make_kth(tmp_path / "kth")
         command += ["--data", str(tmp_path / "kth"), "--subjects", "1"]
         command += ["--person-epochs", "1"]
-    for epochs in (1, 2):
+    for epochs in (2, 3):
         found = subprocess.run(
             [*command, "--epochs", str(epochs), "--resume"],
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
@@ -126,4 +126,6 @@ def test_recipe_runs_and_resumes(recipe, tmp_path):
         )
         assert found.returncode == 0, found.stderr
         done = set(re.findall(r"Epoch (\d)/\d", found.stdout))
-        assert done == {str(epochs)}
+        # What is done is not done again. (A stage may have several times the epochs.)
+        again = {"1", "2"}
+        assert again <= done if epochs == 2 else "3" in done and not again & done
