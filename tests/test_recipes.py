@@ -126,6 +126,8 @@ def test_recipe_runs_and_resumes(recipe, tmp_path):
         )
         assert found.returncode == 0, found.stderr
         done = set(re.findall(r"Epoch (\d)/\d", found.stdout))
-        # What is done is not done again. (A stage may have several times the epochs.)
-        again = {"1", "2"}
-        assert again <= done if epochs == 2 else "3" in done and not again & done
+        # What is done is not done again.
+        expected = {"1", "2"} if epochs == 2 else {"3"}
+        if recipe.parent.name == "ram_catch":  # three times as many in one stage
+            expected |= set("3456") if epochs == 2 else set("789")
+        assert done == expected

@@ -90,6 +90,12 @@ class Stage(NamedTuple):
     change: Mapping[str, Any] = {}
     views: Mapping[str, Any] = {}
 
+    @property
+    def clips(self) -> dict[str, Any]:
+        """Arguments of the stage's datasets."""
+        sizes = {"batch_size": self.batch_size, "frames": self.frames}
+        return sizes | dict(self.views)
+
 
 def fit_stages(
     make: Callable[[], keras.Model],

@@ -48,6 +48,7 @@ from keras_attend.datasets import (
     MixedClips,
     RenderedKITTI,
     Sequence,
+    Sprite,
     cut_sprites,
     still_clips,
 )
@@ -96,23 +97,33 @@ def clips(
     train: list[Sequence], args: argparse.Namespace, stage: recipes.Stage
 ) -> MixedClips:
     """Rendered clips, real ones, and stills that a view wanders over."""
-    views: dict[str, Any] = {
-        "batch_size": stage.batch_size,
-        "frames": stage.frames,
-        **stage.views,
-    }
-    kitti = args.data / "kitti"
-    sprites = cut_sprites(train, LOOKS)
-    # Long clips are for the most part those that are drawn; the longest are fast too.
+    # Long clips are for the most part those that are drawn.
     shares = (0.5, 0.3, 0.2) if stage.frames >= 24 else (0.35, 0.4, 0.25)
-    steps = 3 if stage.frames >= 30 else 2
-    rendered = RenderedKITTI(kitti, kitti / "frames", sprites, steps=steps, **views)
-    real, stills = Clips(train, steps=3, **views), still_clips(train, **views)
+    rendered = rendered_clips(args.data, cut_sprites(train, LOOKS), stage)
+    real = Clips(train, steps=3, **stage.clips)
+    stills = still_clips(train, **stage.clips)
     parts = list(zip((rendered, real, stills), shares, strict=True))
     if args.kitti_videos:
-        tracks, _ = KITTI(kitti, shortest=3 * (stage.frames - 1)).by_video()
-        parts.append((Clips(tracks, steps=2, **views), 1.0))
+        kitti = KITTI(args.data / "kitti", shortest=3 * (stage.frames - 1))
+        tracks, _ = kitti.by_video()
+        parts.append((Clips(tracks, steps=2, **stage.clips), 1.0))
     return MixedClips(parts, stage.batch_size, args.seed, batches=50)
+
+
+def rendered_clips(
+    data: Path, sprites: list[Sprite], stage: recipes.Stage, **kwargs: Any
+) -> RenderedKITTI:
+    """Rendered ones, of labels, streets and looks for training; the longest are fast.
+
+    Args:
+        data: `--data`.
+        sprites: of `cut_sprites`.
+        stage: of the training.
+        **kwargs: of `RenderedKITTI`.
+    """
+    kitti, steps = data / "kitti", 3 if stage.frames >= 30 else 2
+    views = stage.clips | kwargs
+    return RenderedKITTI(kitti, kitti / "frames", sprites, steps=steps, **views)
 
 
 def make() -> keras.Model:

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import keras
-from recipe import DETACHED, FAR, HERE, LOOKS, NEAR, PEERS, rendered_test
+from recipe import HERE, LOOKS, NEAR, PEERS, rendered_clips, rendered_test
+from recipe import STAGES as PRESET
 
 import keras_attend as ka
 from keras_attend import plots, recipes
@@ -39,16 +40,7 @@ ROWS = {
 ABLATIONS = {"Spatial Att": "spatial", "App Att": "appearance", "HART": "hart"}
 STAGES = (
     recipes.Stage("short", 8, batch_size=24, epochs=8, first=4, every=2, views=NEAR),
-    recipes.Stage(
-        "far",
-        30,
-        batch_size=16,
-        epochs=6,
-        first=30,
-        rate=3e-4,
-        change=DETACHED,
-        views=FAR,
-    ),
+    PRESET[3]._replace(epochs=6),  # "far"
 )
 BATCHES = 50  # of an epoch
 COLUMNS = ["row", "paper", "mean_iou", "mean_iou_with_first", "center_error", "batches"]
@@ -76,17 +68,7 @@ def clips(data: Path, stage: recipes.Stage, seed: int) -> RenderedKITTI:
     """Rendered ones, of labels, streets and looks for training."""
     videos = ka.datasets.otb(data / "tracking")
     sprites = cut_sprites([v for v in videos if v.name not in recipes.HELD_OUT], LOOKS)
-    return RenderedKITTI(
-        data / "kitti",
-        data / "kitti" / "frames",
-        sprites,
-        batch_size=stage.batch_size,
-        frames=stage.frames,
-        steps=2 if stage.frames < 30 else 3,
-        seed=seed,
-        batches=BATCHES,
-        **stage.views,
-    )
+    return rendered_clips(data, sprites, stage, seed=seed, batches=BATCHES)
 
 
 def batches(row: str, args: argparse.Namespace) -> int:

@@ -44,12 +44,7 @@ STAGES = (
 
 def clips(train: list[Sequence], stage: recipes.Stage, seed: int) -> MixedClips:
     """Clips of videos, and as many of their stills."""
-    views: dict[str, Any] = {
-        "batch_size": stage.batch_size,
-        "frames": stage.frames,
-        "size": (96, 96),
-        "crop": (2.5, 7.0),
-    }
+    views = stage.clips | {"size": (96, 96), "crop": (2.5, 7.0)}
     parts = [(still_clips(train, **views), 0.5), (Clips(train, steps=3, **views), 0.5)]
     return MixedClips(parts, stage.batch_size, seed)
 
