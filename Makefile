@@ -77,11 +77,11 @@ notebooks: $(VENV)/.dev
 	$(RUN) notebooks/store.py
 
 zoo: $(VENV)/.plots
-	$(RUN) -m keras_attend.zoo.cards
+	$(RUN) -m keras_attend.training.cards
 
 # On JAX, on which they were trained; `.dev` has what reads videos.
 zoo-check: $(VENV)/.dev
-	KERAS_BACKEND=jax $(RUN) -m keras_attend.zoo.check
+	KERAS_BACKEND=jax $(RUN) -m keras_attend.training.zoo_check
 
 # A stamp for each set of extras, made again when the dependencies change.
 $(VENV)/.plots $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: pyproject.toml | $(RUN)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_attend import zoo
-from keras_attend.cli import main
+from keras_attend.commands.main import main
 from keras_attend.datasets import digits, sample_digits
 from keras_attend.models.ram import RAM
 from keras_attend.zoo import presets

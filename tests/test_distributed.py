@@ -17,10 +17,11 @@ import keras
 import numpy as np
 import pytest
 
-from keras_attend import distributed, workers
+from keras_attend import distributed
 from keras_attend.callbacks import Checkpoint
 from keras_attend.datasets import Digits
 from keras_attend.distributed import Cluster, SharedBatches
+from keras_attend.training import workers
 
 pytestmark = pytest.mark.packaging
 

@@ -362,7 +362,7 @@ def test_what_a_format_cannot_do(tmp_path, format):
 
 @slow
 def test_commands_and_code_of_the_docs(tmp_path, monkeypatch, capsys):
-    from keras_attend.cli import main
+    from keras_attend.commands.main import main
 
     monkeypatch.chdir(tmp_path)
     page = (ROOT / "docs" / "export.md").read_text()
@@ -375,7 +375,7 @@ def test_commands_and_code_of_the_docs(tmp_path, monkeypatch, capsys):
 
 
 def test_command(tmp_path, capsys):
-    from keras_attend.cli import main
+    from keras_attend.commands.main import main
 
     out = str(tmp_path / "ram")
     options = ["--size", "28x28", "--first", "0,0", "--int8", "--uint8"]

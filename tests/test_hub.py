@@ -15,7 +15,7 @@ from zoo_case import ABOUT, RESULT, offline, predict, small_model
 
 from keras_attend import zoo
 from keras_attend.layers import IRNNCell
-from keras_attend.zoo import registry
+from keras_attend.zoo.hub import registry
 
 REPO = "org/small"
 LOADS = """

@@ -11,7 +11,7 @@ import pytest
 
 from keras_attend.datasets import BouncingBalls
 from keras_attend.models import RAM, RATM
-from keras_attend.recipes import Stage, fit_stages, start_from
+from keras_attend.training import Stage, fit_stages, start_from
 
 ZOO = Path(__file__).parents[1] / "zoo"
 SMALL = {"classes": 3, "glimpses": 3, "size": 4, "units": 8, "glimpse_units": 6}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keras_attend import zoo
-from keras_attend.cli import main
+from keras_attend.commands.main import main
 from keras_attend.models.ratm import RATM
 from keras_attend.tracking import Tracker
 from keras_attend.video import VideoWriter, read_video
@@ -183,7 +183,7 @@ def test_ctrl_c_leaves_what_was_tracked(tmp_path, preset):
     out, boxes = tmp_path / "out.mp4", tmp_path / "boxes.csv"
     # What was started in a shell's background would ignore Ctrl-C.
     code = (
-        "import signal, sys; from keras_attend.cli import main; "
+        "import signal, sys; from keras_attend.commands.main import main; "
         "signal.signal(signal.SIGINT, signal.default_int_handler); sys.exit(main())"
     )
     command = [sys.executable, "-c", code, "track", str(source)]

@@ -73,7 +73,7 @@ def test_several_objects_are_followed_as_each_alone(tracker):
 def test_frames_repeated_for_an_accelerator(monkeypatch):
     frames, boxes = clip(), [BOX, (8, 1, 3, 3)]
     expected = Tracker(TrackerModel()).track(frames, boxes)
-    monkeypatch.setattr("keras_attend.compiled_step._on_cpu", lambda: False)
+    monkeypatch.setattr("keras_attend.tracking.compiled_step._on_cpu", lambda: False)
     found = Tracker(TrackerModel()).track(frames, boxes)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 

@@ -9,7 +9,8 @@ import pytest
 from keras_attend import zoo
 from keras_attend.datasets import sample_digits
 from keras_attend.models.ram import RAM
-from keras_attend.zoo import cards, presets
+from keras_attend.training import cards
+from keras_attend.zoo import presets
 from keras_attend.zoo.results import Result, headline, read_results
 
 ABOUT = {

@@ -11,7 +11,9 @@ from keras_attend.datasets import Sequence, sample_digits
 from keras_attend.models.ram import RAM
 from keras_attend.models.ram_agent import RAMAgent
 from keras_attend.models.ratm import RATM
-from keras_attend.zoo import cards, check, presets, remeasure
+from keras_attend.training import cards, remeasure
+from keras_attend.training import zoo_check as check
+from keras_attend.zoo import presets
 
 ABOUT = {"description": "-", "paper": "-", "task": "-", "input": "-"}
 WRITE = {"device": "a CPU", "training_seconds": 1, "commit": "abc"}

@@ -19,7 +19,8 @@ from hub_server import Fault
 from zoo_case import offline, predict
 
 from keras_attend import zoo
-from keras_attend.zoo import file_server, shared
+from keras_attend.zoo.hub import file_server
+from keras_attend.zoo.hub import own_zoo as shared
 
 REPO = "org/small"
 NAME = f"hf://{REPO}"
@@ -268,7 +269,7 @@ def test_no_bars_in_a_log(shop, capfd):
 
 FETCH = """
 from keras_attend import zoo
-from keras_attend.zoo import hub
+from keras_attend.zoo.hub import client as hub
 print("ready", flush=True)
 input()
 zoo.download("small")

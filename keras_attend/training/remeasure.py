@@ -23,7 +23,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_attend import digit_trackers, evaluation, recipes
+from keras_attend import evaluation, training
 from keras_attend.datasets import (
     KITTI,
     BouncingBalls,
@@ -35,6 +35,7 @@ from keras_attend.datasets import (
 from keras_attend.datasets import Sequence as Video
 from keras_attend.evaluation.tracking import Track
 from keras_attend.tracking import Tracker
+from keras_attend.training import digit_trackers
 from keras_attend.zoo.results import Result
 
 Array = NDArray[Any]
@@ -66,7 +67,7 @@ CLIPS = {
     "scaled_digit": DRLT,
     "noisy_digit": DRLT,
 }
-VIDEOS = {"people_unseen": recipes.PEOPLE, "videos_unseen": recipes.HELD_OUT}
+VIDEOS = {"people_unseen": training.PEOPLE, "videos_unseen": training.HELD_OUT}
 STARTS = {"otb_first_third": 0, "otb_last_two_thirds": 1}  # at which third
 ATTRIBUTES = {  # of the evaluation's scores
     "mean_iou": "mean_iou",

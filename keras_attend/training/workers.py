@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from keras_attend.distributed import CONFIG
+from keras_attend.training.cluster import CONFIG
 
 RESTARTS = 3
 

@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from keras_attend import distributed, workers
+from keras_attend.training import cluster, workers
 
 
 def parser(
@@ -41,11 +41,11 @@ def parse(found: argparse.ArgumentParser) -> argparse.Namespace:
     docs/scaling.md.
     """
     args = found.parse_args()
-    if args.workers > 1 and distributed.CONFIG not in os.environ:
+    if args.workers > 1 and cluster.CONFIG not in os.environ:
         raise SystemExit(workers.launch(args.workers))
-    cluster = distributed.start(args.devices, args.workers)
-    if not cluster.first:  # all measure, one writes
-        args.out = args.runs / f"worker_{cluster.index}"
+    found_cluster = cluster.start(args.devices, args.workers)
+    if not found_cluster.first:  # all measure, one writes
+        args.out = args.runs / f"worker_{found_cluster.index}"
     if args.data:
         os.environ["KERAS_ATTEND_DATA"] = str(args.data)
     elif "KERAS_ATTEND_DATA" in os.environ:

@@ -12,8 +12,8 @@ from keras_attend.datasets.sequences import Sequence as Video
 from keras_attend.datasets.sequences import otb, read_frames
 from keras_attend.layers import GlimpseMatch
 from keras_attend.models import RATM
-from keras_attend.recipes.presets import picture_track, write_preset
 from keras_attend.tracking import Tracker
+from keras_attend.training.writing import picture_track, write_preset
 from keras_attend.zoo.results import Result
 
 # Videos in `FOLDER/tracking` that trackers are judged by, the first four of people.

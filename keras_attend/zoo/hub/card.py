@@ -8,7 +8,7 @@ import ast
 import json
 from typing import Any
 
-from keras_attend.zoo.checks import read_limited, regular_file
+from keras_attend.zoo.checks.files import read_limited, regular_file
 from keras_attend.zoo.presets import ModelInfo
 from keras_attend.zoo.results import METRICS, Result, Results
 

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from keras_attend.zoo.checks import LOADED, is_revision, read_json
+from keras_attend.zoo.checks.files import LOADED, is_revision, read_json
 
 HUB = "hf://"
 # Of a repository's or a revision's name: nothing that a path could climb by.

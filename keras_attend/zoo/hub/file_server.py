@@ -144,7 +144,8 @@ def _open(url: str) -> Iterator[http.client.HTTPResponse]:
     """The answer to a request; every error says what to do about it."""
     parts = urllib.parse.urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
-    request = urllib.request.Request(parts._replace(netloc=host).geturl())
+    address = urllib.parse.urlunsplit((parts.scheme, host, *parts[2:]))
+    request = urllib.request.Request(address)
     if at:
         secret = base64.b64encode(urllib.parse.unquote(user).encode()).decode()
         # Not to be sent on to wherever the server redirects.

@@ -22,7 +22,7 @@ from huggingface_hub import (
     try_to_load_from_cache,
 )
 
-from keras_attend.zoo.checks import (
+from keras_attend.zoo.checks.files import (
     CARD,
     EXTRA,
     LOADED,
@@ -34,8 +34,8 @@ from keras_attend.zoo.checks import (
     read_limited,
     regular_file,
 )
-from keras_attend.zoo.hub_errors import explained
-from keras_attend.zoo.registry import HUB, check_repo
+from keras_attend.zoo.hub.errors import explained
+from keras_attend.zoo.hub.registry import HUB, check_repo
 
 LIBRARY = "keras_attend"
 MAX_OTHER_BYTES = 2**25  # of a card, a recipe, a picture

@@ -11,9 +11,9 @@ from keras_attend.commands.export import add_export
 from keras_attend.commands.hub import add_download, add_publish
 from keras_attend.commands.parsers import Commands, add_command
 from keras_attend.commands.show import add_info, add_list
+from keras_attend.commands.track import add_track_arguments, track
 from keras_attend.commands.train import add_train
 from keras_attend.commands.verify import add_verify
-from keras_attend.track_command import add_track_arguments, track
 
 EPILOG = """begin with:
   keras-attend demo               digits, answers, and where the model looked

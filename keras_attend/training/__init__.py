@@ -1,14 +1,15 @@
 """What the recipes in `zoo/` share: flags, trainings, and presets to write."""
 
-from keras_attend.recipes.flags import parse, parser
-from keras_attend.recipes.presets import (
-    picture_digits,
-    picture_track,
-    print_errors,
-    write_preset,
-    write_tracker,
+from keras_attend.training.cluster import placed
+from keras_attend.training.flags import parse, parser
+from keras_attend.training.stages import (
+    Stage,
+    falling_rate,
+    fit,
+    fit_stages,
+    start_from,
 )
-from keras_attend.recipes.trackers import (
+from keras_attend.training.video_trackers import (
     HELD_OUT,
     PEOPLE,
     VALIDATION,
@@ -18,12 +19,12 @@ from keras_attend.recipes.trackers import (
     video_ratm,
     write_video_tracker,
 )
-from keras_attend.recipes.training import (
-    Stage,
-    falling_rate,
-    fit,
-    fit_stages,
-    start_from,
+from keras_attend.training.writing import (
+    picture_digits,
+    picture_track,
+    print_errors,
+    write_preset,
+    write_tracker,
 )
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "parser",
     "picture_digits",
     "picture_track",
+    "placed",
     "print_errors",
     "print_overlaps",
     "split_videos",

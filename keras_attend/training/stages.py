@@ -9,8 +9,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attend import distributed, evaluation
+from keras_attend import evaluation
 from keras_attend.callbacks import Checkpoint, LengthCurriculum
+from keras_attend.distributed import cluster
+from keras_attend.training.cluster import prepare, scope, wait
 
 
 def fit(
@@ -45,19 +47,19 @@ def _fit(
     """As `fit`; the model stays with all devices that have trained it."""
     epochs = epochs or args.epochs
     steps = min(args.steps or len(data), len(data))
-    with distributed.scope():
+    with scope():
         model = Checkpoint.resume(path) if args.resume else None
         if model is None:
             model = make(steps * epochs)
         data.epoch = int(ops.convert_to_numpy(model.optimizer.iterations)) // steps
         if data.epoch < epochs:
             model.fit(
-                distributed.prepare(model, data),
+                prepare(model, data),
                 epochs=epochs,
                 initial_epoch=data.epoch,
                 steps_per_epoch=steps if args.steps else None,
                 shuffle=False,  # `data` does
-                verbose=2 if distributed.cluster().first else 0,
+                verbose=2 if cluster().first else 0,
                 callbacks=[Checkpoint(path, every=args.checkpoint_every), *callbacks],
             )
     return model
@@ -65,9 +67,9 @@ def _fit(
 
 def _alone(model: keras.Model, path: Path) -> Any:
     """The model on one device: read again, where several have trained it."""
-    if distributed.cluster().strategy is None:
+    if cluster().strategy is None:
         return model
-    distributed.wait(path.name)  # the first worker may still be writing
+    wait(path.name)  # the first worker may still be writing
     return Checkpoint.resume(path)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_attend import evaluation, recipes
+from keras_attend import evaluation, training
 from keras_attend.callbacks import RewardSwitch
 from keras_attend.datasets import GivenClips, MovingDigits, mnist
 from keras_attend.models import DRLT, point_cnn
@@ -36,7 +36,7 @@ def drlt(location: str, steps: int) -> keras.Model:
         given=False,  # it has to find its digit
         core="relu",
     )
-    model.compile(recipes.falling_rate(steps, rate=2e-3))
+    model.compile(training.falling_rate(steps, rate=2e-3))
     return model
 
 
@@ -58,7 +58,7 @@ def train(
     """The trained model and its checkpoint; the last epochs reward the overlap."""
     path = args.runs / f"seed_{args.seed}.keras"
     switch = RewardSwitch(args.epochs * 2 // 3)
-    model = recipes.fit(
+    model = training.fit(
         lambda steps: drlt(location, steps), data, path, args, callbacks=(switch,)
     )
     return model, path
@@ -80,7 +80,7 @@ def finish(
         print(evaluation.score_clips(model, judge))
         return
     digits, seed = mnist("test"), 1_000_002
-    recipes.write_tracker(
+    training.write_tracker(
         model,
         args,
         path,

@@ -16,8 +16,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from keras_attend.zoo import file_server
-from keras_attend.zoo.checks import (
+from keras_attend.zoo.checks.files import (
     CONFIG,
     LOADED,
     MANIFEST,
@@ -30,6 +29,7 @@ from keras_attend.zoo.checks import (
     read_limited,
     regular_file,
 )
+from keras_attend.zoo.hub import file_server
 
 VARIABLE = "KERAS_ATTEND_ZOO"
 CACHE = "KERAS_ATTEND_CACHE"

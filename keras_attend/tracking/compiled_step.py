@@ -12,8 +12,9 @@ import numpy as np
 from keras import ops, tree
 from numpy.typing import NDArray
 
+from keras_attend.compat import flat_call
 from keras_attend.types import Nested, Tensor
-from keras_attend_runtime.frames import GREY
+from keras_attend_runtime.frames import grey_of, is_in_frame
 
 Flat = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 
@@ -89,7 +90,7 @@ class CompiledStep:
             )
         self._outputs_like = tree.map_structure(lambda _: 0, outputs)
         box = ops.cast(outputs["box"], "float32")  # [N, 4]
-        present = _overlaps(box, *self.shape[:2])
+        present = is_in_frame(*ops.unstack(box, 4, axis=-1), *self.shape[:2])
         if "presence" in outputs:
             present = ops.logical_and(present, outputs["presence"] > 0.5)
         return [box, present, *tree.flatten(outputs), *after]
@@ -126,18 +127,10 @@ def _with_channels(frame: Tensor, channels: int) -> Tensor:
     if channels == 3:
         return ops.repeat(frame, 3, axis=-1)
     # Channel by channel: XLA's reduction over three numbers takes five times as long.
-    colours = [frame[..., i : i + 1] for i in range(3)]
-    if keras.backend.is_float_dtype(frame.dtype):
-        return sum(x * (k / 65536) for x, k in zip(colours, GREY, strict=True))
-    grey = sum(ops.cast(x, "int32") * k for x, k in zip(colours, GREY, strict=True))
-    return ops.cast(ops.right_shift(grey + 32768, 16), frame.dtype)
-
-
-def _overlaps(box: Tensor, height: int, width: int) -> Tensor:
-    """Where boxes `[N, 4]` are finite and overlap the frame, `[N]`."""
-    x, y, w, h = ops.unstack(box, 4, axis=-1)
-    inside = [w > 0, h > 0, x < width, y < height, x + w > 0, y + h > 0]
-    return ops.all(ops.stack([*inside, ops.all(ops.isfinite(box), -1)]), axis=0)
+    floats = keras.backend.is_float_dtype(frame.dtype)
+    wide = frame if floats else ops.cast(frame, "int32")
+    grey = grey_of(wide[..., :1], wide[..., 1:2], wide[..., 2:], floats)
+    return ops.cast(grey, frame.dtype)
 
 
 def _on_cpu() -> bool:
@@ -189,10 +182,7 @@ def _compiled(function: Flat) -> Flat:
             concrete = tf.function(
                 once, jit_compile=True, autograph=False
             ).get_concrete_function(list(inputs))
-            # Below `tf.function` and its concrete function, each of which looks at
-            # every argument: three times as long as running a small model.
-            flat, captured = concrete.inference_fn.call_flat, concrete.captured_inputs
-            run = lambda inputs: flat(*inputs, *captured)  # noqa: E731
+            run = flat_call(concrete)
         return run(inputs)
 
     return call

@@ -1,9 +1,9 @@
 """All presets at once: do they load, are they what they say, do they score it still?
 
-python -m keras_attend.zoo.check                    every preset, results by a sample
-python -m keras_attend.zoo.check ram_mnist          one
-python -m keras_attend.zoo.check --no-measure       without the results
-python -m keras_attend.zoo.check --whole            results by all of the test data
+python -m keras_attend.training.zoo_check              every preset, by a sample
+python -m keras_attend.training.zoo_check ram_mnist    one preset
+python -m keras_attend.training.zoo_check --no-measure results are not measured
+python -m keras_attend.training.zoo_check --whole      results by all of the test data
 
 Test data are looked for in the folder KERAS_ATTEND_DATA. What cannot be measured here
 is said, and is no failure. The exit status is 1 if anything fails.
@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_attend import zoo
-from keras_attend.tables import aligned, metric, number
+from keras_attend.training.cards import generated
+from keras_attend.training.remeasure import ERRORS, SHARE, Measured, remeasure
 from keras_attend.zoo import presets
-from keras_attend.zoo.cards import generated
-from keras_attend.zoo.checks import MANIFEST
-from keras_attend.zoo.remeasure import ERRORS, SHARE, Measured, remeasure
+from keras_attend.zoo.checks.files import MANIFEST
+from keras_attend.zoo.tables import aligned, metric, number
 from keras_attend.zoo.verify import Check, check_recipe, verify
 
 
@@ -136,7 +136,7 @@ def measurements(measured: Sequence[tuple[str, Measured]]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check the presets; the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m keras_attend.zoo.check",
+        prog="python -m keras_attend.training.zoo_check",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
