@@ -103,9 +103,7 @@ def check_box(box: object, height: float, width: float) -> NDArray[np.float32]:
 def overlaps(boxes: NDArray[Any], height: int, width: int) -> NDArray[np.bool_]:
     """Where boxes `[N, 4]` are finite and overlap the frame, `[N]`."""
     # Python is quicker than NumPy for a few numbers.
-    inside = [
-        is_in_frame(x, y, w, h, height, width) for x, y, w, h in boxes.tolist()
-    ]
+    inside = [is_in_frame(x, y, w, h, height, width) for x, y, w, h in boxes.tolist()]
     return np.array(inside)
 
 

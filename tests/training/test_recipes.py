@@ -13,7 +13,7 @@ from keras_attend.datasets import BouncingBalls
 from keras_attend.models import RAM, RATM
 from keras_attend.training import Stage, fit_stages, start_from
 
-ZOO = Path(__file__).parents[1] / "zoo"
+ZOO = Path(__file__).parents[2] / "zoo"
 SMALL = {"classes": 3, "glimpses": 3, "size": 4, "units": 8, "glimpse_units": 6}
 
 

@@ -18,7 +18,7 @@ import keras_attend as ka
 from keras_attend.models import DRLT, HART, RAM, RATM, Feedforward, MatchBoxes
 from tests.tiny_tracker import CentroidCell, TrackerModel
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 T, SIZE, BOX = 60, (48, 64), (20.0, 15.0, 18.0, 16.0)
 FORMATS = ["saved_model", "onnx", "litert"]
 pytestmark = pytest.mark.skipif(

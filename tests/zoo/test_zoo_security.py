@@ -16,7 +16,7 @@ from hub_server import Fault, HubServer
 from zoo_case import ABOUT, edit, predict, small_model, vouch
 
 from keras_attend import zoo
-from keras_attend.zoo.checks.files import files as checks
+from keras_attend.zoo.checks import files as checks
 from keras_attend.zoo.hub import card as hub_card
 from keras_attend.zoo.hub import own_zoo as shared
 

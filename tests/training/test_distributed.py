@@ -3,7 +3,7 @@
 Virtual devices have to be there before anything is computed: the trainings run in
 programs of their own, `distributed_case.py`. In small form here, in full behind `slow`:
 
-    python -m pytest tests/test_distributed.py -m slow
+    python -m pytest tests/training/test_distributed.py -m slow
 """
 
 import json
@@ -20,12 +20,13 @@ import pytest
 from keras_attend import distributed
 from keras_attend.callbacks import Checkpoint
 from keras_attend.datasets import Digits
-from keras_attend.distributed import Cluster, SharedBatches
-from keras_attend.training import workers
+from keras_attend.distributed import Cluster
+from keras_attend.training import cluster, workers
+from keras_attend.training.cluster import CONFIG, SharedBatches
 
 pytestmark = pytest.mark.packaging
 
-CASE = Path(__file__).with_name("distributed_case.py")
+CASE = Path(__file__).parents[1] / "distributed_case.py"
 BACKENDS = ("tensorflow", "jax")
 
 
@@ -34,7 +35,7 @@ def run(backend, runs, *flags):
     # Its draws are the same on one device and on two only where they are of one kind:
     # on TensorFlow each replica draws for itself.
     draws = "own" if backend == "jax" else "fixed"
-    environment = {k: v for k, v in os.environ.items() if k != distributed.CONFIG}
+    environment = {k: v for k, v in os.environ.items() if k != CONFIG}
     environment |= {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     found = subprocess.run(
         [sys.executable, str(CASE), "--runs", str(runs), "--draws", draws, *flags],
@@ -144,11 +145,11 @@ def test_a_last_batch_is_cut_to_a_multiple():
 
 def test_start_says_what_is_wrong(monkeypatch):
     with pytest.raises(ValueError, match="`devices` must be a positive integer"):
-        distributed.start(devices=0)
-    monkeypatch.delenv(distributed.CONFIG, raising=False)
+        cluster.start(devices=0)
+    monkeypatch.delenv(CONFIG, raising=False)
     with pytest.raises(ValueError, match="TF_CONFIG must list as many workers"):
-        distributed.start(workers=2)
-    assert distributed.start() == Cluster()  # one device changes nothing
+        cluster.start(workers=2)
+    assert cluster.start() == Cluster()  # one device changes nothing
     assert distributed.replicas() == 1
 
 
