@@ -1,4 +1,4 @@
-"""The house's rules that no linter knows: sizes, places, and names that are not public."""
+"""Rules of the house that no linter knows: sizes, places, names that are not public."""
 
 import ast
 from pathlib import Path
