@@ -9,13 +9,18 @@ from keras_attend.recipes.presets import (
     write_tracker,
 )
 from keras_attend.recipes.trackers import (
-    HELD_OUT,
     PEOPLE,
+    TEST,
+    TEST_PEERS,
+    TUNING,
     VALIDATION,
+    measure_test,
     opencv_peers,
     print_overlaps,
     split_videos,
+    tracker_parser,
     video_ratm,
+    video_test_results,
     write_video_tracker,
 )
 from keras_attend.recipes.training import (
@@ -27,13 +32,16 @@ from keras_attend.recipes.training import (
 )
 
 __all__ = [
-    "HELD_OUT",
     "PEOPLE",
+    "TEST",
+    "TEST_PEERS",
+    "TUNING",
     "VALIDATION",
     "Stage",
     "falling_rate",
     "fit",
     "fit_stages",
+    "measure_test",
     "opencv_peers",
     "parse",
     "parser",
@@ -43,7 +51,9 @@ __all__ = [
     "print_overlaps",
     "split_videos",
     "start_from",
+    "tracker_parser",
     "video_ratm",
+    "video_test_results",
     "write_preset",
     "write_tracker",
     "write_video_tracker",

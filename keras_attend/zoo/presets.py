@@ -43,6 +43,7 @@ class ModelInfo:
         sha256: of each file that is loaded, by name.
         metrics: what it scored.
         folder: where it is.
+        notes: what to know before it is used.
     """
 
     name: str
@@ -57,6 +58,7 @@ class ModelInfo:
     sha256: dict[str, str]
     metrics: tuple[Result, ...]
     folder: Path
+    notes: tuple[str, ...] = ()
 
 
 def presets_folder() -> Path:
@@ -101,6 +103,7 @@ def info(name: str | Path) -> ModelInfo:
         sha256=manifest["sha256"],
         metrics=results.results if results else (),
         folder=folder,
+        notes=tuple(manifest.get("notes", ())),
     )
 
 

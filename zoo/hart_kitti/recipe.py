@@ -52,6 +52,7 @@ from keras_attend.datasets import (
     cut_sprites,
     still_clips,
 )
+from keras_attend.zoo import Result
 
 HERE = Path(__file__).parent
 # What the objects of some videos look like among rendered ones.
@@ -91,6 +92,38 @@ STAGES = (
     recipes.Stage("whole", 60, batch_size=8, epochs=75, first=60, rate=3e-4, views=FAR),
 )
 PEERS = ("KCF", "MOSSE", "MedianFlow", "CSRT")
+# Of the videos whose labels are not for training, the objects that no validation clip
+# follows, and what the things of the test set's videos look like.
+TEST_OBJECTS = {
+    "0005": {6, 23, 31},
+    "0010": {18},
+    "0012": {1, 2},
+    "0014": {1, 16},
+    "0016": {0, 1, 2, 8, 12, 19, 20, 23, 27},
+    "0018": {2, 3},
+}
+TEST_LOOKS = {
+    "otb_Car1": "car",
+    "davis_drift-straight": "car",
+    "uav123_person11": "person",
+}
+ABOUT: dict[str, Any] = {
+    "description": (
+        "HART follows cars, people and other things. It is trained on 25 short real "
+        "videos and on clips drawn along the paths of KITTI's labels; KITTI's own "
+        "videos were not among them (the picture shows DAVIS's parkour, CC BY 4.0)"
+    ),
+    "paper": "Kosiorek et al. 2017, section 5.2, on other videos",
+    "notes": (
+        "Use its `presence` on rendered clips only. On real videos it says that the "
+        "object is present in 74 of 75 frames in which the tracker has lost it.",
+        "The six videos of `videos_validation` and the clips of "
+        "`rendered_kitti_validation` chose the stages of its training. "
+        "`videos_test` and `rendered_kitti_test` were measured once, afterwards.",
+        "On the four short tracks of `kitti_held_out`, MedianFlow has a higher mean "
+        "IoU (0.750) than this preset (0.742).",
+    ),
+}
 
 
 def clips(
@@ -131,35 +164,85 @@ def make() -> keras.Model:
     return ka.models.HART(size=56, units=256, maps=8, filters=(24, 32, 48), cut=True)
 
 
-def rendered_test(data: Path, batches: int = 16) -> RenderedKITTI:
-    """Whole frames, 60 of them, of labels, streets and looks for validation."""
-    out = {*recipes.HELD_OUT, *recipes.VALIDATION}
+WHOLE: dict[str, Any] = {  # whole frames, 60 of them, as KITTI's camera has them
+    "batch_size": 4,
+    "frames": 60,
+    "flip": False,
+    "reverse": False,
+    "photometric": 0,
+    "batches": 16,
+}
+
+
+def rendered_validation(data: Path) -> RenderedKITTI:
+    """64 clips of labels, streets and looks for validation; they chose the stages."""
+    out = {*recipes.VALIDATION, *recipes.TUNING}
     found = ka.datasets.otb(data / "tracking")
     sprites = cut_sprites([v for v in found if v.name not in out], LOOKS)
+    frames = data / "kitti" / "frames"
     return RenderedKITTI(
-        data / "kitti",
-        data / "kitti" / "frames",
-        sprites,
-        batch_size=4,
-        frames=60,
-        seed=1_000_002,
-        split="validation",
-        flip=False,
-        reverse=False,
-        photometric=0,
-        batches=batches,
+        data / "kitti", frames, sprites, seed=1_000_002, split="validation", **WHOLE
     )
+
+
+def rendered_test(data: Path) -> RenderedKITTI:
+    """64 clips that nothing was chosen by.
+
+    Training and validation have taken all of KITTI's label files. So the labels are
+    those of validation's videos, but the clips follow objects that no validation clip
+    follows; in the background validation's may pass by. The street is that of video
+    0005, and what was cut out comes from the test set's videos: neither was drawn
+    before. Painted looks are drawn from another seed.
+
+    Args:
+        data: the folder that `--data` names.
+    """
+    videos = ka.datasets.otb(data / "tracking_test")
+    found = RenderedKITTI(
+        data / "kitti",
+        data / "kitti" / "training" / "image_02" / "0005",
+        cut_sprites(videos, TEST_LOOKS),
+        seed=1_000_003,
+        split="test",
+        **WHOLE,
+    )
+    found.tracks = [
+        (number, track)
+        for number, track in found.tracks
+        if track in TEST_OBJECTS[found.scenes[number].labels.video]
+    ]
+    return found
+
+
+def test_results(model: Any, data: Path) -> list[Result]:
+    """Rows of real and of rendered clips that nothing was trained on or chosen by."""
+    rows = recipes.video_test_results(model, data)
+    return rows + rendered_results(model, rendered_test(data), "rendered_kitti_test")
+
+
+def rendered_results(model: Any, clips: RenderedKITTI, name: str) -> list[Result]:
+    """Rows of rendered clips, whose name stands in the protocols' names."""
+    batches = [clips[index] for index in range(len(clips))]
+    names = recipes.TEST_PEERS if clips.split == "test" else PEERS
+    peers = recipes.opencv_peers(*names)
+    return [
+        *ka.evaluation.clip_results([model], batches, data=name, baselines=peers),
+        *ka.evaluation.presence_results([model], batches, data=name),
+    ]
 
 
 def main() -> None:
     """Train, measure, write the preset."""
-    parser = recipes.parser(__doc__, HERE)
+    parser = recipes.tracker_parser(__doc__, HERE)
     parser.add_argument(
         "--kitti-videos", action="store_true", help="train on KITTI's own as well"
     )
     args = recipes.parse(parser)
     if args.data is None:
         parser.error("--data must name the folder that holds kitti/ and tracking/")
+    if args.measure_test:
+        recipes.measure_test(args, test_results, ABOUT)
+        return
     keras.utils.set_random_seed(args.seed)
     train, judge = recipes.split_videos(args)
     model, paths = recipes.fit_stages(
@@ -177,35 +260,19 @@ def write(
     """Measure, and write the preset."""
     track = ka.Tracker(model).track
     peers: Mapping[str, Any] = recipes.opencv_peers(*PEERS)
-    rendered = rendered_test(args.data)
-    test = [rendered[index] for index in range(len(rendered))]
+    clips = rendered_validation(args.data)
     _, real = KITTI(args.data / "kitti", shortest=6).by_video()
     results = [
+        *test_results(model, args.data),
         *ka.evaluation.video_clip_results(
-            [track], judge, data="videos_unseen", baselines=peers
+            [track], judge, data="videos_validation", baselines=peers
         ),
-        *ka.evaluation.clip_results(
-            [model], test, data="rendered_kitti", baselines=peers
-        ),
-        *ka.evaluation.presence_results([model], test, data="rendered_kitti"),
+        *rendered_results(model, clips, "rendered_kitti_validation"),
         *ka.evaluation.one_pass_results(
             [track], real, data="kitti_held_out", baselines=peers
         ),
     ]
-    recipes.write_video_tracker(
-        model,
-        results,
-        args,
-        judge,
-        *paths,
-        description=(
-            "HART follows cars, people and other things. It is trained on 25 short "
-            "real videos and on clips drawn along the paths of KITTI's labels; KITTI's "
-            "own videos were not among them (the picture shows DAVIS's parkour, CC BY "
-            "4.0)"
-        ),
-        paper="Kosiorek et al. 2017, section 5.2, on other videos",
-    )
+    recipes.write_video_tracker(model, results, args, judge, *paths, **ABOUT)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,19 @@ from keras_attend import recipes
 from keras_attend.datasets import KTH, Clips, MixedClips, Sequence, still_clips
 
 HERE = Path(__file__).parent
+ABOUT: dict[str, Any] = {
+    "description": (
+        "HART with a glimpse of 28x28 pixels follows people (trained on 25 short "
+        "videos of people and other things, not on KTH's; the picture shows DAVIS's "
+        "parkour, CC BY 4.0)"
+    ),
+    "paper": "Kosiorek et al. 2017, section 5.1, on other videos",
+    "notes": (
+        "The six videos of `videos_validation` (four of them in `people_validation`) "
+        "chose the stages of its training. `videos_test` was measured once, "
+        "afterwards.",
+    ),
+}
 PAPER = 0.7711
 STAGES = (
     recipes.Stage("short", frames=4, batch_size=48, epochs=8, first=4, end=0.5),
@@ -78,7 +91,7 @@ def kth(args: argparse.Namespace) -> None:
 
 def main() -> None:
     """Train, measure, write the preset."""
-    parser = recipes.parser(__doc__, HERE)
+    parser = recipes.tracker_parser(__doc__, HERE)
     parser.add_argument("--kth", type=Path, help="KTH's folder")
     parser.add_argument("--subjects", type=int, help="stop after so many of KTH's")
     args = recipes.parse(parser)
@@ -87,6 +100,9 @@ def main() -> None:
         return
     if args.data is None:
         parser.error("--data must name the folder that holds tracking/")
+    if args.measure_test:
+        recipes.measure_test(args, recipes.video_test_results, ABOUT)
+        return
     videos, judge = recipes.split_videos(args)
     model, paths = train(videos, f"seed_{args.seed}", args)
     if args.validate:
@@ -96,26 +112,15 @@ def main() -> None:
     people = [v for v in judge if v.name in recipes.PEOPLE]
     peers = recipes.opencv_peers("MOSSE", "KCF", "CSRT")
     results = [
+        *recipes.video_test_results(model, args.data),
         *ka.evaluation.video_clip_results(
-            [track], people, data="people_unseen", baselines=peers
+            [track], people, data="people_validation", baselines=peers
         ),
         *ka.evaluation.video_clip_results(
-            [track], judge, data="videos_unseen", baselines=peers
+            [track], judge, data="videos_validation", baselines=peers
         ),
     ]
-    recipes.write_video_tracker(
-        model,
-        results,
-        args,
-        judge,
-        *paths,
-        description=(
-            "HART with a glimpse of 28x28 pixels follows people (trained on 25 short "
-            "videos of people and other things, not on KTH's; the picture shows "
-            "DAVIS's parkour, CC BY 4.0)"
-        ),
-        paper="Kosiorek et al. 2017, section 5.1, on other videos",
-    )
+    recipes.write_video_tracker(model, results, args, judge, *paths, **ABOUT)
 
 
 if __name__ == "__main__":

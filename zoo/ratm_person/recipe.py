@@ -30,6 +30,18 @@ from keras_attend.callbacks import LengthCurriculum
 from keras_attend.datasets import Clips, MixedClips, still_clips
 
 HERE = Path(__file__).parent
+ABOUT: dict[str, Any] = {
+    "description": (
+        "RATM follows people (trained on 25 short videos of people and other things, "
+        "not on KTH's; the picture shows DAVIS's parkour, CC BY 4.0)"
+    ),
+    "paper": "Kahou et al. 2015, section 6.3, on other videos",
+    "notes": (
+        "The six videos of `videos_validation` (four of them in `people_validation`) "
+        "chose the settings of its training. `videos_test` was measured once, "
+        "afterwards.",
+    ),
+}
 
 
 def make(batches: int) -> keras.Model:
@@ -42,10 +54,13 @@ def make(batches: int) -> keras.Model:
 
 def main() -> None:
     """Train, measure, write the preset."""
-    parser = recipes.parser(__doc__, HERE, epochs=26)
+    parser = recipes.tracker_parser(__doc__, HERE, epochs=26)
     args = recipes.parse(parser)
     if args.data is None:
         parser.error("--data must name the folder that holds tracking/")
+    if args.measure_test:
+        recipes.measure_test(args, recipes.video_test_results, ABOUT)
+        return
     keras.utils.set_random_seed(args.seed)
     train, judge = recipes.split_videos(args)
     views: dict[str, Any] = {
@@ -66,28 +81,18 @@ def main() -> None:
     people = [v for v in judge if v.name in recipes.PEOPLE]
     peers = recipes.opencv_peers("MOSSE", "KCF", "CSRT")
     results = [
+        *recipes.video_test_results(model, args.data),
         *ka.evaluation.video_clip_results(
-            [track], people, data="people_unseen", baselines=peers
+            [track], people, data="people_validation", baselines=peers
         ),
         *ka.evaluation.video_clip_results(
-            [track], judge, data="videos_unseen", baselines=peers
+            [track], judge, data="videos_validation", baselines=peers
         ),
         *ka.evaluation.one_pass_results(
-            [track], people, data="people_unseen", baselines=peers
+            [track], people, data="people_validation", baselines=peers
         ),
     ]
-    recipes.write_video_tracker(
-        model,
-        results,
-        args,
-        judge,
-        path,
-        description=(
-            "RATM follows people (trained on 25 short videos of people and other "
-            "things, not on KTH's; the picture shows DAVIS's parkour, CC BY 4.0)"
-        ),
-        paper="Kahou et al. 2015, section 6.3, on other videos",
-    )
+    recipes.write_video_tracker(model, results, args, judge, path, **ABOUT)
 
 
 if __name__ == "__main__":
