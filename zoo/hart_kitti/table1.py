@@ -6,15 +6,16 @@ Paper     Kosiorek et al. 2017, "Hierarchical Attentive Recurrent Tracking", tab
           figure 5: IoU over time
 Command   KERAS_BACKEND=jax python zoo/hart_kitti/table1.py --data FOLDER
           (FOLDER/kitti, and FOLDER/tracking for looks; see recipe.py)
-Makes     table1.csv, table1.md and table1.png, from rendered clips
+Makes     table1.csv, table1.md and table1.png, from rendered validation clips
 Expected  HART 0.45, appearance attention 0.42, spatial attention 0.18, RATM 0.23 (the
-          box that never moves 0.18, CSRT 0.45); 50 minutes, one CPU core, JAX
+          box that never moves 0.18, CSRT 0.45); 50 minutes on one CPU core, JAX
 
-Each row is trained alike, by the same batches: rendered clips of 8 frames, of which at
-first 4 count, then of 30 (`detached`). RATM has the short ones alone: its window is its
-answer, so that nothing can be cut, and on long clips its loss is no number within 50
-batches. `--resume` goes on after a kill. The preset, which has had sixteen times as
-many and real videos, stands beside them.
+Each row is trained alike, by the same batches: rendered clips of 8 frames, of which 4
+count at first, then of 30 (`detached`). RATM has the short ones alone: its window is
+its answer, so that no gradient can be left out, and on long clips its loss becomes NaN
+within 50 batches. After a kill, `--resume` goes on. The preset has a row too; it was
+trained on sixteen times as many batches, and on real videos. The clips are those that
+chose the stages of its training (`recipe.py`), so that its row flatters.
 """
 
 import argparse
@@ -65,7 +66,7 @@ def stages(row: str) -> tuple[recipes.Stage, ...]:
 
 
 def clips(data: Path, stage: recipes.Stage, seed: int) -> RenderedKITTI:
-    """Rendered ones, of labels, streets and looks for training."""
+    """Rendered clips of labels, streets and looks for training."""
     videos = ka.datasets.otb(data / "tracking")
     sprites = cut_sprites(
         [v for v in videos if v.name not in recipes.VALIDATION], LOOKS
