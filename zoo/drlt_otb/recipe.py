@@ -91,7 +91,7 @@ ABOUT: dict[str, Any] = {
 
 
 class Round(NamedTuple):
-    """Of the first stage: its greatest rate, and its images' size.
+    """A part of the first stage, with its greatest rate and its images' side.
 
     The four frames of a clip are from up to `span` of a video's.
     """
@@ -129,7 +129,7 @@ def last_two_thirds(video: Video) -> Video:
 
 
 def make(observation: Any) -> Any:
-    """The model: the final version, of few units rather than 5000."""
+    """The model of the paper's final version, with fewer units than its 5000."""
     if isinstance(observation, ka.models.MatchBoxes):
         return ka.models.DRLT(observation, units=64, size=SIZE, head="choice")
     return ka.models.DRLT(observation, units=256, size=SIZE)
@@ -190,7 +190,7 @@ def train_observation(
 
 
 def backbone(name: str, weights: str | None) -> keras.Sequential:
-    """Somebody else's features, and where in the frame they are."""
+    """The features of a published network, and where in the frame each of them is."""
     layers: list[Any]
     if name.startswith("hub:"):
         import keras_hub
@@ -210,7 +210,7 @@ def backbone(name: str, weights: str | None) -> keras.Sequential:
 
 
 class Observed:
-    """What an observation network makes of videos, kept for all trackers that share it.
+    """The features that an observation network finds in videos, computed once for all.
 
     Frames are scaled beforehand, and the network sees `CHUNK` of them at a time, so
     that it is compiled once.
@@ -239,12 +239,12 @@ class Observed:
         return self.kept[key]
 
     def clip(self, frames: Any, boxes: Any, present: Any) -> dict[str, Any]:
-        """What `GivenClips` takes."""
+        """A clip as `GivenClips` takes it: features, boxes, and where it is present."""
         seen = self.features(frames, boxes[0])
         return {**seen, "boxes": boxes, "present": np.asarray(present, "float32")}
 
     def track(self, model: Any) -> Any:
-        """A tracker for `evaluation`: a video's boxes by its features."""
+        """A function for `evaluation` that tracks by a video's kept features."""
 
         def follow(frames: Any, box: Any) -> Any:
             seen = self.features(frames, np.asarray(box, "float32"))
@@ -282,7 +282,7 @@ def train_tracker(
     seed: int = 0,
     window: int = WINDOW,
 ) -> Any:
-    """The LSTM and the policy, of features."""
+    """Train the LSTM and the policy on features."""
     keras.utils.set_random_seed(seed)
     observation.trainable = False
 
@@ -303,7 +303,7 @@ def trained(
     seeds: int = SEEDS,
     rounds: int = len(ROUNDS),
 ) -> tuple[Observed, list[Any], list[Path]]:
-    """What is seen, trackers of several seeds, and the checkpoints of the first."""
+    """The kept features, trackers of several seeds, and the first one's checkpoints."""
     observation, paths = train_observation(train, name, args, rounds)
     observed = Observed(observation)
     videos = clips_of(observed, train, args)
@@ -315,7 +315,7 @@ def trained(
 
 
 def arguments() -> argparse.Namespace:
-    """The flags, as given."""
+    """The command line's flags."""
     parser = recipes.tracker_parser(__doc__, HERE)
     add = parser.add_argument
     add("--tracker-epochs", type=int, default=20)

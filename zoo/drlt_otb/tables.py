@@ -135,7 +135,7 @@ def write(
     found: dict[int, list[OnePass]],
     frames_a_second: dict[str, float],
 ) -> None:
-    """The tables, for machines and for people."""
+    """Write tables.csv and tables.md."""
     names = scores["DRLT"].names
     rows = [
         [name, *(f"{score.mean_iou[n]:.3f}" for score in scores.values())]

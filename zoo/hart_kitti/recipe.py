@@ -140,7 +140,7 @@ ABOUT: dict[str, Any] = {
 def clips(
     train: list[Sequence], args: argparse.Namespace, stage: recipes.Stage
 ) -> MixedClips:
-    """Rendered clips, real ones, and stills that a view wanders over."""
+    """Rendered clips, clips of real videos, and stills over which a view wanders."""
     # Long clips are for the most part those that are drawn.
     shares = (0.5, 0.3, 0.2) if stage.frames >= 24 else (0.35, 0.4, 0.25)
     rendered = rendered_clips(args.data, cut_sprites(train, LOOKS), stage)
@@ -199,7 +199,7 @@ def rendered_validation(data: Path) -> RenderedKITTI:
 
 
 def rendered_test(data: Path) -> RenderedKITTI:
-    """64 clips that nothing was chosen by.
+    """64 rendered clips by which nothing was chosen.
 
     Training and validation have taken all of KITTI's label files. So the labels are
     those of validation's videos, but the clips follow objects that no validation clip

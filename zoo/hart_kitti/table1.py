@@ -61,7 +61,7 @@ def make(row: str) -> keras.Model:
 
 
 def stages(row: str) -> tuple[recipes.Stage, ...]:
-    """Of a row's training."""
+    """The stages of a row's training."""
     return STAGES[:1] if row == "RATM" else STAGES
 
 
@@ -75,13 +75,13 @@ def clips(data: Path, stage: recipes.Stage, seed: int) -> RenderedKITTI:
 
 
 def batches(row: str, args: argparse.Namespace) -> int:
-    """How many a row is trained on."""
+    """The number of batches that a row is trained on."""
     epochs = sum(min(s.epochs, args.epochs or s.epochs) for s in stages(row))
     return epochs * (args.steps or BATCHES)
 
 
 def write(folder: Path, scores: dict[str, ClipScores], batches: dict[str, int]) -> None:
-    """The table, for machines and for people."""
+    """Write table1.csv and table1.md."""
     rows = [
         {
             "row": name,

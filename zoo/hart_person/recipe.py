@@ -71,7 +71,7 @@ def make() -> keras.Model:
 
 
 def train(videos: list[Sequence], name: str, args: argparse.Namespace) -> Any:
-    """All stages; the model, and its checkpoints."""
+    """Train all stages; return the model and its checkpoints."""
     keras.utils.set_random_seed(args.seed)
     return recipes.fit_stages(
         make, STAGES, lambda stage: clips(videos, stage, args.seed), args, name
@@ -79,7 +79,7 @@ def train(videos: list[Sequence], name: str, args: argparse.Namespace) -> Any:
 
 
 def kth(args: argparse.Namespace) -> None:
-    """The paper's first experiment, where KTH's videos are."""
+    """Run the paper's first experiment on KTH's videos."""
     videos = KTH(args.kth)
     scores = []
     for fold in list(videos.folds())[: args.subjects]:
