@@ -160,7 +160,8 @@ def short_table(presets: list[tuple[ModelInfo, Results | None]], link: str) -> s
     for preset, results in presets:
         cells = [f"[{preset.name}]({link}{preset.name}/README.md)"]
         cells.append(f"{preset.parameters:,}")
-        for result in headlines(results.results if results else ()) or [None]:
+        rows: list[Result | None] = [*headlines(results.results if results else ())]
+        for result in rows or [None]:
             lines.append(_row([*cells, *_scores(result, spread=False)]))
     return "\n".join(lines) + "\n"
 
