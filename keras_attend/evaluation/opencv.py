@@ -63,7 +63,7 @@ def opencv_tracker(name: str) -> Track:
 
 
 def _nanotrack(cv2: Any) -> Callable[[], Any] | None:
-    """What makes OpenCV's NanoTrack from its two files; None in an old OpenCV."""
+    """A function that makes a NanoTrack from its two files; None in an old OpenCV."""
     if not hasattr(cv2, "TrackerNano_create"):
         return None
     folder = os.environ.get(NANOTRACK, "")

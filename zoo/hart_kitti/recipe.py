@@ -230,7 +230,9 @@ def rendered_test(data: Path) -> RenderedKITTI:
 def test_results(model: Any, data: Path) -> list[Result]:
     """Rows of real and of rendered clips that nothing was trained on or chosen by."""
     rows = recipes.video_test_results(model, data)
-    return rows + rendered_results(model, rendered_test(data), "rendered_kitti_test")
+    if rows:  # sprites of rendered clips are cut from the same videos
+        rows += rendered_results(model, rendered_test(data), "rendered_kitti_test")
+    return rows
 
 
 def rendered_results(model: Any, clips: RenderedKITTI, name: str) -> list[Result]:
