@@ -314,6 +314,25 @@ def test_splits_share_nothing():
         assert a.shape != b.shape or (a != b).any()
 
 
+def test_the_test_split_takes_what_it_is_given():
+    """Labels that are not for training, all streets and sprites, looks of its own."""
+    labels = [passing(name) for name in ("0001", "0005")]
+    sprites = [block(source=f"video{n}") for n in range(3)]
+    test, validation = (
+        RenderedKITTI(
+            labels, streets(colours=colours), sprites, 2, 2, split=split, looks=1
+        )
+        for split, colours in (
+            ("test", [(20, 120, 20)]),  # one street is enough
+            ("validation", [(20, 120, 20)] * 2),
+        )
+    )
+    assert {s.labels.video for s in test.scenes} == {"0005"} and len(test.streets) == 1
+    assert {s.source for s in test.wardrobe.cut["car"]} == {s.source for s in sprites}
+    a, b = (data.wardrobe.paint("car", 0).views[0] for data in (test, validation))
+    assert a.shape != b.shape or (a != b).any()
+
+
 def test_wardrobe(random):
     wide, slim = block(aspect=3.0), block("person", 0.4)
     wardrobe = Wardrobe([wide, slim], painted=0, count=3, stream=(0, 0))
@@ -423,7 +442,7 @@ def test_street_scenes(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"split": "test"}, "`split` must be one of"),
+        ({"split": "tests"}, "`split` must be one of"),
         ({"crop": (0.5, 2)}, "`crop` must be"),
         ({"crop": (3, 2)}, "`crop` must be"),
         ({"visible": 1.5}, "`visible` must be in 0..1"),

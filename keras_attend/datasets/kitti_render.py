@@ -17,7 +17,7 @@ from keras_attend.datasets.views import boxes_in, common, mirrored, view_of
 
 Array = NDArray[Any]
 
-SPLITS = ("train", "validation")
+SPLITS = ("train", "validation", "test")
 EVERY = 5  # of the street scenes and sprites' sources one in so many is for validation
 TRIES = 8  # to find a first frame in which the object is seen, and a good view
 
@@ -34,8 +34,12 @@ class RenderedKITTI(VideoBatches):
     `visible` of its labelled box is in the view and not behind anything.
 
     Training and validation share no video's labels, no street scene, no cut sprite's
-    source and no painted look. What a batch holds depends on `(seed, epoch, index)`
-    alone. Pass `shuffle=False` to `fit` for the batches to come in order too.
+    source and no painted look. A test set takes the labels of validation's videos, all
+    the streets and all the cut sprites that it is given (pass others than those of the
+    two), and painted looks of its own.
+
+    What a batch holds depends on `(seed, epoch, index)` alone. Pass
+    `shuffle=False` to `fit` for the batches to come in order too.
 
     Args:
         labels: of `kitti.read_folder`, or a folder in KITTI's layout.
@@ -48,7 +52,7 @@ class RenderedKITTI(VideoBatches):
         frames: of a clip, T.
         size: of a frame, (height, width), in pixels.
         seed: of all draws.
-        split: "train" or "validation".
+        split: "train", "validation" or "test".
         crop: the least and the greatest size of the view, in sizes (roots of the
             area) of the object in the clip's first frame. The view stays where it is,
             somewhere around the object's path. None shows whole frames.
@@ -68,7 +72,7 @@ class RenderedKITTI(VideoBatches):
             video's; how many is drawn for each clip.
         photometric: the greatest change of brightness, contrast and gamma of a clip,
             as in `Clips`.
-        held_out: names of the videos whose labels are validation's.
+        held_out: names of the videos whose labels are validation's, and the test's.
         batches: of an epoch.
         **kwargs: `grey=True` for frames of one channel; `cut=True` for boxes cut at
             the view's border; `shortest`, the fewest frames after which a clip ends
@@ -128,7 +132,7 @@ class RenderedKITTI(VideoBatches):
         self.least = self.shortest or frames
         if isinstance(labels, str | Path):
             labels = read_folder(labels)
-        away = split == "validation"
+        away = split != "train"
         out = set(held_out)
         videos = [video for video in labels if (video.video in out) == away]
         self.scenes = [Scene.of(video) for video in videos if len(video)]
@@ -159,6 +163,8 @@ class RenderedKITTI(VideoBatches):
                     "Each of the `scenes` must be [N, H, W, 3] uint8. Received: "
                     f"{name!r} of shape {pixels.shape}, {pixels.dtype}"
                 )
+        if self.split == "test":
+            return list(scenes.values())
         if len(scenes) < 2:
             raise ValueError(
                 "`scenes` must hold two or more, one of them for validation. "
@@ -173,6 +179,8 @@ class RenderedKITTI(VideoBatches):
     def _mine(self, sprites: Iterable[Sprite]) -> list[Sprite]:
         """The cut sprites of this split."""
         given = list(sprites)
+        if self.split == "test":
+            return given
         held: dict[str, bool] = {}  # by source
         for look in LOOKS:
             sources = {s.source for s in given if s.look == look} - set(held)

@@ -1,9 +1,9 @@
 """Test sets, as the `results.json` of a preset describes them.
 
-A recipe judges by these, and its preset keeps their descriptions, so that
-`keras-attend evaluate` draws the same images, clips and games, or reads the same videos,
-without running the recipe. A description holds numbers, and names of data sets of this
-package, within limits: a stranger's can neither run code nor fill the memory.
+A recipe judges by these, and its preset keeps their descriptions. So
+`keras-attend evaluate` draws the same images, clips and games, or reads the same
+videos, and does not run the recipe. A description holds numbers and names of this package's data
+sets, within limits: a stranger's can neither run code nor fill the memory.
 """
 
 from collections.abc import Mapping
@@ -173,7 +173,9 @@ class Videos:
         absent = sorted({*self.names} - found.keys())
         if absent:
             raise FileNotFoundError(f"{folder} lacks {', '.join(absent)}")
-        chosen = [v for name, v in found.items() if not self.names or name in self.names]
+        chosen = [
+            v for name, v in found.items() if not self.names or name in self.names
+        ]
         return [v.part(self.first_third * len(v) // 3) for v in chosen]
 
 
@@ -184,7 +186,7 @@ KINDS: dict[str, type[Any]] = {
 
 
 def described(test_sets: Mapping[str, TestSet]) -> dict[str, dict[str, Any]]:
-    """What `results.json` keeps of test sets, by their names in the protocols' names."""
+    """What `results.json` keeps of test sets, by their names in the protocols."""
     return {name: {"kind": t.kind, **asdict(t)} for name, t in test_sets.items()}
 
 

@@ -48,6 +48,7 @@ class ModelInfo:
         sha256: of each file that is loaded, by name.
         metrics: what it scored.
         folder: where it is.
+        notes: what to know before it is used.
     """
 
     name: str
@@ -62,6 +63,7 @@ class ModelInfo:
     sha256: dict[str, str]
     metrics: tuple[Result, ...]
     folder: Path
+    notes: tuple[str, ...] = ()
 
 
 def presets_folder() -> Path:
@@ -106,6 +108,7 @@ def info(name: str | Path) -> ModelInfo:
         sha256=manifest["sha256"],
         metrics=results.results if results else (),
         folder=folder,
+        notes=tuple(manifest.get("notes", ())),
     )
 
 

@@ -244,11 +244,11 @@ def test_video_clips_by_hand(videos):
 
 
 @needs_videos
-def test_static_box_of_the_held_out_videos():
+def test_static_box_of_the_validation_videos():
     """As measured by other code: 0.281 in the mean over six videos."""
-    held_out = ("otb_Bolt", "otb_Man", "davis_parkour", "davis_dog", "otb_Tiger1")
-    held_out += ("uav123_person12_1",)
-    chosen = [v for v in otb(VIDEOS) if v.name in held_out]
+    names = ("otb_Bolt", "otb_Man", "davis_parkour", "davis_dog", "otb_Tiger1")
+    names += ("uav123_person12_1",)
+    chosen = [v for v in otb(VIDEOS) if v.name in names]
     scores = evaluation.video_clips(evaluation.static_box, chosen)
     assert abs(scores.mean_iou.mean() - 0.281) < 0.002
 
@@ -326,6 +326,18 @@ def test_opencv_without_contributed_modules(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", Plain())
     with pytest.raises(ImportError, match=r"OpenCV, 9\.9, has no KCF tracker"):
         evaluation.opencv_tracker("KCF")
+
+
+def test_nanotrack_needs_its_files(monkeypatch, tmp_path):
+    cv2 = pytest.importorskip("cv2")
+    if not hasattr(cv2, "TrackerNano_create"):
+        pytest.skip("this OpenCV is too old")
+    monkeypatch.delenv("KERAS_ATTEND_NANOTRACK", raising=False)
+    with pytest.raises(FileNotFoundError, match="Received: KERAS_ATTEND_NANOTRACK=''"):
+        evaluation.opencv_tracker("TrackerNano")
+    monkeypatch.setenv("KERAS_ATTEND_NANOTRACK", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"nanotrack_backbone_sim\.onnx"):
+        evaluation.opencv_tracker("TrackerNano")
 
 
 def test_opencv_gets_what_it_wants(monkeypatch):

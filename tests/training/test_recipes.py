@@ -9,9 +9,17 @@ import keras
 import numpy as np
 import pytest
 
+from keras_attend import training
 from keras_attend.datasets import BouncingBalls
 from keras_attend.models import RAM, RATM
-from keras_attend.training import Stage, fit_stages, start_from
+from keras_attend.training import (
+    Stage,
+    fit_stages,
+    measure_test,
+    start_from,
+    write_preset,
+)
+from keras_attend.zoo.results import Result, read_results
 
 ZOO = Path(__file__).parents[2] / "zoo"
 SMALL = {"classes": 3, "glimpses": 3, "size": 4, "units": 8, "glimpse_units": 6}
@@ -76,6 +84,50 @@ def test_stages(tmp_path):
     for model in (short, long, again):  # the second stage's rate is 0
         for old, new in zip(found.get_weights(), model.get_weights(), strict=True):
             np.testing.assert_array_equal(old, new)
+
+
+ABOUT = {"description": "-", "paper": "-"}
+ROW = Result("mean_iou", "videos_validation/ope", 0.5, 0.5, 0.5, 1)
+
+
+def written(folder, **notes):
+    """The folder of a preset as a recipe writes it, and its card."""
+    model = RAM(**SMALL)
+    model.build(model.serving_shape)
+    options = argparse.Namespace(out=folder, device="a CPU", data=folder)
+
+    def draw(folder):
+        (folder / "picture.png").touch()
+
+    about = {**ABOUT, "task": "-", "input": "-", **notes}
+    write_preset(model, [ROW], options, picture=draw, **about)
+    return options, (folder / "README.md").read_text()
+
+
+def test_a_written_card_has_results_and_picture(tmp_path):
+    """Also where the preset is new, so that nobody has generated its card before."""
+    _, card = written(tmp_path / "new", notes=["It is small."])
+    assert "`videos_validation/ope` | **0.500**" in card and "(picture.png)" in card
+    assert "* It is small." in card
+
+
+def test_rows_of_the_test_set_are_added(tmp_path):
+    """To those that are there, by the weights that are there; again they replace."""
+    options, _ = written(tmp_path / "small")
+    before = (options.out / "model.weights.h5").read_bytes()
+    for value in (0.3, 0.4):
+        row = Result("mean_iou", "videos_test/ope", value, value, value, 1)
+        about = {**ABOUT, "notes": ("Measured once.",)}
+        measure_test(options, lambda *_, row=row: [row], about)
+        assert read_results(options.out).results == (row, ROW)
+    card = (options.out / "README.md").read_text()
+    assert "0.400" in card and "0.300" not in card and "* Measured once." in card
+    assert (options.out / "model.weights.h5").read_bytes() == before
+
+
+def test_the_videos_of_a_split_are_no_others():
+    names = {*training.VALIDATION, *training.TUNING, *training.TEST}
+    assert len(names) == 6 + 4 + 6 and {*training.PEOPLE} < {*training.VALIDATION}
 
 
 def make_kth(folder):

@@ -39,7 +39,7 @@ WIDEST = WIDE | {"scales": 4, "std": 0.08}
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the paper's tables, and what trains it.
+    """A row of the paper's tables, and how it is trained.
 
     Attributes:
         table: of the paper.

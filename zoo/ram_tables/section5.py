@@ -5,10 +5,10 @@ Paper     Mnih et al. 2014, "Recurrent Models of Visual Attention", section 5, w
 Command   KERAS_BACKEND=jax python zoo/ram_tables/section5.py
 Makes     section5.json and section5.png beside this file, and its part of README.md
 
-The first takes up to 8 glimpses of a 28x28 digit and pays for each: the higher the
-price, the sooner it answers. The second sees a 60x60 canvas through one patch of
-12x12 pixels, of which it chooses the width: 12, 24 or 48 pixels. Killed at any
-moment, the same command with `--resume` goes on.
+The first agent takes up to 8 glimpses of a 28x28 digit and pays for each: the higher
+the price, the sooner it answers. The second one sees a 60x60 canvas through one patch
+of 12x12 pixels and chooses how wide a part of the canvas that patch covers: 12, 24 or
+48 pixels. After a kill, the same command with `--resume` goes on.
 """
 
 import argparse

@@ -6,10 +6,8 @@ Command   KERAS_BACKEND=jax python zoo/ram_translated_mnist/recipe.py
 Expected  1.77 % in one pass from a random first location, 1.05 % by ten sampled passes
 Time      52 minutes on one CPU core with JAX
 
-Killed at any moment, the same command with `--resume` goes on.
-
 The settings are ram_mnist's, with more noise in the gaze, which has farther to go;
-nothing was tuned on this task.
+nothing was tuned on this task. After a kill, the same command with `--resume` goes on.
 """
 
 from pathlib import Path
