@@ -2,8 +2,9 @@
 
 A recipe judges by these, and its preset keeps their descriptions. So
 `keras-attend evaluate` draws the same images, clips and games, or reads the same
-videos, and does not run the recipe. A description holds numbers and names of this package's data
-sets, within limits: a stranger's can neither run code nor fill the memory.
+videos, and does not run the recipe. A description holds numbers and names of this
+package's data sets, within limits: a stranger's can neither run code nor fill the
+memory.
 """
 
 from collections.abc import Mapping
