@@ -40,8 +40,7 @@ JAX_TESTS := $(foreach name,boxes catch cells dynamic_filter feedforward gaussia
 
 # What TensorFlow's lane leaves to the other one, so that both take as long: what trains
 # little.
-SECOND := $(foreach name,bouncing_balls cluttered_digits digits given_clips hub kitti \
-	kitti_render kth moving_digits plots sequences track_command video zoo zoo_check \
+SECOND := tests/datasets $(foreach name,hub plots track_command video zoo zoo_check \
 	zoo_faults zoo_security,tests/test_$(name).py)
 FIRST := $(filter-out $(SECOND),$(sort $(wildcard tests/test_*.py)))
 

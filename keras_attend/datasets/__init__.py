@@ -4,11 +4,11 @@ from keras_attend.datasets.bouncing_balls import BouncingBalls
 from keras_attend.datasets.catch import Catch, Games
 from keras_attend.datasets.cluttered_digits import ClutteredDigits, cluttered_mnist
 from keras_attend.datasets.digits import Digits, mnist, sample_digits
-from keras_attend.datasets.drawn_streets import drawn_streets
+from keras_attend.datasets.rendered.streets import drawn_streets
 from keras_attend.datasets.given_clips import GivenClips
 from keras_attend.datasets.kitti import KITTI, KITTILabels
-from keras_attend.datasets.kitti_render import RenderedKITTI
-from keras_attend.datasets.kitti_sprites import Sprite, cut_sprites, street_scenes
+from keras_attend.datasets.rendered.clips import RenderedKITTI
+from keras_attend.datasets.rendered.sprites import Sprite, cut_sprites, street_scenes
 from keras_attend.datasets.kth import KTH, KTHFold, KTHSequence
 from keras_attend.datasets.mixed_clips import MixedClips, still_clips
 from keras_attend.datasets.moving_digits import MovingDigits

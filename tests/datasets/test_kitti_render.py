@@ -15,10 +15,10 @@ from keras_attend.datasets import (
     street_scenes,
 )
 from keras_attend.datasets.kitti import read_folder
-from keras_attend.datasets.kitti_film import Wardrobe
-from keras_attend.datasets.kitti_painted import painted_sprite
-from keras_attend.datasets.kitti_scene import Scene, paste, pyramid, whole_boxes
-from keras_attend.datasets.kitti_sprites import LOOKS, MARGIN, canvas_size, grid
+from keras_attend.datasets.rendered.film import Wardrobe
+from keras_attend.datasets.rendered.painted import painted_sprite
+from keras_attend.datasets.rendered.scene import Scene, paste, pyramid, whole_boxes
+from keras_attend.datasets.rendered.sprites import LOOKS, MARGIN, canvas_size, grid
 
 Image = pytest.importorskip("PIL.Image")
 

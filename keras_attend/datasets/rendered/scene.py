@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_attend.datasets.kitti import HEIGHT, WIDTH, KITTILabels
-from keras_attend.datasets.kitti_sprites import MARGIN
+from keras_attend.datasets.rendered.sprites import MARGIN
 
 Array = NDArray[Any]
 Taps = tuple[Array, Array, Array]

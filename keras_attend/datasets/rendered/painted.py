@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_attend.datasets.kitti_sprites import Sprite, canvas_size, faded, grid
+from keras_attend.datasets.rendered.sprites import Sprite, canvas_size, faded, grid
 
 Array = NDArray[Any]
 Random = np.random.Generator

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from keras_attend.arguments import check_choice, check_positive_integers
 from keras_attend.datasets.kitti import HELD_OUT, KITTILabels, read_folder
-from keras_attend.datasets.kitti_film import Wardrobe, film
-from keras_attend.datasets.kitti_scene import FRAME, Scene
-from keras_attend.datasets.kitti_sprites import LOOKS, Sprite, street_scenes
+from keras_attend.datasets.rendered.film import Wardrobe, film
+from keras_attend.datasets.rendered.scene import FRAME, Scene
+from keras_attend.datasets.rendered.sprites import LOOKS, Sprite, street_scenes
 from keras_attend.datasets.video_clips import Clip, VideoBatches, check_sizes
 from keras_attend.datasets.views import boxes_in, common, mirrored, view_of
 

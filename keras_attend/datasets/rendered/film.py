@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_attend.datasets.kitti_painted import painted_sprite
-from keras_attend.datasets.kitti_scene import (
+from keras_attend.datasets.rendered.painted import painted_sprite
+from keras_attend.datasets.rendered.scene import (
     FRAME,
     HORIZON,
     LOOK_OF,
@@ -20,7 +20,7 @@ from keras_attend.datasets.kitti_scene import (
     sampled,
     smeared,
 )
-from keras_attend.datasets.kitti_sprites import LOOKS, MARGIN, Sprite
+from keras_attend.datasets.rendered.sprites import LOOKS, MARGIN, Sprite
 
 Array = NDArray[Any]
 Random = np.random.Generator
