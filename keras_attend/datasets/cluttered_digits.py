@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_attend.datasets.digits import Digits, mnist
+from keras_attend.datasets.digits import Digits
+from keras_attend.datasets.mnist_digits import mnist
+from keras_attend.datasets.settings import TEST_SEED, VALIDATION_SEED
 
 Array = NDArray[Any]
 
-# The seeds of the held-out sets; training may use any other.
-HELD_OUT_SEEDS = {"validation": 1_000_001, "test": 1_000_002}
+SEEDS = {"validation": VALIDATION_SEED, "test": TEST_SEED}
 
 
 class ClutteredDigits(Digits):
@@ -121,7 +122,7 @@ def cluttered_mnist(split: str, side: int = 60, pieces: int = 0) -> tuple[Array,
     Returns:
         Images `[N, side, side, 1]` uint8, labels `[N]` int32.
     """
-    if split not in HELD_OUT_SEEDS:
+    if split not in SEEDS:
         raise ValueError(
             "`split` must be 'validation' or 'test' (for training there is "
             f"`ClutteredDigits`). Received: split={split!r}"
@@ -130,7 +131,7 @@ def cluttered_mnist(split: str, side: int = 60, pieces: int = 0) -> tuple[Array,
         *mnist(split),
         side=side,
         pieces=pieces,
-        seed=HELD_OUT_SEEDS[split],
+        seed=SEEDS[split],
         batch_size=1000,
         shuffle=False,
     )

@@ -49,6 +49,8 @@ from keras_attend.datasets import (
     RenderedKITTI,
     Sequence,
     Sprite,
+    Style,
+    View,
     cut_sprites,
     still_clips,
 )
@@ -122,8 +124,9 @@ def rendered_clips(
         **kwargs: of `RenderedKITTI`.
     """
     kitti, steps = data / "kitti", 3 if stage.frames >= 30 else 2
-    views = stage.clips | kwargs
-    return RenderedKITTI(kitti, kitti / "frames", sprites, steps=steps, **views)
+    sizes = {"batch_size": stage.batch_size, "frames": stage.frames, **kwargs}
+    view = View(steps=steps, **stage.views)
+    return RenderedKITTI(kitti, kitti / "frames", sprites, view=view, **sizes)
 
 
 def make() -> keras.Model:
@@ -143,10 +146,9 @@ def rendered_test(data: Path, batches: int = 16) -> RenderedKITTI:
         batch_size=4,
         frames=60,
         seed=1_000_002,
+        view=View(flip=False, reverse=False),
+        style=Style(photometric=0),
         split="validation",
-        flip=False,
-        reverse=False,
-        photometric=0,
         batches=batches,
     )
 

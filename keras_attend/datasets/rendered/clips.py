@@ -1,4 +1,4 @@
-"""Clips like KITTI's, drawn: real paths of real objects, with looks of their own."""
+"""Clips like KITTI's: real paths of real objects, drawn with sprites on streets."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -7,77 +7,61 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_attend.arguments import check_choice, check_positive_integers
-from keras_attend.datasets.kitti import HELD_OUT, KITTILabels, read_folder
-from keras_attend.datasets.rendered.film import Wardrobe, film
+from keras_attend.arguments import check_choice
+from keras_attend.datasets.kitti import HELD_OUT
+from keras_attend.datasets.kitti_labels import KITTILabels, read_folder
+from keras_attend.datasets.rendered.film import Shot, film
 from keras_attend.datasets.rendered.scene import FRAME, Scene
 from keras_attend.datasets.rendered.sprites import LOOKS, Sprite, street_scenes
-from keras_attend.datasets.video_clips import Clip, VideoBatches, check_sizes
+from keras_attend.datasets.rendered.style import Style, View
+from keras_attend.datasets.rendered.wardrobe import Wardrobe
+from keras_attend.datasets.video_batches import Clip, VideoBatches
 from keras_attend.datasets.views import boxes_in, common, mirrored, view_of
 
 Array = NDArray[Any]
 
-SPLITS = ("train", "validation")
-EVERY = 5  # of the street scenes and sprites' sources one in so many is for validation
-TRIES = 8  # to find a first frame in which the object is seen, and a good view
+SPLITS = ("train", "validation", "test")
+EVERY = 5  # of the street scenes and of the sprites' sources, one is for validation
+TRIES = 8  # draws from which the clip that shows its object best is chosen
 
 
 class RenderedKITTI(VideoBatches):
     """Clips in which drawn objects go where KITTI's labels say.
 
-    The objects of a frame move, grow and hide one another as labelled, nearer ones in
-    front, before a picture of a street that zooms and turns slowly. Each clip has its
-    own street, looks, colours, light, camera shake and exposure. Vehicles turn, people
-    walk. What is labelled as hidden, by nothing that has a label, goes behind an
-    invisible edge. A clip begins with its object in sight; `present` is 0 where HART
-    has no label of it (it is mostly hidden, or out of the frame), or where less than
-    `visible` of its labelled box is in the view and not behind anything.
+    The objects of a frame move, grow and hide one another as labelled, in front of a
+    picture of a street that turns and zooms slowly. Vehicles turn, people walk. Each
+    clip draws its own street, sprites, colours, light, camera shake and exposure. A
+    clip begins with its object in sight.
 
-    Training and validation share no video's labels, no street scene, no cut sprite's
-    source and no painted look. What a batch holds depends on `(seed, epoch, index)`
-    alone. Pass `shuffle=False` to `fit` for the batches to come in order too.
+    Training and validation share no video's labels, no street, no sprite's source and
+    no painted sprite. A test set takes the labels of validation's videos, all streets
+    and sprites that it is given (pass others than those of the two), and painted
+    sprites of its own. What a batch holds depends on `(seed, epoch, index)` alone. Pass
+    `shuffle=False` to `fit` for the batches to come in order too.
 
     Args:
-        labels: of `kitti.read_folder`, or a folder in KITTI's layout.
-        scenes: pictures of streets by scene, `[N, H, W, 3]` uint8 each, wide as
-            KITTI's are; or a folder of them, as `street_scenes` takes it. In the order
-            of their names the first, the sixth, ... scene is validation's.
-        sprites: of `cut_sprites`; of their sources in the order of their names, each
-            look for itself, the fourth, the ninth, ... is validation's.
-        batch_size: clips in a batch.
-        frames: of a clip, T.
-        size: of a frame, (height, width), in pixels.
-        seed: of all draws.
-        split: "train" or "validation".
-        crop: the least and the greatest size of the view, in sizes (roots of the
-            area) of the object in the clip's first frame. The view stays where it is,
-            somewhere around the object's path. None shows whole frames.
-        painted: the share of objects whose looks are painted, where there are cut
-            ones too.
-        looks: how many painted ones there are of each kind. A vehicle takes 0.2 s
-            when it is first drawn, and 1 MB from then on.
-        alike: the share of other objects of the same kind that are the very same in
-            another colour.
-        shake: of the camera, in pixels of a frame of 621x188: the standard deviation.
-        exposure: the longest, as a share of the time between two frames.
-        smallest: root of the area of the first box in a frame of 621x188, at least.
-        visible: see above.
-        flip: mirror half of the clips, left for right.
-        reverse: run half of the clips backwards.
-        steps: from one frame of a clip to the next it may be up to so many of the
-            video's; how many is drawn for each clip.
-        photometric: the greatest change of brightness, contrast and gamma of a clip,
-            as in `Clips`.
-        held_out: names of the videos whose labels are validation's.
-        batches: of an epoch.
-        **kwargs: `grey=True` for frames of one channel; `cut=True` for boxes cut at
-            the view's border; `shortest`, the fewest frames after which a clip ends
-            (all have `frames` when absent); and of `keras.utils.PyDataset`
-            (`workers`, ...).
+        labels: what `read_folder` returns, or a folder in KITTI's layout.
+        scenes: pictures of streets by scene, `[N, H, W, 3]` uint8 each, of the aspect
+            ratio of KITTI's frames; or a folder of them for `street_scenes`. Of the
+            scenes in the order of their names the first of each five is validation's.
+        sprites: sprites from videos, of `cut_sprites`. Of each look's sources in the
+            order of their names the fourth of each five is validation's.
+        batch_size: B, the number of clips in a batch.
+        frames: T, the number of frames in a clip.
+        view: which part of the labelled videos a clip is of; `View()` unless given.
+        style: how a clip is drawn; `Style()` unless given.
+        seed: the seed of all draws.
+        split: "train", "validation" or "test".
+        held_out: names of the videos whose labels are for validation and test.
+        batches: the number of batches in an epoch.
+        **kwargs: `shortest`, the fewest frames after which a clip may end; and those
+            of `keras.utils.PyDataset` (`workers`, ...).
 
-    Yields `({"frames": [B, T, H, W, 3] uint8, "box": [B, 4]}, {"boxes": [B, T, 4],
-    "present": [B, T]})`, float32; boxes in pixels of the view, not cut at its border
-    unless asked for, zeros where there is no label.
+    A batch holds what `clips.ClipBatches` says: `{"frames": [B, T, H, W, 3] uint8,
+    "box": [B, 4]}` and `{"boxes": [B, T, 4], "present": [B, T], "judged": [B, T]}`,
+    float32. Boxes are `xywh` in pixels of the clip's frames, zeros where the object is
+    not labelled. `present` is 0 where it is not labelled, mostly hidden or mostly out
+    of the video's frame, and where less than `view.visible` of it is seen.
     """
 
     def __init__(
@@ -87,48 +71,32 @@ class RenderedKITTI(VideoBatches):
         sprites: Iterable[Sprite] = (),
         batch_size: int = 16,
         frames: int = 10,
-        size: tuple[int, int] = (188, 621),
+        view: View | None = None,
+        style: Style | None = None,
         seed: int = 0,
         split: str = "train",
-        crop: tuple[float, float] | None = None,
-        painted: float = 0.7,
-        looks: int = 32,
-        alike: float = 0.25,
-        shake: float = 0.7,
-        exposure: float = 0.5,
-        smallest: float = 10.0,
-        visible: float = 0.4,
-        flip: bool = True,
-        reverse: bool = True,
-        steps: int = 1,
-        photometric: float = 0.1,
         held_out: Iterable[str] = HELD_OUT,
         batches: int = 100,
         **kwargs: Any,
     ) -> None:
-        super().__init__(batch_size, frames, size, seed, batches, photometric, **kwargs)
+        view, style = view or View(), style or Style()
+        super().__init__(
+            batch_size,
+            frames,
+            view.size,
+            seed,
+            batches,
+            style.photometric,
+            grey=view.grey,
+            cut=view.cut,
+            **kwargs,
+        )
         check_choice("split", split, SPLITS)
-        check_positive_integers(looks=looks, steps=steps)
-        shares = {"painted": painted, "alike": alike, "visible": visible}
-        for name, share in (*shares.items(), ("exposure", exposure)):
-            if not 0 <= share <= 1:
-                raise ValueError(f"`{name}` must be in 0..1. Received: {name}={share}")
-        if crop is not None:
-            check_sizes("crop", crop)
-        if not (shake >= 0 and smallest >= 0):
-            raise ValueError(
-                "`shake` and `smallest` must not be negative. "
-                f"Received: shake={shake}, smallest={smallest}"
-            )
-        self.split, self.crop, self.steps = split, crop, steps
-        self.painted, self.looks, self.alike = painted, looks, alike
-        self.shake, self.exposure = shake, exposure
-        self.smallest, self.visible = smallest, visible
-        self.flip, self.reverse = flip, reverse
+        self.view, self.style, self.split = view, style, split
         self.least = self.shortest or frames
         if isinstance(labels, str | Path):
             labels = read_folder(labels)
-        away = split == "validation"
+        away = split != "train"
         out = set(held_out)
         videos = [video for video in labels if (video.video in out) == away]
         self.scenes = [Scene.of(video) for video in videos if len(video)]
@@ -140,17 +108,19 @@ class RenderedKITTI(VideoBatches):
         ]
         if not self.tracks:
             raise ValueError(
-                f"`labels` must hold, for {split}, an object of at least {smallest} "
-                f"pixels that is labelled in half of {self.least} frames. Received: "
-                f"videos {[video.video for video in videos]} (held out: {sorted(out)})"
+                f"`labels` must hold, for {split}, an object of at least "
+                f"{view.smallest} pixels that is labelled in half of {self.least} "
+                f"frames. Received: videos {[video.video for video in videos]} (held "
+                f"out: {sorted(out)})"
             )
         self.streets = self._streets(scenes)
+        stream = (SPLITS.index(split), seed)
         self.wardrobe = Wardrobe(
-            self._mine(sprites), painted, looks, (SPLITS.index(split), seed)
+            self._mine(sprites), style.painted, style.paintings, stream
         )
 
     def _streets(self, scenes: str | Path | Mapping[str, Array]) -> list[Array]:
-        """`[N, H, W, 3]` of each scene of this split."""
+        """The pictures `[N, H, W, 3]` of each street scene of this split."""
         if isinstance(scenes, str | Path):
             scenes = street_scenes(scenes)
         for name, pixels in scenes.items():
@@ -159,6 +129,8 @@ class RenderedKITTI(VideoBatches):
                     "Each of the `scenes` must be [N, H, W, 3] uint8. Received: "
                     f"{name!r} of shape {pixels.shape}, {pixels.dtype}"
                 )
+        if self.split == "test":
+            return list(scenes.values())
         if len(scenes) < 2:
             raise ValueError(
                 "`scenes` must hold two or more, one of them for validation. "
@@ -171,8 +143,10 @@ class RenderedKITTI(VideoBatches):
         ]
 
     def _mine(self, sprites: Iterable[Sprite]) -> list[Sprite]:
-        """The cut sprites of this split."""
+        """Those of the given sprites that are of this split."""
         given = list(sprites)
+        if self.split == "test":
+            return given
         held: dict[str, bool] = {}  # by source
         for look in LOOKS:
             sources = {s.source for s in given if s.look == look} - set(held)
@@ -181,89 +155,86 @@ class RenderedKITTI(VideoBatches):
         return [s for s in given if held[s.source] == (self.split == "validation")]
 
     def _starts(self, scene: Scene, track: int, step: int) -> Array:
-        """Frames for a clip of a track to begin with; backwards if `step` < 0."""
+        """The frames with which a clip of a track may begin, if played by `step`."""
         rows = scene.rows[track]
-        there = (rows >= 0) & scene.kept[rows]
-        large = there & (scene.boxes[rows, 2:].prod(-1) >= self.smallest**2)
+        labelled = (rows >= 0) & scene.kept[rows]
+        large = labelled & (scene.boxes[rows, 2:].prod(-1) >= self.view.smallest**2)
         reach = step * (self.least - 1)
         start = np.flatnonzero(large)
         start = start[(start + reach >= 0) & (start + reach < len(rows))]
         window = start[:, None] + step * np.arange(self.least)
-        return start[there[window].mean(1) >= 0.5]
+        return start[labelled[window].mean(1) >= 0.5]
 
     def draw_clip(self, random: np.random.Generator) -> Clip:
-        """A clip: frames `[T, *size, 3]`, boxes `[T, 4]`, present `[T]`."""
+        """Draw frames `[T, H, W, 3]` uint8, boxes `[T, 4]` and present `[T]` bool."""
         scene, track, frames = self._window(random)
-        there = (frames >= 0) & (frames < len(scene))
+        filmed = (frames >= 0) & (frames < len(scene))
         frames = np.clip(frames, 0, len(scene) - 1)
-        rows = np.where(there, scene.rows[track][frames], -1)
+        rows = np.where(filmed, scene.rows[track][frames], -1)
         labelled = rows >= 0
         shake = self._shaken(random)
         boxes = scene.boxes[rows]
         boxes[:, :2] += shake
-        view = self._view(random, boxes, labelled)
-        street = self.streets[random.integers(len(self.streets))]
-        pixels = film(
-            random,
-            scene,
-            track,
-            frames,
-            view,
-            self.size,
-            shake,
-            street[random.integers(len(street))],
-            self.wardrobe,
-            self.alike,
-            self.exposure,
-        )
-        seen = common(boxes, view) / boxes[:, 2:].prod(-1)
+        region = self._region(random, boxes, labelled)
+        pictures = self.streets[random.integers(len(self.streets))]
+        street = pictures[random.integers(len(pictures))]
+        shot = Shot(scene, track, frames, region, self.size, shake)
+        pixels = film(random, shot, street, self.wardrobe, self.style)
+        seen = common(boxes, region) / boxes[:, 2:].prod(-1)
         clear = np.array([scene.clear(int(row)) for row in rows])
-        present = labelled & scene.kept[rows] & (seen * clear >= self.visible)
-        present[0] = True  # however large it is, the clip begins with it
-        moved = boxes_in(boxes, view, self.size)
+        present = labelled & scene.kept[rows] & (seen * clear >= self.view.visible)
+        present[0] = True  # even if the object is larger than the region
+        moved = boxes_in(boxes, region, self.size)
         boxes = np.where(labelled[:, None], moved, 0).astype("float32")
-        if self.flip and random.random() < 0.5:
+        if self.view.flip and random.random() < 0.5:
             pixels, boxes = mirrored(pixels, boxes)
         return pixels, boxes, present
 
     def _window(self, random: np.random.Generator) -> tuple[Scene, int, Array]:
-        """A video, a track, and frames of it, the last ones perhaps beyond its end."""
+        """Draw a video, a track, and the numbers of the clip's frames, `[T]`.
+
+        The object is in sight in frame 0. The last frames may be past the video's end.
+        """
         best: tuple[float, Any] = (-1.0, None)
         for _ in range(TRIES):
             number, track = self.tracks[random.integers(len(self.tracks))]
             scene = self.scenes[number]
-            step = int(random.integers(1, self.steps + 1))
-            if self.reverse and random.random() < 0.5:
+            step = int(random.integers(1, self.view.steps + 1))
+            if self.view.reverse and random.random() < 0.5:
                 step = -step
             starts = self._starts(scene, track, step)
-            if len(starts) == 0:  # not so fast, or not backwards
+            if len(starts) == 0:  # there is no room for such steps
                 step, starts = 1, self._starts(scene, track, 1)
             start = starts[random.integers(len(starts))]
             seen = scene.clear(int(scene.rows[track][start]))
             if seen > best[0]:
                 best = seen, (scene, track, start + step * np.arange(self.frames))
-            if seen >= max(0.7, self.visible):
+            if seen >= max(0.7, self.view.visible):
                 break
         return best[1]
 
     def _shaken(self, random: np.random.Generator) -> Array:
-        """Where the camera has moved everything, `[T, 2]` (x, y)."""
+        """Draw how far the camera's shaking moves all things, `[T, 2]` (x, y)."""
         push = random.normal(0, 1, (self.frames, 2))
         place = np.zeros((self.frames, 2))
         for t in range(1, self.frames):
             place[t] = 0.8 * place[t - 1] + 0.6 * push[t]
-        return np.clip(place * self.shake * [0.6, 1.0], -4, 4)
+        return np.clip(place * self.style.shake * [0.6, 1.0], -4, 4)
 
-    def _view(self, random: np.random.Generator, boxes: Array, there: Array) -> Array:
-        """The view `xywh`: of those drawn the one that holds the object longest."""
-        if self.crop is None:
+    def _region(self, random: np.random.Generator, boxes: Array, there: Array) -> Array:
+        """Draw the part of the frame that is seen, `xywh`, around the object's path.
+
+        Of several draws the one is taken that holds most of the boxes `[T, 4]`, in
+        those frames in which the object is `there`, `[T]` bool.
+        """
+        if self.view.crop is None:
             return FRAME
         best: tuple[float, Array] = (-1.0, FRAME)
         for _ in range(TRIES):
-            ratio = np.exp(random.uniform(*np.log(self.crop)))
+            ratio = np.exp(random.uniform(*np.log(self.view.crop)))
             place = random.random(2)
-            view = view_of(boxes[0], ratio, place, self.size, (FRAME[3], FRAME[2]))
-            held = (common(boxes, view) / boxes[:, 2:].prod(-1))[there].mean()
+            region = view_of(boxes[0], ratio, place, self.size, (FRAME[3], FRAME[2]))
+            held = (common(boxes, region) / boxes[:, 2:].prod(-1))[there].mean()
             if held > best[0] + 0.1:
-                best = held, view
+                best = held, region
         return best[1]
