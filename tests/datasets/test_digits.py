@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from keras_attend.datasets import Digits, mnist, sample_digits
-from keras_attend.datasets.digits import warp, write_sample
+from keras_attend.datasets.digits import warp
+from keras_attend.datasets.mnist_digits import write_sample
 
 needs_mnist = pytest.mark.skipif(
     not os.environ.get("KERAS_ATTEND_DATA"), reason="KERAS_ATTEND_DATA is not set"

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 from pathlib import Path
 
@@ -9,16 +10,20 @@ from keras_attend.datasets import (
     RenderedKITTI,
     Sequence,
     Sprite,
+    Style,
+    View,
     cut_sprites,
     drawn_streets,
-    kitti_film,
     street_scenes,
 )
-from keras_attend.datasets.kitti import read_folder
-from keras_attend.datasets.rendered.film import Wardrobe
+from keras_attend.datasets.kitti_camera import ABOVE_STREET, CENTER, FOCAL, WIDTH
+from keras_attend.datasets.kitti_labels import read_folder
+from keras_attend.datasets.rendered import film as filming
 from keras_attend.datasets.rendered.painted import painted_sprite
-from keras_attend.datasets.rendered.scene import Scene, paste, pyramid, whole_boxes
+from keras_attend.datasets.rendered.pictures import paste, pyramid
+from keras_attend.datasets.rendered.scene import Scene, whole_boxes
 from keras_attend.datasets.rendered.sprites import LOOKS, MARGIN, canvas_size, grid
+from keras_attend.datasets.rendered.wardrobe import Wardrobe
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -26,7 +31,6 @@ REAL = Path(os.environ.get("KERAS_ATTEND_DATA", "absent")) / "kitti"
 needs_kitti = pytest.mark.skipif(
     not (REAL / "frames").exists(), reason="no KITTI beside this checkout"
 )
-WIDTH = 1242
 
 
 def video(name, rows):
@@ -45,7 +49,7 @@ def video(name, rows):
         np.array(occluded),
         boxes,
         np.tile([1.5, 1.6, 4.0], (n, 1)),
-        np.stack([(middle - 609.6) * depth / 721.5, np.full(n, 1.7), depth], 1),
+        np.stack([(middle - CENTER[0]) * depth / FOCAL, np.full(n, 1.7), depth], 1),
         np.full(n, -np.pi / 2),
         np.full(n, -np.pi / 2),
     )
@@ -76,11 +80,17 @@ def block(look="car", aspect=2.0, colour=(250, 250, 250), source="a"):
     return Sprite(look, source, (view,))
 
 
+STYLE = {"photometric": 0, "painted": 0, "paintings": 2, "exposure": 0}
+
+
 def rendered(labels, sprites=(), **kwargs):
-    arguments = {
-        **{"batch_size": 2, "frames": 6, "photometric": 0, "painted": 0, "looks": 2},
-        **{"flip": False, "reverse": False, "exposure": 0},
-    }
+    """Clips with nothing at random but the places; fields of the records as kwargs."""
+    parts = {View: {"flip": False, "reverse": False}, Style: {**STYLE}}
+    for kind, fields in parts.items():
+        names = kwargs.keys() & {field.name for field in dataclasses.fields(kind)}
+        fields.update({name: kwargs.pop(name) for name in names})
+    view, style = (kind(**fields) for kind, fields in parts.items())
+    arguments = {"batch_size": 2, "frames": 6, "view": view, "style": style}
     return RenderedKITTI(labels, streets(), sprites, **{**arguments, **kwargs})
 
 
@@ -91,7 +101,7 @@ def filmed(monkeypatch):
     def film(data):
         x, y = data[0]
         with monkeypatch.context() as patch:
-            patch.setattr(kitti_film, "paste", lambda *args: None)
+            patch.setattr(filming, "paste", lambda *args: None)
             empty, same = data[0]
         np.testing.assert_array_equal(y["boxes"], same["boxes"])
         changed = abs(x["frames"].astype(int) - empty["frames"]).sum(-1)
@@ -291,10 +301,9 @@ def test_splits_share_nothing():
             sprites,
             6,
             2,
-            (94, 310),
+            view=View(size=(94, 310)),
+            style=Style(paintings=1, photometric=0),
             split=split,
-            looks=1,
-            photometric=0,
         )
         for split in ("train", "validation")
     )
@@ -305,7 +314,7 @@ def test_splits_share_nothing():
             corners = data[index][0]["frames"][:, :, :20, :20].mean((1, 2, 3))
             assert (corners.argmax(-1) == channel).all()
     sources = [
-        {s.source for s in data.wardrobe.cut["car"]} for data in (train, validation)
+        {s.source for s in data.wardrobe.sprites["car"]} for data in (train, validation)
     ]
     assert sources[1] == {"video3", "video8"} and not sources[0] & sources[1]
     assert len(sources[0]) == 8
@@ -316,7 +325,7 @@ def test_splits_share_nothing():
 
 def test_wardrobe(random):
     wide, slim = block(aspect=3.0), block("person", 0.4)
-    wardrobe = Wardrobe([wide, slim], painted=0, count=3, stream=(0, 0))
+    wardrobe = Wardrobe([wide, slim], painted=0, paintings=3, stream=(0, 0))
     # (A view has margins, the box has not; about the same is what matters.)
     assert not wardrobe.draw(random, "car", 3.0).painted
     assert wardrobe.draw(random, "car", 1.0).painted  # it would be squeezed
@@ -423,12 +432,12 @@ def test_street_scenes(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"split": "test"}, "`split` must be one of"),
+        ({"split": "dev"}, "`split` must be one of"),
         ({"crop": (0.5, 2)}, "`crop` must be"),
         ({"crop": (3, 2)}, "`crop` must be"),
         ({"visible": 1.5}, "`visible` must be in 0..1"),
-        ({"shake": -1}, "`shake` and `smallest`"),
-        ({"looks": 0}, "`looks` must be a positive integer"),
+        ({"shake": -1}, "`shake` must not be negative"),
+        ({"paintings": 0}, "`paintings` must be a positive integer"),
         ({"split": "validation"}, "for validation, an object"),
         ({"smallest": 60.0}, "an object of at least 60.0 pixels"),
         ({"frames": 40}, "labelled in half of 40 frames"),
@@ -451,7 +460,10 @@ def test_real_paths_and_streets():
     labels, scenes = read_folder(REAL), street_scenes(REAL / "frames")
     for split, least in (("train", 500), ("validation", 80)):
         data = RenderedKITTI(
-            labels, scenes, (), 2, 5, (64, 64), crop=(2, 4), split=split, looks=1
+            *(labels, scenes, (), 2, 5),
+            view=View(size=(64, 64), crop=(2, 4)),
+            style=Style(paintings=1),
+            split=split,
         )
         x, y = data[0]
         assert (y["present"].sum(1) >= 2).all() and x["frames"].std() > 10
@@ -471,12 +483,16 @@ def test_drawn_streets():
         # A car's height in pixels times its distance, its nearest end's, is the same.
         near = video.location[:, 2] - video.size[:, 2] / 2
         far = video.location[:, 2] + video.size[:, 2] / 2
-        np.testing.assert_allclose(h, 721.5 * (1.65 / near - 0.15 / far), rtol=1e-4)
+        np.testing.assert_allclose(
+            h, FOCAL * (ABOVE_STREET / near - 0.15 / far), rtol=1e-4
+        )
     np.testing.assert_array_equal(scenes["street0000"], pictures["street0000"])
     assert scenes["street0000"].shape == (1, 188, 621, 3)
     assert scenes["street0000"].std() > 20
     for split in ("train", "validation"):
-        data = RenderedKITTI(labels, scenes, (), 1, 8, split=split, looks=1)
+        data = RenderedKITTI(
+            labels, scenes, (), 1, 8, style=Style(paintings=1), split=split
+        )
         x, y = data[0]
         assert y["present"].mean() > 0.5
         (x, y, w, h), frame = y["boxes"][0, 0].astype(int), x["frames"][0, 0]

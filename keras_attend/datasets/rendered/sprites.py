@@ -99,7 +99,7 @@ def cut_sprites(
 
 
 def canvas_size(aspect: float) -> tuple[int, int]:
-    """(height, width) in pixels of a view whose box is `aspect` times wider than high."""
+    """(height, width) in pixels of a view whose box has this aspect ratio (w / h)."""
     return HEIGHT, max(round(HEIGHT * min(aspect, 4.0) / 8), 2) * 8
 
 
