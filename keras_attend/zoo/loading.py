@@ -9,10 +9,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras.src.backend.common.global_state import get_global_attribute
 from numpy.typing import NDArray
 
-from keras_attend.zoo.checks import (
+from keras_attend.compat import pending_variables, replace_initializer
+from keras_attend.zoo.checks.classes import check_config
+from keras_attend.zoo.checks.files import (
     CONFIG,
     METADATA,
     WEIGHTS,
@@ -22,7 +23,6 @@ from keras_attend.zoo.checks import (
     read_checked,
     read_json,
 )
-from keras_attend.zoo.classes import check_config
 from keras_attend.zoo.presets import find, read_manifest
 
 
@@ -47,7 +47,7 @@ def load(
         token: of the Hub, for what is private; None takes the one that
             `hf auth login` has stored.
         **overrides: constructor arguments in place of the preset's, such as
-            `episodes=10` for `ram_mnist`.
+            `episodes=10` for `ram_mnist`, of the model or of its cell.
 
     The sha256 of every file is checked before anything is made of it; a preset can
     name Keras's and this package's classes only, and cannot run code.
@@ -64,7 +64,7 @@ def load_folder(folder: Path, *, weights: bool = True, **overrides: Any) -> kera
     config = read_json(path, content)
     check_config(config, path)
     compile_config = config.pop("compile_config", None)
-    _override(config, overrides)
+    override(config, overrides)
     if weights:
         # Before there is a model: its numbers take memory.
         limit = limit_of(WEIGHTS, manifest)
@@ -83,7 +83,7 @@ def _deserialize(config: dict[str, Any]) -> Any:
 
 
 def _made(path: Path, make: Callable[[], Any], overrides: dict[str, Any]) -> Any:
-    """What is made of a configuration; the error of one that makes no sense."""
+    """Make a model of a configuration, or raise a `ValueError` that names the file."""
     try:
         return make()
     except Exception as error:
@@ -95,25 +95,36 @@ def _made(path: Path, make: Callable[[], Any], overrides: dict[str, Any]) -> Any
         ) from error
 
 
-def _override(config: dict[str, Any], overrides: dict[str, Any]) -> None:
-    """Replace constructor arguments in a model's configuration."""
-    if not overrides:
-        return
-    cls = keras.saving.get_registered_object(config["registered_name"])
-    if cls is None:  # a Sequential or Functional model: its config lists layers
-        accepted = {"name"}
-    else:
-        signature = inspect.signature(cls.__init__).parameters
-        variable = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
-        accepted = {k for k, v in signature.items() if v.kind not in variable}
-        accepted = (accepted - {"self"}) | {"name", "dtype", "trainable"}
-    unknown = sorted(overrides.keys() - accepted)
+def override(config: dict[str, Any], overrides: dict[str, Any]) -> None:
+    """Replace constructor arguments in a model's configuration.
+
+    An argument that the model's class does not take is looked for among those of its
+    cell, whose configuration lies within.
+    """
+    places = [config]
+    if isinstance(cell := config["config"].get("cell"), dict):
+        places.append(cell)
+    accepted = {id(place): _arguments(place) for place in places}
+    unknown = sorted(overrides.keys() - set().union(*accepted.values()))
     if unknown:
         raise ValueError(
             f"{config['class_name']} has no argument {', '.join(map(repr, unknown))}. "
-            f"It accepts: {', '.join(sorted(accepted))}."
+            f"It accepts: {', '.join(sorted(set().union(*accepted.values())))}."
         )
-    config["config"].update(overrides)
+    for name, value in overrides.items():
+        place = next(place for place in places if name in accepted[id(place)])
+        place["config"][name] = value
+
+
+def _arguments(config: dict[str, Any]) -> set[str]:
+    """What the constructor of a configuration's class takes."""
+    cls = keras.saving.get_registered_object(config["registered_name"])
+    if cls is None:  # a Sequential or Functional model: its configuration lists layers
+        return {"name"}
+    signature = inspect.signature(cls.__init__).parameters
+    variable = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    accepted = {k for k, v in signature.items() if v.kind not in variable}
+    return (accepted - {"self"}) | {"name", "dtype", "trainable"}
 
 
 def _with_weights(
@@ -168,16 +179,13 @@ def _empty(config: dict[str, Any], parameters: int) -> tuple[keras.Model, int]:
             model = _deserialize(config)
         except BaseException:
             # The end of the scope would make what was begun.
-            for variable in get_global_attribute("uninitialized_variables", []):
-                variable._initializer = _nothing
+            for variable in pending_variables():
+                replace_initializer(variable, _nothing)
             raise
         count = sum(math.prod(weight.shape) for weight in model.weights)
         fill = _zeros if count == parameters else _nothing
         for weight in model.weights:
-            # Keras has no public name for it. Where it has another one some day,
-            # the weights are random numbers until they are loaded.
-            if getattr(weight, "_initializer", None) is not None:
-                weight._initializer = fill
+            replace_initializer(weight, fill)
     return model, count
 
 
