@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_attend.datasets.settings import DATA_VARIABLE, data_folder
+from keras_attend.datasets.settings import DATA, data_folder
 
 Array = NDArray[Any]
 
@@ -72,7 +72,7 @@ def _mnist_arrays() -> dict[str, Array]:
     except Exception as error:  # `get_file` raises a bare `Exception`
         raise OSError(
             "MNIST could not be downloaded. Without a network, set the environment "
-            f"variable {DATA_VARIABLE} to a folder that holds mnist.npz. "
+            f"variable {DATA} to a folder that holds mnist.npz. "
             f"Received: {error}"
         ) from error
     return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
@@ -82,13 +82,12 @@ def _read_mnist(folder: Path) -> dict[str, Array]:
     """The same from `mnist.npz` in a folder."""
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"{DATA_VARIABLE} must name a folder that exists. "
-            f"Received: {DATA_VARIABLE}={folder}"
+            f"{DATA} must name a folder that exists. Received: {DATA}={folder}"
         )
     path = folder / "mnist.npz"
     if not path.is_file():
         raise FileNotFoundError(
-            f"The folder {DATA_VARIABLE}={folder} must hold mnist.npz (arrays "
+            f"The folder {DATA}={folder} must hold mnist.npz (arrays "
             f"{', '.join(MNIST_SHAPES)}). There is no such file in it."
         )
     try:

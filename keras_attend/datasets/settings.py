@@ -9,10 +9,10 @@ from pathlib import Path
 
 VALIDATION_SEED = 1_000_001
 TEST_SEED = 1_000_002
-DATA_VARIABLE = "KERAS_ATTEND_DATA"
+DATA = "KERAS_ATTEND_DATA"  # the environment variable that names the folder
 
 
 def data_folder() -> Path | None:
     """The folder that the environment variable `KERAS_ATTEND_DATA` names, if set."""
-    folder = os.environ.get(DATA_VARIABLE)
+    folder = os.environ.get(DATA)
     return Path(folder) if folder else None
