@@ -11,12 +11,10 @@ pixels. Frames and boxes are in pixels.
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.arguments import check_positive_integers
 from keras_attend.datasets.clips import ClipBatches
-
-Array = NDArray[Any]
+from keras_attend.types import Array
 
 SIDE = 10.0  # of the box, in box units
 SPEED = 0.5  # box units a frame: the root of the sum of all balls' squared speeds

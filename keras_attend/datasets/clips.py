@@ -5,11 +5,10 @@ from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.arguments import check_positive_integers
+from keras_attend.types import Array
 
-Array = NDArray[Any]
 Batch = tuple[dict[str, Array], dict[str, Array]]
 
 

@@ -8,13 +8,12 @@ are needed: Translated MNIST (60x60 pixels), and Cluttered Translated MNIST (60x
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from keras_attend.arguments import check_not_negative
 from keras_attend.datasets.digits import Digits
 from keras_attend.datasets.mnist_digits import mnist
 from keras_attend.datasets.settings import TEST_SEED, VALIDATION_SEED
-
-Array = NDArray[Any]
+from keras_attend.types import Array
 
 SEEDS = {"validation": VALIDATION_SEED, "test": TEST_SEED}
 
@@ -61,10 +60,7 @@ class ClutteredDigits(Digits):
                 "`side` must be at least the images' own. Received: "
                 f"side={side}, images.shape={self.images.shape}"
             )
-        if pieces < 0:
-            raise ValueError(
-                f"`pieces` must not be negative. Received: pieces={pieces}"
-            )
+        check_not_negative(pieces=pieces)
         if not 1 <= piece_size <= min(self.images.shape[1:3]):
             raise ValueError(
                 "`piece_size` must be positive and at most the images' side. "

@@ -4,9 +4,9 @@ from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from keras_attend.arguments import check_positive_integers
+from keras_attend.types import Array
 
 
 class Digits(keras.utils.PyDataset):
@@ -63,10 +63,7 @@ class Digits(keras.utils.PyDataset):
             )
         if len(images) == 0:
             raise ValueError("`images` must not be empty. Received: 0 images")
-        if batch_size < 1:
-            raise ValueError(
-                f"`batch_size` must be positive. Received: batch_size={batch_size}"
-            )
+        check_positive_integers(batch_size=batch_size)
         ranges = {"shift": shift, "rotation": rotation, "scale": scale, "shear": shear}
         for name, value in ranges.items():
             if not 0 <= value < np.inf:

@@ -15,17 +15,15 @@ HART reads frames of half the size. ImageMagick halves them, in the folder, by
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.arguments import check_choice
 from keras_attend.datasets.kitti_camera import HEIGHT, WIDTH
 from keras_attend.datasets.kitti_labels import KINDS, KITTILabels, read_folder
 from keras_attend.datasets.sequences import Sequence, image_size
+from keras_attend.types import Array
 
-Array = NDArray[Any]
 Sequences = tuple[Sequence, ...]
 
 # Videos that a split by video keeps from training: 15 % of the tracks, of all kinds.

@@ -1,9 +1,6 @@
 """KITTI's left colour camera: the size of its frames, and where it sees a point."""
 
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from keras_attend.types import Array
 
 WIDTH, HEIGHT = 1242, 375  # pixels of a frame; some videos have up to 1.5 % fewer
 FOCAL = 721.5  # focal length in pixels
@@ -12,9 +9,7 @@ ABOVE_STREET = 1.65  # metres
 HORIZON = round(CENTER[1] / HEIGHT, 2)  # its place as a share of the frame's height
 
 
-def project(
-    right: NDArray[Any], down: NDArray[Any], ahead: NDArray[Any]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def project(right: Array, down: Array, ahead: Array) -> tuple[Array, Array]:
     r"""Where the camera sees points: x and y in pixels of a frame.
 
     $$x = c_x + f\, X / Z, \qquad y = c_y + f\, Y / Z$$

@@ -4,14 +4,11 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.arguments import check_choice
-
-Array = NDArray[Any]
+from keras_attend.types import Array
 
 KINDS = (
     "Car",

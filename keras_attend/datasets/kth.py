@@ -22,15 +22,13 @@ the frames, in a shell:
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.arguments import check_choice
-from keras_attend.datasets.sequences import Sequence
-
-Array = NDArray[Any]
+from keras_attend.datasets.sequences import Sequence, read_image
+from keras_attend.types import Array
 
 BOX_FILE = "KTHBoundingBoxInfo.txt"
 HEIGHT, WIDTH = 120, 160
@@ -231,26 +229,13 @@ def _shorten(line: str, length: int = 60) -> str:
 
 
 def _read_frame(path: Path) -> Array:
-    """A PNG file as grey levels `[120, 160]` uint8."""
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise ImportError(
-            'PNG frames are read by Pillow: pip install "pillow"'
-        ) from error
+    """Read a frame as grey levels `[120, 160]` uint8."""
     if not path.is_file():
         raise FileNotFoundError(
             f"There is no frame {path}. Make it by ffmpeg as "
             "keras_attend.datasets.kth says."
         )
-    try:
-        with Image.open(path) as image:
-            frame = np.asarray(image.convert("L"))
-    except (OSError, SyntaxError) as error:  # Pillow raises both
-        raise ValueError(
-            f"{path} is not a whole PNG file. Make it again. "
-            f"Received: {type(error).__name__}: {error}"
-        ) from error
+    frame = read_image(path, "L")
     if frame.shape != (HEIGHT, WIDTH):
         raise ValueError(
             f"A frame must be {WIDTH}x{HEIGHT} pixels (ffmpeg -vf scale="

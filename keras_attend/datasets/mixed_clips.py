@@ -4,11 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.datasets.video_batches import Clip, VideoBatches
-
-Array = NDArray[Any]
 
 
 class MixedClips(VideoBatches):

@@ -9,15 +9,12 @@ import zipfile
 import zlib
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.datasets.settings import DATA, data_folder
-
-Array = NDArray[Any]
+from keras_attend.types import Array
 
 MNIST_SHAPES = {
     "x_train": (60000, 28, 28),

@@ -12,13 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from keras_attend.arguments import check_choice
+from keras_attend.arguments import check_choice, check_not_negative
 from keras_attend.datasets.clips import ClipBatches
 from keras_attend.datasets.scaled_tiles import check_scale, draw_scaled, walk_sides
+from keras_attend.types import Array
 
-Array = NDArray[Any]
 Walk = Callable[[np.random.RandomState, int, int, int], Array]
 
 PUSH = 15  # pixels a frame: the greatest push of a walk
@@ -98,16 +97,10 @@ class MovingDigits(ClipBatches):
                 f"`side` must be more than the images' own and {PUSH} pixels, the "
                 f"longest step. Received: side={side}, images.shape={shape}"
             )
-        if distractors < 0:
-            raise ValueError(
-                "`distractors` must not be negative. "
-                f"Received: distractors={distractors}"
-            )
+        check_not_negative(distractors=distractors, dots=dots)
         check_choice("walk", walk, tuple(WALKS))
         if scale is not None:
             check_scale(scale, sides, tile[0], side)
-        if dots < 0:
-            raise ValueError(f"`dots` must not be negative. Received: dots={dots}")
         self.images = images
         self.labels = labels.astype("int32")
         self.side = side

@@ -1,14 +1,11 @@
 """Digits whose size changes from frame to frame, for `moving_digits.py`."""
 
 from functools import cache
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.arguments import check_positive_integers
-
-Array = NDArray[Any]
+from keras_attend.types import Array
 
 
 def check_scale(

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from keras_attend.types import Array
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp")
 # For OTB's videos that are annotated from a later frame on: that frame's number.
@@ -186,10 +185,10 @@ def _sequence(name: str, frames: abc.Sequence[Path], boxes: Array) -> Sequence:
     return Sequence(name, tuple(frames[:count]), moved, present)
 
 
-def read_image(path: Path) -> Array:
-    """Read a picture: `[H, W, 3]` uint8 of red, green, blue."""
+def read_image(path: Path, mode: str = "RGB") -> Array:
+    """Read a picture: `[H, W, 3]` uint8 of red, green, blue; `[H, W]` in mode "L"."""
     with _opened(path) as image:
-        return np.asarray(image.convert("RGB"))
+        return np.asarray(image.convert(mode))
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -210,5 +209,5 @@ def _opened(path: Path) -> abc.Iterator[Any]:
             yield image
     except FileNotFoundError:
         raise
-    except OSError as error:
+    except (OSError, SyntaxError) as error:  # Pillow raises both
         raise ValueError(f"{path} is damaged, or is no picture: {error}") from error

@@ -5,8 +5,8 @@ from collections.abc import Sequence as SequenceOf
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from keras_attend.arguments import check_shares
 from keras_attend.datasets.sequences import Sequence, read_frames
 from keras_attend.datasets.video_batches import Clip, VideoBatches
 from keras_attend.datasets.views import (
@@ -16,8 +16,7 @@ from keras_attend.datasets.views import (
     resample,
     view_of,
 )
-
-Array = NDArray[Any]
+from keras_attend.types import Array
 
 
 class StillClips(VideoBatches):
@@ -65,8 +64,7 @@ class StillClips(VideoBatches):
     ) -> None:
         super().__init__(batch_size, frames, size, seed, batches, photometric, **kwargs)
         check_crop(crop)
-        if not 0 <= motion <= 1:
-            raise ValueError(f"`motion` must be in 0..1. Received: motion={motion}")
+        check_shares(motion=motion)
         boxes = np.asarray(boxes, "float32")
         if len(images) == 0 or boxes.shape != (len(images), 4):
             raise ValueError(

@@ -4,13 +4,12 @@ from abc import abstractmethod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.arguments import check_positive_integers
 from keras_attend.datasets.clips import ClipBatches
 from keras_attend.datasets.views import cut_at_border
+from keras_attend.types import Array
 
-Array = NDArray[Any]
 Clip = tuple[Array, Array, Array]  # frames, boxes, present
 
 LUMA = np.array([0.299, 0.587, 0.114], "float32")  # weights of red, green, blue in grey

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from keras_attend.arguments import check_positive_integers
+from keras_attend.arguments import check_positive_integers, check_shares
 from keras_attend.datasets.sequences import Sequence, read_frames
 from keras_attend.datasets.video_batches import Clip, VideoBatches
 from keras_attend.datasets.views import (
@@ -17,8 +16,7 @@ from keras_attend.datasets.views import (
     resample,
     view_of,
 )
-
-Array = NDArray[Any]
+from keras_attend.types import Array
 
 
 class Clips(VideoBatches):
@@ -82,8 +80,7 @@ class Clips(VideoBatches):
         check_positive_integers(steps=steps)
         if crop is not None:
             check_crop(crop)
-        if not 0 <= visible <= 1:
-            raise ValueError(f"`visible` must be in 0..1. Received: visible={visible}")
+        check_shares(visible=visible)
         given = tuple(sequences)
         self.least = self.shortest or frames
         self.sequences = tuple(s for s in given if len(_starts(s, self.least - 1)))

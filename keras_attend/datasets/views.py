@@ -4,12 +4,10 @@ Views and boxes are `xywh` in pixels.
 """
 
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from keras_attend.types import Array
 
 
 def resample(

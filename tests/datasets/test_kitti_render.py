@@ -325,15 +325,15 @@ def test_splits_share_nothing():
 
 def test_wardrobe(random):
     wide, slim = block(aspect=3.0), block("person", 0.4)
-    wardrobe = Wardrobe([wide, slim], painted=0, paintings=3, stream=(0, 0))
+    wardrobe = Wardrobe([wide, slim], Style(painted=0, paintings=3), (0, 0))
     # (A view has margins, the box has not; about the same is what matters.)
     assert not wardrobe.draw(random, "car", 3.0).painted
     assert wardrobe.draw(random, "car", 1.0).painted  # it would be squeezed
     assert wardrobe.draw(random, "cyclist", 1.0).painted  # none was cut
     painted = {id(wardrobe.draw(random, "cyclist", 1.0)) for _ in range(30)}
     assert len(painted) == 3  # kept, and made again by none
-    again = Wardrobe([], 1, 3, (0, 0)).paint("person", 1).views
-    other = Wardrobe([], 1, 3, (0, 1)).paint("person", 1).views
+    again = Wardrobe([], Style(1, 3), (0, 0)).paint("person", 1).views
+    other = Wardrobe([], Style(1, 3), (0, 1)).paint("person", 1).views
     for a, b in zip(wardrobe.paint("person", 1).views, again, strict=True):
         np.testing.assert_array_equal(a, b)
     assert any((a != b).any() for a, b in zip(again, other, strict=True))

@@ -6,12 +6,12 @@ import numpy as np
 
 from keras_attend.datasets.kitti_camera import HORIZON
 from keras_attend.datasets.rendered.pictures import (
-    Array,
     as_picture,
     sampled,
     smeared,
 )
-from keras_attend.datasets.rendered.scene import FRAME
+from keras_attend.datasets.rendered.scene import FRAME, Shot
+from keras_attend.types import Array
 
 ZOOM = 1.06  # the least: the street's top and bottom stay outside the frame
 ROOM = 8  # pixels of the street that are kept around what is seen
@@ -26,33 +26,21 @@ class Backdrop:
     Args:
         random: the generator of all that is drawn.
         street: the picture, `[H, W, 3]` uint8.
-        region: `xywh`, the part of the frame that is seen.
-        size: (height, width) of the clip's frames in pixels.
-        turning: `[T]`, how far the background moves to the right before each frame, in
-            pixels of the frame.
-        shake: `[T, 2]`, how far the camera's shaking moves all things (x, y).
+        shot: the clip.
 
     Attributes:
         light: the mean of the pixels that are seen, 0..255.
     """
 
-    def __init__(
-        self,
-        random: np.random.Generator,
-        street: Array,
-        region: Array,
-        size: tuple[int, int],
-        turning: Array,
-        shake: Array,
-    ) -> None:
-        count = len(turning)
-        self.region, self.size = region, size
+    def __init__(self, random: np.random.Generator, street: Array, shot: Shot) -> None:
+        self.region, self.size = shot.region, shot.size
         zoom = random.uniform(ZOOM, 1.5) * np.exp(
-            random.uniform(-0.006, 0.006) * np.arange(count)
+            random.uniform(-0.006, 0.006) * np.arange(len(shot.frames))
         )
         self.zoom = np.maximum(zoom, ZOOM)
         self.middle = np.array([0.5 * FRAME[2], HORIZON * FRAME[3]])
-        self.shift = shake + np.array([random.uniform(-60, 60), 0])
+        self.shift = shot.shake + np.array([random.uniform(-60, 60), 0])
+        turning = shot.scene.turning(shot.frames)
         self.shift[:, 0] += np.cumsum(turning)
         self.turning = abs(turning)
         if random.random() < 0.5:

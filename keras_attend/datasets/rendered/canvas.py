@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from keras_attend.datasets.rendered.sprites import Array, canvas_size, faded, grid
+from keras_attend.datasets.rendered.sprites import canvas_size, faded, grid
+from keras_attend.types import Array
 
 # Red, green, blue of 0..255: white, greys, black, blue, red, green, yellow.
 PAINTS = np.array(

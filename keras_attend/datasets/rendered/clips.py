@@ -5,20 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.arguments import check_choice
 from keras_attend.datasets.kitti import HELD_OUT
 from keras_attend.datasets.kitti_labels import KITTILabels, read_folder
-from keras_attend.datasets.rendered.film import Shot, film
-from keras_attend.datasets.rendered.scene import FRAME, Scene
+from keras_attend.datasets.rendered.film import film
+from keras_attend.datasets.rendered.scene import FRAME, Scene, Shot
 from keras_attend.datasets.rendered.sprites import LOOKS, Sprite, street_scenes
 from keras_attend.datasets.rendered.style import Style, View
 from keras_attend.datasets.rendered.wardrobe import Wardrobe
 from keras_attend.datasets.video_batches import Clip, VideoBatches
 from keras_attend.datasets.views import boxes_in, common, mirrored, view_of
-
-Array = NDArray[Any]
+from keras_attend.types import Array
 
 SPLITS = ("train", "validation", "test")
 EVERY = 5  # of the street scenes and of the sprites' sources, one is for validation
@@ -115,9 +113,7 @@ class RenderedKITTI(VideoBatches):
             )
         self.streets = self._streets(scenes)
         stream = (SPLITS.index(split), seed)
-        self.wardrobe = Wardrobe(
-            self._mine(sprites), style.painted, style.paintings, stream
-        )
+        self.wardrobe = Wardrobe(self._mine(sprites), style, stream)
 
     def _streets(self, scenes: str | Path | Mapping[str, Array]) -> list[Array]:
         """The pictures `[N, H, W, 3]` of each street scene of this split."""

@@ -1,27 +1,16 @@
 """How the frames of a clip are drawn: street, objects, light and grain."""
 
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 
 from keras_attend.datasets.rendered.backdrop import Backdrop
-from keras_attend.datasets.rendered.pictures import Array, paste
-from keras_attend.datasets.rendered.scene import Scene
+from keras_attend.datasets.rendered.pictures import paste
+from keras_attend.datasets.rendered.scene import Shot
 from keras_attend.datasets.rendered.sprites import MARGIN
 from keras_attend.datasets.rendered.style import Style
-from keras_attend.datasets.rendered.wardrobe import Wardrobe, cast
-
-
-class Shot(NamedTuple):
-    """What a clip is to show."""
-
-    scene: Scene
-    target: int  # the tracked object's track
-    frames: Array  # `[T]`, their numbers in the video
-    region: Array  # `xywh`, the part of the scene's frame that is seen
-    size: tuple[int, int]  # (height, width) of the clip's frames in pixels
-    shake: Array  # `[T, 2]` (x, y): how far all things are moved, in pixels
+from keras_attend.datasets.rendered.wardrobe import Wardrobe
+from keras_attend.types import Array
 
 
 def film(
@@ -35,10 +24,10 @@ def film(
 
     Args:
         random: the generator of all that is drawn.
-        shot: what they show.
+        shot: what the frames show.
         street: `[H, W, 3]` uint8, the picture behind all objects.
-        wardrobe: the sprites.
-        style: how they are drawn.
+        wardrobe: the sprites of the objects.
+        style: how the frames are drawn.
 
     Returns:
         `[T, H, W, 3]` uint8.
@@ -47,19 +36,8 @@ def film(
     height, width = shot.size
     scale = np.array([width / region[2], height / region[3]])
     shutter = random.uniform(0, style.exposure)
-    backdrop = Backdrop(
-        random, street, region, shot.size, scene.turning(frames), shot.shake
-    )
-    actors = cast(
-        random,
-        scene,
-        shot.target,
-        frames,
-        wardrobe,
-        style.alike,
-        backdrop.light,
-        width,
-    )
+    backdrop = Backdrop(random, street, shot)
+    actors = wardrobe.cast(random, shot, backdrop.light)
     grain = random.uniform(0.5, 4) * _grain(height + 16, width + 16)
     grain = np.rint(grain).astype("int16")
     corners = random.integers(0, 17, (len(frames), 2))

@@ -8,13 +8,7 @@ from keras_attend.datasets.rendered.vehicles import vehicle
 
 
 def painted_sprite(look: str, random: np.random.Generator, source: str) -> Sprite:
-    """Paint a sprite of a look, one of `LOOKS`.
-
-    Args:
-        look: what the sprite looks like.
-        random: the generator of all that is drawn.
-        source: the sprite's `source`.
-    """
+    """Paint a `Sprite` of this look, one of `LOOKS`, and this source."""
     # Dirt and reflections, at the same place in all views.
     place = np.linspace(0, 7, 64)
     lines = [

@@ -1,9 +1,12 @@
-"""People on foot and on bicycles, painted: flat figures, seen from the side."""
+"""People on foot and on bicycles, painted: flat figures, seen from the side.
+
+The `texture` here is that of `Canvas.view`.
+"""
 
 import numpy as np
 
 from keras_attend.datasets.rendered.canvas import METAL, PAINTS, RUBBER, SKINS, Canvas
-from keras_attend.datasets.rendered.sprites import Array
+from keras_attend.types import Array
 
 Random = np.random.Generator
 
@@ -11,12 +14,7 @@ VIEWS = 8  # of a person, evenly spaced in time
 
 
 def walker(random: Random, texture: Array) -> tuple[Array, ...]:
-    """Paint the views of a person who walks to the left, over two steps.
-
-    Args:
-        random: the generator of all that is drawn.
-        texture: as of `Canvas.view`.
-    """
+    """Paint the views of a person who walks to the left, over two steps."""
     shirt, trousers = PAINTS[random.integers(len(PAINTS), size=2)] * 0.9
     skin, hair = SKINS[random.integers(len(SKINS))], RUBBER * random.uniform(1, 4)
     stout, stride = random.uniform(0.85, 1.25), random.uniform(0.34, 0.38)
@@ -57,12 +55,7 @@ def walker(random: Random, texture: Array) -> tuple[Array, ...]:
 
 
 def cyclist(random: Random, texture: Array) -> tuple[Array, ...]:
-    """Paint the views of a cyclist who goes to the left, over one turn of the pedals.
-
-    Args:
-        random: the generator of all that is drawn.
-        texture: as of `Canvas.view`.
-    """
+    """Paint the views of a cyclist who goes to the left, over a turn of the pedals."""
     shirt, trousers, frame = PAINTS[random.integers(len(PAINTS), size=3)] * 0.9
     skin, hair = SKINS[random.integers(len(SKINS))], RUBBER * random.uniform(1, 5)
     lean = random.uniform(0.0, 0.12)

@@ -8,14 +8,12 @@ the training keeps busy.
 """
 
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.datasets.rendered.sprites import MARGIN
+from keras_attend.types import Array
 
-Array = NDArray[Any]
 # Along an axis: the pixel before each place, the one behind, and how far it is from the
 # former to the latter, in 16ths.
 Taps = tuple[Array, Array, Array]

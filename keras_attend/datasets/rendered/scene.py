@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.datasets.kitti_camera import HEIGHT, WIDTH, project
 from keras_attend.datasets.kitti_labels import KITTILabels
-
-Array = NDArray[Any]
+from keras_attend.types import Array
 
 SCALE = 0.5  # size of a scene's frames relative to KITTI's own
 FRAME = np.array([0.0, 0.0, WIDTH, HEIGHT]) * SCALE  # `xywh`
@@ -142,6 +140,17 @@ class Scene:
             if both.any():
                 moved[t + 1] = np.median(middle[b[both]] - middle[a[both]])
         return moved
+
+
+class Shot(NamedTuple):
+    """What a clip is to show."""
+
+    scene: Scene
+    target: int  # the tracked object's track
+    frames: Array  # `[T]`, their numbers in the video
+    region: Array  # `xywh`, the part of the scene's frame that is seen
+    size: tuple[int, int]  # (height, width) of the clip's frames in pixels
+    shake: Array  # `[T, 2]` (x, y): how far all things are moved, in pixels
 
 
 def whole_boxes(labels: KITTILabels) -> Array:

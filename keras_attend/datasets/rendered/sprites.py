@@ -6,10 +6,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.arguments import check_choice, check_positive_integers
 from keras_attend.datasets.sequences import (
@@ -19,8 +17,7 @@ from keras_attend.datasets.sequences import (
     read_image,
 )
 from keras_attend.datasets.views import resample
-
-Array = NDArray[Any]
+from keras_attend.types import Array
 
 LOOKS = ("car", "van", "truck", "person", "cyclist")
 MARGIN = 0.12  # of the box's size, on all sides of it: room for the shadow

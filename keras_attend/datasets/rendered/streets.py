@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.arguments import check_positive_integers
 from keras_attend.datasets.kitti_camera import (
@@ -15,6 +14,7 @@ from keras_attend.datasets.kitti_camera import (
     project,
 )
 from keras_attend.datasets.kitti_labels import KITTILabels
+from keras_attend.types import Array
 
 LANES = (-5.4, -1.8, 1.8, 5.4)  # metres to the right; in the left two, cars come
 CAR = (1.5, 1.65, 4.1)  # height, width, length in metres
@@ -23,7 +23,7 @@ NEAREST, FARTHEST = 7.0, 60.0  # metres from the camera
 
 def drawn_streets(
     videos: int = 12, frames: int = 80, cars: int = 5, seed: int = 0
-) -> tuple[tuple[KITTILabels, ...], dict[str, NDArray[np.uint8]]]:
+) -> tuple[tuple[KITTILabels, ...], dict[str, Array]]:
     """Labels of cars that drive along a straight street, and pictures of streets.
 
         labels, scenes = drawn_streets()
@@ -106,7 +106,7 @@ def _box(right: float, ahead: float) -> tuple[float, float, float, float]:
     )
 
 
-def _picture(random: np.random.Generator) -> NDArray[np.uint8]:
+def _picture(random: np.random.Generator) -> Array:
     """Draw a street at half of KITTI's size: sky, houses, grass, asphalt and lines."""
     height, width = HEIGHT // 2 + 1, WIDTH // 2
     y, x = np.mgrid[:height, :width].astype("float32")
@@ -140,7 +140,7 @@ def _picture(random: np.random.Generator) -> NDArray[np.uint8]:
     return np.rint(picture).clip(0, 255).astype("uint8")
 
 
-def _grain(random: np.random.Generator, height: int, width: int) -> NDArray[np.float64]:
+def _grain(random: np.random.Generator, height: int, width: int) -> Array:
     """Draw factors around 1, `[height, width]`: coarse and fine unevenness."""
     grain = np.ones((height, width))
     for step, strength in ((16, 0.02), (4, 0.03), (1, 0.05)):

@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
-from keras_attend.arguments import check_positive_integers
+from keras_attend.arguments import (
+    check_not_negative,
+    check_positive_integers,
+    check_shares,
+)
 from keras_attend.datasets.views import check_crop
 
 
@@ -77,17 +81,3 @@ class View:
         check_not_negative(smallest=self.smallest)
         if self.crop is not None:
             check_crop(self.crop)
-
-
-def check_shares(**values: float) -> None:
-    """Refuse what is not between 0 and 1."""
-    for name, value in values.items():
-        if not 0 <= value <= 1:
-            raise ValueError(f"`{name}` must be in 0..1. Received: {name}={value}")
-
-
-def check_not_negative(**values: float) -> None:
-    """Refuse what is less than 0."""
-    for name, value in values.items():
-        if not value >= 0:
-            raise ValueError(f"`{name}` must not be negative. Received: {name}={value}")

@@ -1,4 +1,7 @@
-"""Vehicles, painted: a few convex prisms, seen from all sides by KITTI's camera."""
+"""Vehicles, painted: a few convex prisms, seen from all sides by KITTI's camera.
+
+The `texture` here is that of `Canvas.view`.
+"""
 
 from collections.abc import Iterable
 from itertools import pairwise
@@ -8,7 +11,7 @@ import numpy as np
 
 from keras_attend.datasets.kitti_camera import ABOVE_STREET
 from keras_attend.datasets.rendered.canvas import GLASS, METAL, PAINTS, RUBBER, Canvas
-from keras_attend.datasets.rendered.sprites import Array
+from keras_attend.types import Array
 
 Random = np.random.Generator
 
@@ -19,13 +22,7 @@ SHARES = np.array([20, 24, 18, 18, 9, 7, 3, 1]) / 100  # of cars in each of the 
 
 
 def vehicle(look: str, random: Random, texture: Array) -> tuple[Array, ...]:
-    """Paint the views of a car, van or truck that turns from coming to going away.
-
-    Args:
-        look: "car", "van" or "truck".
-        random: the generator of all that is drawn.
-        texture: as of `Canvas.view`.
-    """
+    """Paint the views of a "car", "van" or "truck" that turns, as of `Sprite`."""
     solids = _truck(random) if look == "truck" else _car(look, random)
     views = []
     for angle in np.linspace(0, np.pi, TURNS):
@@ -71,13 +68,7 @@ class Face(NamedTuple):
 def _seen(solids: list[list[Face]], angle: float, texture: Array) -> Array:
     """Paint a vehicle that comes (angle 0), goes to the left (pi / 2) or away (pi).
 
-    Args:
-        solids: lists of faces; those of a later list hide those of an earlier one.
-        angle: the vehicle's heading.
-        texture: as of `Canvas.view`.
-
-    Returns:
-        A view `[H, W, 4]` uint8.
+    The faces of later `solids` hide those of earlier ones. Returns `[H, W, 4]` uint8.
     """
     ahead = np.array([-np.sin(angle), 0, np.cos(angle)])  # right, up, to the camera
     axes = np.stack([ahead, [0, 1, 0], np.cross([0, 1, 0], ahead)])  # [3, 3]
