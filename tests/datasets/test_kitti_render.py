@@ -16,7 +16,7 @@ from keras_attend.datasets import (
     drawn_streets,
     street_scenes,
 )
-from keras_attend.datasets.kitti_camera import ABOVE_STREET, CENTER, FOCAL, WIDTH
+from keras_attend.datasets.kitti_camera import project
 from keras_attend.datasets.kitti_labels import read_folder
 from keras_attend.datasets.rendered import film as filming
 from keras_attend.datasets.rendered.painted import painted_sprite
@@ -49,7 +49,7 @@ def video(name, rows):
         np.array(occluded),
         boxes,
         np.tile([1.5, 1.6, 4.0], (n, 1)),
-        np.stack([(middle - CENTER[0]) * depth / FOCAL, np.full(n, 1.7), depth], 1),
+        np.stack([(middle - 609.6) * depth / 721.5, np.full(n, 1.7), depth], 1),
         np.full(n, -np.pi / 2),
         np.full(n, -np.pi / 2),
     )
@@ -80,6 +80,7 @@ def block(look="car", aspect=2.0, colour=(250, 250, 250), source="a"):
     return Sprite(look, source, (view,))
 
 
+WIDTH = 1242
 STYLE = {"photometric": 0, "painted": 0, "paintings": 2, "exposure": 0}
 
 
@@ -198,6 +199,54 @@ def test_leaving_the_view():
     np.testing.assert_array_equal(y["present"][:, 1:], share[:, 1:] >= 0.5)
 
 
+OTHER = {
+    View: {
+        **{"size": (40, 60), "crop": (2.0, 3.0), "smallest": 45.0, "visible": 0.9},
+        **{"cut": True, "grey": True, "flip": True, "reverse": True, "steps": 2},
+    },
+    Style: {
+        **{"painted": 0.5, "paintings": 1, "alike": 1.0, "shake": 2.0},
+        **{"exposure": 1.0, "photometric": 0.5},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind in OTHER for name in OTHER[kind]]
+)
+def test_every_field_of_the_records_counts(kind, name):
+    """Another value draws another batch; the same value the same one."""
+
+    pair = [
+        (t, track, "Car", (left + 20 * t, 180, 120, 60), depth, 0)
+        for t in range(12)
+        for track, left, depth in ((1, 300, 20.0), (2, 440, 30.0))
+    ]
+    sprites = [block("car", 2.0), block("car", 2.0, (0, 0, 250))]
+    defaults = {"batch_size": 4, "frames": 5, "size": (40, 80), "crop": (1.5, 2.5)}
+    defaults |= {"alike": 0.0, "exposure": 0.5}
+    if name == "paintings":
+        defaults["painted"] = 1.0
+
+    def batch(**change):
+        labels = [video("0001", pair), crossing()]
+        x, y = rendered(labels, sprites, **{**defaults, **change})[0]
+        return x["frames"], y["boxes"], y["present"]
+
+    def same(one, two):
+        return all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
+
+    assert {field.name for field in dataclasses.fields(kind)} == OTHER[kind].keys()
+    assert same(batch(), batch())
+    changed = {name: OTHER[kind][name]}
+    if name == "size":
+        assert batch(**changed)[0].shape[2:4] == (40, 60)
+    elif name == "grey":
+        assert batch(**changed)[0].shape[-1] == 1
+    else:
+        assert not same(batch(), batch(**changed))
+
+
 # Who hides whom.
 
 
@@ -264,6 +313,13 @@ def test_hidden_by_what_has_no_label(filmed):
     assert (drawn[y["present"] == 0] < 0.5).all() and drawn.min() < 0.02
 
 
+def test_the_camera():
+    """A point ahead is in the middle; 1 m at 10 m is a tenth of the focal length."""
+    x, y = project(np.array([0, 1, 0]), np.array([0, 0, 1.65]), np.array([5, 10, 10]))
+    np.testing.assert_allclose(x, [609.6, 609.6 + 72.15, 609.6])
+    np.testing.assert_allclose(y, [172.9, 172.9, 172.9 + 1.65 * 72.15])
+
+
 def test_what_leaves_the_frame_is_cut_not_squeezed():
     """A car of 4 m, 5 m to the left, going ahead: half of it is out of the frame."""
     labels = video("0001", [(0, 1, "Car", (0, 180, 60, 90), 9.0, 0)])
@@ -321,6 +377,20 @@ def test_splits_share_nothing():
     for look in ("person", "car"):
         a, b = (data.wardrobe.paint(look, 0).views[0] for data in (train, validation))
         assert a.shape != b.shape or (a != b).any()
+
+
+def test_a_test_set_takes_all_that_it_is_given():
+    labels = [passing(name) for name in ("0001", "0005")]
+    sprites = [block(source=f"video{n}") for n in range(5)]
+    test, validation = (
+        RenderedKITTI(labels, streets(2), sprites, 1, 2, split=split)
+        for split in ("test", "validation")
+    )
+    assert {s.labels.video for s in test.scenes} == {"0005"}
+    assert len(test.streets) == 2 and len(validation.streets) == 1
+    assert len(test.wardrobe.sprites["car"]) == 5
+    a, b = (data.wardrobe.paint("car", 0).views[0] for data in (test, validation))
+    assert a.shape != b.shape or (a != b).any()
 
 
 def test_wardrobe(random):
@@ -436,6 +506,11 @@ def test_street_scenes(tmp_path):
         ({"crop": (0.5, 2)}, "`crop` must be"),
         ({"crop": (3, 2)}, "`crop` must be"),
         ({"visible": 1.5}, "`visible` must be in 0..1"),
+        ({"exposure": 1.5}, "`exposure` must be in 0..1"),
+        ({"alike": -0.5}, "`alike` must be in 0..1"),
+        ({"painted": 2}, "`painted` must be in 0..1"),
+        ({"steps": 0}, "`steps` must be a positive integer"),
+        ({"smallest": -1}, "`smallest` must not be negative"),
         ({"shake": -1}, "`shake` must not be negative"),
         ({"paintings": 0}, "`paintings` must be a positive integer"),
         ({"split": "validation"}, "for validation, an object"),
@@ -483,9 +558,7 @@ def test_drawn_streets():
         # A car's height in pixels times its distance, its nearest end's, is the same.
         near = video.location[:, 2] - video.size[:, 2] / 2
         far = video.location[:, 2] + video.size[:, 2] / 2
-        np.testing.assert_allclose(
-            h, FOCAL * (ABOVE_STREET / near - 0.15 / far), rtol=1e-4
-        )
+        np.testing.assert_allclose(h, 721.5 * (1.65 / near - 0.15 / far), rtol=1e-4)
     np.testing.assert_array_equal(scenes["street0000"], pictures["street0000"])
     assert scenes["street0000"].shape == (1, 188, 621, 3)
     assert scenes["street0000"].std() > 20
