@@ -19,3 +19,17 @@ def check_choice(name: str, value: Any, accepted: Sequence[str]) -> None:
         raise ValueError(
             f"`{name}` must be one of {tuple(accepted)}. Received: {name}={value!r}"
         )
+
+
+def check_not_negative(**values: float) -> None:
+    """Refuse what is less than 0."""
+    for name, value in values.items():
+        if not value >= 0:
+            raise ValueError(f"`{name}` must not be negative. Received: {name}={value}")
+
+
+def check_shares(**values: float) -> None:
+    """Refuse what is not between 0 and 1."""
+    for name, value in values.items():
+        if not 0 <= value <= 1:
+            raise ValueError(f"`{name}` must be in 0..1. Received: {name}={value}")

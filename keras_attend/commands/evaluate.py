@@ -13,7 +13,8 @@ from keras_attend.commands.parsers import (
     add_name,
     print_json,
 )
-from keras_attend.training.remeasure import DATA, ERRORS, SHARE, Measured, remeasure
+from keras_attend.datasets.settings import DATA
+from keras_attend.training.remeasure import ERRORS, SHARE, Measured, remeasure
 from keras_attend.zoo.tables import aligned, metric, number
 
 EXAMPLES = f"""

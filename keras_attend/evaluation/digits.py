@@ -12,6 +12,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from keras_attend.datasets.catch import Games
+from keras_attend.datasets.settings import TEST_SEED
 from keras_attend.models.feedforward import Feedforward
 from keras_attend.zoo.loading import override
 from keras_attend.zoo.results import Result
@@ -119,7 +120,7 @@ def digit_results(
 
 
 def catch_rate(
-    agent: keras.Model, *, games: int = 10_000, repeats: int = 5, seed: int = 1_000_002
+    agent: keras.Model, *, games: int = 10_000, repeats: int = 5, seed: int = TEST_SEED
 ) -> NDArray[Any]:
     """The share of balls that a `models.RAMAgent` catches, `[repeats]`.
 

@@ -9,7 +9,13 @@ import keras
 
 from keras_attend import evaluation, training
 from keras_attend.callbacks import RewardSwitch
-from keras_attend.datasets import GivenClips, MovingDigits, mnist
+from keras_attend.datasets import (
+    TEST_SEED,
+    VALIDATION_SEED,
+    GivenClips,
+    MovingDigits,
+    mnist,
+)
 from keras_attend.models import DRLT, point_cnn
 
 VIDEOS = 500
@@ -75,11 +81,11 @@ def finish(
 ) -> None:
     """Measure, and write the preset; with `--validate` print a score instead."""
     if args.validate:
-        digits, seed = mnist("validation"), 1_000_001
+        digits, seed = mnist("validation"), VALIDATION_SEED
         judge = MovingDigits(*digits, 25, 4, frames=100, seed=seed, **DIGITS[data])
         print(evaluation.score_clips(model, judge))
         return
-    digits, seed = mnist("test"), 1_000_002
+    digits, seed = mnist("test"), TEST_SEED
     training.write_tracker(
         model,
         args,

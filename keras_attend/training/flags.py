@@ -4,6 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
+from keras_attend.datasets.settings import DATA, data_folder
 from keras_attend.training import cluster, workers
 
 
@@ -51,7 +52,7 @@ def parse(found: argparse.ArgumentParser) -> argparse.Namespace:
     if not found_cluster.first:  # all measure, one writes
         args.out = args.runs / f"worker_{found_cluster.index}"
     if args.data:
-        os.environ["KERAS_ATTEND_DATA"] = str(args.data)
-    elif "KERAS_ATTEND_DATA" in os.environ:
-        args.data = Path(os.environ["KERAS_ATTEND_DATA"])
+        os.environ[DATA] = str(args.data)
+    else:
+        args.data = data_folder()
     return args

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from keras_attend import evaluation, training
 from keras_attend.datasets import (
     KITTI,
+    TEST_SEED,
     BouncingBalls,
     MovingDigits,
     cluttered_mnist,
@@ -33,6 +34,7 @@ from keras_attend.datasets import (
     otb,
 )
 from keras_attend.datasets import Sequence as Video
+from keras_attend.datasets.settings import DATA, data_folder
 from keras_attend.evaluation.tracking import Track
 from keras_attend.tracking import Tracker
 from keras_attend.training import digit_trackers
@@ -40,8 +42,6 @@ from keras_attend.zoo.results import Result
 
 Array = NDArray[Any]
 
-DATA = "KERAS_ATTEND_DATA"
-SEED = 1_000_002  # of every test set that is drawn
 CANVASES: dict[str, dict[str, int]] = {
     "mnist_test": {},
     "translated_mnist": {"side": 60, "pieces": 0},
@@ -227,10 +227,10 @@ class _Judge:
         if data in DIGITS:
             self._check_mnist()
             clips = MovingDigits(
-                *mnist("test"), batch, batches, frames, seed=SEED, **DIGITS[data]
+                *mnist("test"), batch, batches, frames, seed=TEST_SEED, **DIGITS[data]
             )
         else:
-            clips = BouncingBalls(batch, batches, frames, seed=SEED)
+            clips = BouncingBalls(batch, batches, frames, seed=TEST_SEED)
         if not self.quick:
             return [evaluation.score_clips(self.model, clips)]
         return [
@@ -295,7 +295,7 @@ def _data_folder(folder: Path | None) -> Iterator[Path | None]:
     if folder is not None:
         os.environ[DATA] = str(folder)
     try:
-        yield Path(os.environ[DATA]) if os.environ.get(DATA) else None
+        yield data_folder()
     finally:
         os.environ.pop(DATA, None)
         os.environ.update(before)

@@ -25,7 +25,7 @@ import keras
 import keras_attend as ka
 from keras_attend import training
 from keras_attend.callbacks import LengthCurriculum, RewardSwitch
-from keras_attend.datasets import MovingDigits, mnist
+from keras_attend.datasets import TEST_SEED, MovingDigits, mnist
 from keras_attend.evaluation import ClipScores
 from keras_attend.training import digit_trackers
 
@@ -145,7 +145,7 @@ def main() -> None:
                 (callback,),
                 epochs,
             )
-        test = MovingDigits(*mnist("test"), 25, 4, frames=100, seed=1_000_002, **digits)
+        test = MovingDigits(*mnist("test"), 25, 4, frames=100, seed=TEST_SEED, **digits)
         clips = [test[index] for index in range(len(test))]
         for row, tracker in trackers.items():
             scores[name, row] = ka.evaluation.score_clips(tracker, clips)

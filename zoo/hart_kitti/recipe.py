@@ -60,6 +60,8 @@ from keras_attend.datasets import (
     RenderedKITTI,
     Sequence,
     Sprite,
+    Style,
+    View,
     cut_sprites,
     still_clips,
 )
@@ -172,8 +174,9 @@ def rendered_clips(
         **kwargs: of `RenderedKITTI`.
     """
     kitti, steps = data / "kitti", 3 if stage.frames >= 30 else 2
-    views = stage.clips | kwargs
-    return RenderedKITTI(kitti, kitti / "frames", sprites, steps=steps, **views)
+    sizes = {"batch_size": stage.batch_size, "frames": stage.frames, **kwargs}
+    view = View(steps=steps, **stage.views)
+    return RenderedKITTI(kitti, kitti / "frames", sprites, view=view, **sizes)
 
 
 def make() -> keras.Model:
@@ -184,9 +187,8 @@ def make() -> keras.Model:
 WHOLE: dict[str, Any] = {  # whole frames, 60 of them, as KITTI's camera has them
     "batch_size": 4,
     "frames": 60,
-    "flip": False,
-    "reverse": False,
-    "photometric": 0,
+    "view": View(flip=False, reverse=False),
+    "style": Style(photometric=0),
     "batches": 16,
 }
 

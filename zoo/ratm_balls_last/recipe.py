@@ -27,7 +27,7 @@ import keras
 import keras_attend as ka
 from keras_attend import training
 from keras_attend.callbacks import LengthCurriculum
-from keras_attend.datasets import BouncingBalls
+from keras_attend.datasets import TEST_SEED, VALIDATION_SEED, BouncingBalls
 
 HERE = Path(__file__).parent
 
@@ -57,10 +57,14 @@ def main() -> None:
     path = args.runs / f"seed_{args.seed}.keras"
     model = training.fit(make, data, path, args, callbacks=(longer,))
     if args.validate:
-        print(ka.evaluation.score_clips(model, BouncingBalls(500, 2, seed=1_000_001)))
+        print(
+            ka.evaluation.score_clips(
+                model, BouncingBalls(500, 2, seed=VALIDATION_SEED)
+            )
+        )
         return
-    test = BouncingBalls(batch_size=500, batches=20, seed=1_000_002)
-    long = BouncingBalls(batch_size=500, batches=2, frames=300, seed=1_000_002)
+    test = BouncingBalls(batch_size=500, batches=20, seed=TEST_SEED)
+    long = BouncingBalls(batch_size=500, batches=2, frames=300, seed=TEST_SEED)
     training.write_tracker(
         model,
         args,

@@ -23,7 +23,7 @@ import keras
 import keras_attend as ka
 from keras_attend import training
 from keras_attend.callbacks import LengthCurriculum
-from keras_attend.datasets import MovingDigits, mnist
+from keras_attend.datasets import TEST_SEED, VALIDATION_SEED, MovingDigits, mnist
 
 HERE = Path(__file__).parent
 
@@ -55,12 +55,12 @@ def main() -> None:
     longer = LengthCurriculum(data, first=10, step=3)
     model = training.fit(make, data, path, args, callbacks=(longer,))
     if args.validate:
-        judge = MovingDigits(*mnist("validation"), 100, 5, seed=1_000_001)
+        judge = MovingDigits(*mnist("validation"), 100, 5, seed=VALIDATION_SEED)
         print(ka.evaluation.score_clips(model, judge))
         return
     digits = mnist("test")
-    test = MovingDigits(*digits, batch_size=100, batches=20, seed=1_000_002)
-    long = MovingDigits(*digits, batch_size=50, batches=4, frames=300, seed=1_000_002)
+    test = MovingDigits(*digits, batch_size=100, batches=20, seed=TEST_SEED)
+    long = MovingDigits(*digits, batch_size=50, batches=4, frames=300, seed=TEST_SEED)
     training.write_tracker(
         model,
         args,

@@ -21,7 +21,7 @@ import keras
 import keras_attend as ka
 from keras_attend import training
 from keras_attend.callbacks import LengthCurriculum
-from keras_attend.datasets import MovingDigits, mnist
+from keras_attend.datasets import TEST_SEED, VALIDATION_SEED, MovingDigits, mnist
 
 HERE = Path(__file__).parent
 
@@ -58,12 +58,12 @@ def main() -> None:
     model = training.fit(make, data, path, args, callbacks=(longer,))
     if args.validate:
         judge = MovingDigits(
-            *mnist("validation"), 100, 5, distractors=1, seed=1_000_001
+            *mnist("validation"), 100, 5, distractors=1, seed=VALIDATION_SEED
         )
         print(ka.evaluation.score_clips(model, judge))
         return
     digits = mnist("test")
-    two = {"distractors": 1, "seed": 1_000_002}
+    two = {"distractors": 1, "seed": TEST_SEED}
     test = MovingDigits(*digits, batch_size=100, batches=20, **two)
     long = MovingDigits(*digits, batch_size=50, batches=4, frames=300, **two)
     training.write_tracker(

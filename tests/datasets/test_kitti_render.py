@@ -1,3 +1,4 @@
+import dataclasses
 import os
 from pathlib import Path
 
@@ -9,16 +10,20 @@ from keras_attend.datasets import (
     RenderedKITTI,
     Sequence,
     Sprite,
+    Style,
+    View,
     cut_sprites,
     drawn_streets,
-    kitti_film,
     street_scenes,
 )
-from keras_attend.datasets.kitti import read_folder
-from keras_attend.datasets.kitti_film import Wardrobe
-from keras_attend.datasets.kitti_painted import painted_sprite
-from keras_attend.datasets.kitti_scene import Scene, paste, pyramid, whole_boxes
-from keras_attend.datasets.kitti_sprites import LOOKS, MARGIN, canvas_size, grid
+from keras_attend.datasets.kitti_camera import project
+from keras_attend.datasets.kitti_labels import read_folder
+from keras_attend.datasets.rendered import film as filming
+from keras_attend.datasets.rendered.painted import painted_sprite
+from keras_attend.datasets.rendered.pictures import paste, pyramid
+from keras_attend.datasets.rendered.scene import Scene, whole_boxes
+from keras_attend.datasets.rendered.sprites import LOOKS, MARGIN, canvas_size, grid
+from keras_attend.datasets.rendered.wardrobe import Wardrobe
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -26,7 +31,6 @@ REAL = Path(os.environ.get("KERAS_ATTEND_DATA", "absent")) / "kitti"
 needs_kitti = pytest.mark.skipif(
     not (REAL / "frames").exists(), reason="no KITTI beside this checkout"
 )
-WIDTH = 1242
 
 
 def video(name, rows):
@@ -76,11 +80,18 @@ def block(look="car", aspect=2.0, colour=(250, 250, 250), source="a"):
     return Sprite(look, source, (view,))
 
 
+WIDTH = 1242
+STYLE = {"photometric": 0, "painted": 0, "paintings": 2, "exposure": 0}
+
+
 def rendered(labels, sprites=(), **kwargs):
-    arguments = {
-        **{"batch_size": 2, "frames": 6, "photometric": 0, "painted": 0, "looks": 2},
-        **{"flip": False, "reverse": False, "exposure": 0},
-    }
+    """Clips with nothing at random but the places; fields of the records as kwargs."""
+    parts = {View: {"flip": False, "reverse": False}, Style: {**STYLE}}
+    for kind, fields in parts.items():
+        names = kwargs.keys() & {field.name for field in dataclasses.fields(kind)}
+        fields.update({name: kwargs.pop(name) for name in names})
+    view, style = (kind(**fields) for kind, fields in parts.items())
+    arguments = {"batch_size": 2, "frames": 6, "view": view, "style": style}
     return RenderedKITTI(labels, streets(), sprites, **{**arguments, **kwargs})
 
 
@@ -91,7 +102,7 @@ def filmed(monkeypatch):
     def film(data):
         x, y = data[0]
         with monkeypatch.context() as patch:
-            patch.setattr(kitti_film, "paste", lambda *args: None)
+            patch.setattr(filming, "paste", lambda *args: None)
             empty, same = data[0]
         np.testing.assert_array_equal(y["boxes"], same["boxes"])
         changed = abs(x["frames"].astype(int) - empty["frames"]).sum(-1)
@@ -188,6 +199,54 @@ def test_leaving_the_view():
     np.testing.assert_array_equal(y["present"][:, 1:], share[:, 1:] >= 0.5)
 
 
+OTHER = {
+    View: {
+        **{"size": (40, 60), "crop": (2.0, 3.0), "smallest": 45.0, "visible": 0.9},
+        **{"cut": True, "grey": True, "flip": True, "reverse": True, "steps": 2},
+    },
+    Style: {
+        **{"painted": 0.5, "paintings": 1, "alike": 1.0, "shake": 2.0},
+        **{"exposure": 1.0, "photometric": 0.5},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind in OTHER for name in OTHER[kind]]
+)
+def test_every_field_of_the_records_counts(kind, name):
+    """Another value draws another batch; the same value the same one."""
+
+    pair = [
+        (t, track, "Car", (left + 20 * t, 180, 120, 60), depth, 0)
+        for t in range(12)
+        for track, left, depth in ((1, 300, 20.0), (2, 440, 30.0))
+    ]
+    sprites = [block("car", 2.0), block("car", 2.0, (0, 0, 250))]
+    defaults = {"batch_size": 4, "frames": 5, "size": (40, 80), "crop": (1.5, 2.5)}
+    defaults |= {"alike": 0.0, "exposure": 0.5}
+    if name == "paintings":
+        defaults["painted"] = 1.0
+
+    def batch(**change):
+        labels = [video("0001", pair), crossing()]
+        x, y = rendered(labels, sprites, **{**defaults, **change})[0]
+        return x["frames"], y["boxes"], y["present"]
+
+    def same(one, two):
+        return all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
+
+    assert {field.name for field in dataclasses.fields(kind)} == OTHER[kind].keys()
+    assert same(batch(), batch())
+    changed = {name: OTHER[kind][name]}
+    if name == "size":
+        assert batch(**changed)[0].shape[2:4] == (40, 60)
+    elif name == "grey":
+        assert batch(**changed)[0].shape[-1] == 1
+    else:
+        assert not same(batch(), batch(**changed))
+
+
 # Who hides whom.
 
 
@@ -254,6 +313,13 @@ def test_hidden_by_what_has_no_label(filmed):
     assert (drawn[y["present"] == 0] < 0.5).all() and drawn.min() < 0.02
 
 
+def test_the_camera():
+    """A point ahead is in the middle; 1 m at 10 m is a tenth of the focal length."""
+    x, y = project(np.array([0, 1, 0]), np.array([0, 0, 1.65]), np.array([5, 10, 10]))
+    np.testing.assert_allclose(x, [609.6, 609.6 + 72.15, 609.6])
+    np.testing.assert_allclose(y, [172.9, 172.9, 172.9 + 1.65 * 72.15])
+
+
 def test_what_leaves_the_frame_is_cut_not_squeezed():
     """A car of 4 m, 5 m to the left, going ahead: half of it is out of the frame."""
     labels = video("0001", [(0, 1, "Car", (0, 180, 60, 90), 9.0, 0)])
@@ -291,10 +357,9 @@ def test_splits_share_nothing():
             sprites,
             6,
             2,
-            (94, 310),
+            view=View(size=(94, 310)),
+            style=Style(paintings=1, photometric=0),
             split=split,
-            looks=1,
-            photometric=0,
         )
         for split in ("train", "validation")
     )
@@ -305,7 +370,7 @@ def test_splits_share_nothing():
             corners = data[index][0]["frames"][:, :, :20, :20].mean((1, 2, 3))
             assert (corners.argmax(-1) == channel).all()
     sources = [
-        {s.source for s in data.wardrobe.cut["car"]} for data in (train, validation)
+        {s.source for s in data.wardrobe.sprites["car"]} for data in (train, validation)
     ]
     assert sources[1] == {"video3", "video8"} and not sources[0] & sources[1]
     assert len(sources[0]) == 8
@@ -314,36 +379,31 @@ def test_splits_share_nothing():
         assert a.shape != b.shape or (a != b).any()
 
 
-def test_the_test_split_takes_what_it_is_given():
-    """Labels that are not for training, all streets and sprites, looks of its own."""
+def test_a_test_set_takes_all_that_it_is_given():
     labels = [passing(name) for name in ("0001", "0005")]
-    sprites = [block(source=f"video{n}") for n in range(3)]
+    sprites = [block(source=f"video{n}") for n in range(5)]
     test, validation = (
-        RenderedKITTI(
-            labels, streets(colours=colours), sprites, 2, 2, split=split, looks=1
-        )
-        for split, colours in (
-            ("test", [(20, 120, 20)]),  # one street is enough
-            ("validation", [(20, 120, 20)] * 2),
-        )
+        RenderedKITTI(labels, streets(2), sprites, 1, 2, split=split)
+        for split in ("test", "validation")
     )
-    assert {s.labels.video for s in test.scenes} == {"0005"} and len(test.streets) == 1
-    assert {s.source for s in test.wardrobe.cut["car"]} == {s.source for s in sprites}
+    assert {s.labels.video for s in test.scenes} == {"0005"}
+    assert len(test.streets) == 2 and len(validation.streets) == 1
+    assert len(test.wardrobe.sprites["car"]) == 5
     a, b = (data.wardrobe.paint("car", 0).views[0] for data in (test, validation))
     assert a.shape != b.shape or (a != b).any()
 
 
 def test_wardrobe(random):
     wide, slim = block(aspect=3.0), block("person", 0.4)
-    wardrobe = Wardrobe([wide, slim], painted=0, count=3, stream=(0, 0))
+    wardrobe = Wardrobe([wide, slim], Style(painted=0, paintings=3), (0, 0))
     # (A view has margins, the box has not; about the same is what matters.)
     assert not wardrobe.draw(random, "car", 3.0).painted
     assert wardrobe.draw(random, "car", 1.0).painted  # it would be squeezed
     assert wardrobe.draw(random, "cyclist", 1.0).painted  # none was cut
     painted = {id(wardrobe.draw(random, "cyclist", 1.0)) for _ in range(30)}
     assert len(painted) == 3  # kept, and made again by none
-    again = Wardrobe([], 1, 3, (0, 0)).paint("person", 1).views
-    other = Wardrobe([], 1, 3, (0, 1)).paint("person", 1).views
+    again = Wardrobe([], Style(1, 3), (0, 0)).paint("person", 1).views
+    other = Wardrobe([], Style(1, 3), (0, 1)).paint("person", 1).views
     for a, b in zip(wardrobe.paint("person", 1).views, again, strict=True):
         np.testing.assert_array_equal(a, b)
     assert any((a != b).any() for a, b in zip(again, other, strict=True))
@@ -442,12 +502,17 @@ def test_street_scenes(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"split": "tests"}, "`split` must be one of"),
+        ({"split": "dev"}, "`split` must be one of"),
         ({"crop": (0.5, 2)}, "`crop` must be"),
         ({"crop": (3, 2)}, "`crop` must be"),
         ({"visible": 1.5}, "`visible` must be in 0..1"),
-        ({"shake": -1}, "`shake` and `smallest`"),
-        ({"looks": 0}, "`looks` must be a positive integer"),
+        ({"exposure": 1.5}, "`exposure` must be in 0..1"),
+        ({"alike": -0.5}, "`alike` must be in 0..1"),
+        ({"painted": 2}, "`painted` must be in 0..1"),
+        ({"steps": 0}, "`steps` must be a positive integer"),
+        ({"smallest": -1}, "`smallest` must not be negative"),
+        ({"shake": -1}, "`shake` must not be negative"),
+        ({"paintings": 0}, "`paintings` must be a positive integer"),
         ({"split": "validation"}, "for validation, an object"),
         ({"smallest": 60.0}, "an object of at least 60.0 pixels"),
         ({"frames": 40}, "labelled in half of 40 frames"),
@@ -470,7 +535,10 @@ def test_real_paths_and_streets():
     labels, scenes = read_folder(REAL), street_scenes(REAL / "frames")
     for split, least in (("train", 500), ("validation", 80)):
         data = RenderedKITTI(
-            labels, scenes, (), 2, 5, (64, 64), crop=(2, 4), split=split, looks=1
+            *(labels, scenes, (), 2, 5),
+            view=View(size=(64, 64), crop=(2, 4)),
+            style=Style(paintings=1),
+            split=split,
         )
         x, y = data[0]
         assert (y["present"].sum(1) >= 2).all() and x["frames"].std() > 10
@@ -495,7 +563,9 @@ def test_drawn_streets():
     assert scenes["street0000"].shape == (1, 188, 621, 3)
     assert scenes["street0000"].std() > 20
     for split in ("train", "validation"):
-        data = RenderedKITTI(labels, scenes, (), 1, 8, split=split, looks=1)
+        data = RenderedKITTI(
+            labels, scenes, (), 1, 8, style=Style(paintings=1), split=split
+        )
         x, y = data[0]
         assert y["present"].mean() > 0.5
         (x, y, w, h), frame = y["boxes"][0, 0].astype(int), x["frames"][0, 0]

@@ -23,16 +23,31 @@ def test_windows():
     """All in a row, each video as often as the others."""
     data = GivenClips(videos([9, 5, 6]), batch_size=3, frames=4, windows=2, seed=1)
     assert len(data) == 2
-    first = set()
     for index in range(2):
         x, y = data[index]
         assert x["frames"].shape == (3, 4, 12, 16, 1) and x["frames"].dtype == np.uint8
         assert (np.diff(x["frames"][..., 0, 0, 0].astype(int), axis=1) == 1).all()
         np.testing.assert_array_equal(x["box"], y["boxes"][:, 0])
         assert (y["present"] == 1).all()
-        first |= {(n // 10, i) for i, n in enumerate(x["frames"][:, 0, 0, 0, 0])}
+        # The boxes are those of the same video.
+        number = x["frames"][:, 0, 0, 0, 0] // 10
+        np.testing.assert_array_equal(y["boxes"][:, 0, 3], 5 + number)
     rows = [data[i][0]["frames"][:, 0, 0, 0, 0] // 10 for i in range(2)]
     assert sorted(np.concatenate(rows)) == [0, 0, 1, 1, 2, 2]
+
+
+def test_windows_begin_anywhere():
+    data = GivenClips(videos([9]), batch_size=60, frames=4, windows=60)
+    begin = data[0][0]["frames"][:, 0, 0, 0, 0]
+    assert set(begin.tolist()) == {0, 1, 2, 3, 4, 5}
+
+
+def test_the_last_batch_is_filled_up():
+    data = GivenClips(videos([9, 5, 6]), batch_size=2, frames=4)
+    assert len(data) == 2
+    numbers = [data[i][0]["frames"][:, 0, 0, 0, 0] // 10 for i in range(2)]
+    assert sorted(np.concatenate(numbers)[:3]) == [0, 1, 2]
+    assert numbers[1][1] == numbers[0][0]
 
 
 def test_depends_on_seed_epoch_and_index():
@@ -69,6 +84,11 @@ def test_short_and_absent():
 
 def test_features():
     x, y = GivenClips(videos([4, 4], features=True), batch_size=2, frames=4)[0]
+    number = x["size"][:, 0]  # of the video
+    expected = 10 * number[:, None] + np.arange(4)
+    np.testing.assert_array_equal(x["features"][..., 0], expected)
+    np.testing.assert_array_equal(y["boxes"][:, 0, 3], 5 + number)
+    assert sorted(number) == [0, 1]
     assert x.keys() == {"features", "size", "box"}
     assert x["features"].shape == (2, 4, 6) and x["size"].shape == (2, 2)
     assert y["boxes"].shape == (2, 4, 4)

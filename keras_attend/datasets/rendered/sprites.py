@@ -1,15 +1,13 @@
-"""What `RenderedKITTI` draws with: pictures of cars and people, and of streets.
+"""Sprites, which are pictures of objects, and pictures of streets to draw them on.
 
-Sprites are cut from videos here (`cut_sprites`) and painted in `kitti_painted.py`.
+`cut_sprites` takes sprites from videos; `painted.py` paints others.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.arguments import check_choice, check_positive_integers
 from keras_attend.datasets.sequences import (
@@ -19,27 +17,27 @@ from keras_attend.datasets.sequences import (
     read_image,
 )
 from keras_attend.datasets.views import resample
-
-Array = NDArray[Any]
+from keras_attend.types import Array
 
 LOOKS = ("car", "van", "truck", "person", "cyclist")
-MARGIN = 0.12  # around the box, of its size: room for the shadow
-HEIGHT = 64  # of a view, in pixels; it and the width can be halved three times
+MARGIN = 0.12  # of the box's size, on all sides of it: room for the shadow
+HEIGHT = 64  # pixels of a view; it and the width can be halved three times
 
 
 @dataclass(frozen=True, eq=False)
 class Sprite:
-    """One object's pictures, with room around it.
+    """Several views of one object.
 
     Attributes:
-        look: one of `LOOKS`.
-        source: the video that it was cut from. Sprites of one source are all for
-            training or all for validation.
-        views: `[H, W, 4]` uint8 each: colour times opacity, and opacity. The object's
-            box is the middle of it, `MARGIN` of its height and width on all sides.
-        turns: the views are of an object that comes, goes to the left, then away,
-            evenly; mirrored, of one that goes to the right. Else they follow one
-            another in time, there and back.
+        look: what the object looks like, one of `LOOKS`.
+        source: the name of the video that the sprite was taken from. Sprites of one
+            source are all for training or all for validation.
+        views: `[H, W, 4]` uint8 each: red, green and blue times opacity, and opacity.
+            The object's box is in the middle, with a margin of `MARGIN` times its
+            height and width on all sides.
+        turns: True if the views turn evenly from an object that comes to one that goes
+            to the left and to one that goes away; mirrored, they show one that goes to
+            the right. False if the views follow one another in time.
     """
 
     look: str
@@ -63,14 +61,15 @@ def cut_sprites(
     views: int = 8,
     every: int = 5,
 ) -> tuple[Sprite, ...]:
-    """Objects cut out along their boxes, by soft round masks.
+    """Cut the objects of videos out along their boxes, by soft round masks.
 
     Args:
-        sequences: videos, of `datasets.otb` for instance.
-        looks: what to take the object for, one of `LOOKS`, by the video's name;
-            videos without a line are left out.
-        views: of a sprite, at most; a longer video makes several sprites.
-        every: take each so many-th frame.
+        sequences: videos, of `otb` for instance.
+        looks: what the object of a video looks like, one of `LOOKS`, by the video's
+            name. Other videos are left out.
+        views: the greatest number of views of a sprite. A longer video makes several
+            sprites.
+        every: take one of so many of the frames that show the object.
     """
     check_positive_integers(views=views, every=every)
     sprites = []
@@ -97,19 +96,19 @@ def cut_sprites(
 
 
 def canvas_size(aspect: float) -> tuple[int, int]:
-    """Height and width of a view whose box is `aspect` times as wide as high."""
+    """(height, width) in pixels of a view whose box has this aspect ratio (w / h)."""
     return HEIGHT, max(round(HEIGHT * min(aspect, 4.0) / 8), 2) * 8
 
 
 def grid(size: tuple[int, int]) -> tuple[Array, Array]:
-    """Columns and rows of a view in units of its box: 0..1 inside of it."""
+    """Where a view's columns `[1, W]` and rows `[H, 1]` are: 0..1 inside its box."""
     whole = 1 + 2 * MARGIN
     y, x = ((np.arange(n) + 0.5) / n * whole - MARGIN for n in size)
     return x[None, :].astype("float32"), y[:, None].astype("float32")
 
 
 def round_mask(size: tuple[int, int], look: str) -> Array:
-    """The opacity of a cut-out, 0..1: a box with round corners, a person's rounder."""
+    """An opacity `[H, W]` of 0..1: a box with round corners, rounder for people."""
     x, y = grid(size)
     power = 2.5 if look in ("person", "cyclist") else 5.0
     from_middle = abs(2 * x - 1) ** power + abs(2 * y - 1) ** power
@@ -117,12 +116,12 @@ def round_mask(size: tuple[int, int], look: str) -> Array:
 
 
 def faded(colour: Array, opacity: Array, shadow: float = 0.5) -> Array:
-    """A view: colour times opacity, and opacity, and a shadow on the ground below.
+    """Make a sprite's view `[H, W, 4]` uint8, with a shadow on the ground below.
 
     Args:
         colour: `[H, W, 3]`, 0..255.
         opacity: `[H, W]`, 0..1.
-        shadow: its opacity.
+        shadow: the shadow's opacity.
     """
     x, y = grid(opacity.shape)
     distance = ((x - 0.5) / 0.6) ** 2 + ((y - 0.97) / 0.11) ** 2
@@ -134,9 +133,9 @@ def faded(colour: Array, opacity: Array, shadow: float = 0.5) -> Array:
 
 
 def street_scenes(folder: str | Path) -> dict[str, Array]:
-    """The pictures of a folder by scene, `[N, H, W, 3]` uint8 each.
+    """Read the pictures of a folder by scene: `[N, H, W, 3]` uint8 for each name.
 
-    Pictures whose names are the same up to the last _ are of one scene.
+    Pictures whose files' names are the same up to the last "_" are of one scene.
     """
     scenes: dict[str, list[Array]] = {}
     for path in sorted(image_files(Path(folder))):

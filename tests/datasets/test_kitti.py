@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from keras_attend.datasets import KITTI, Clips, read_frames
-from keras_attend.datasets.kitti import HELD_OUT, _tracks, read_folder, read_labels
+from keras_attend.datasets.kitti import HELD_OUT, _tracks
+from keras_attend.datasets.kitti_labels import read_folder, read_labels
 from keras_attend.evaluation import one_pass
 from keras_attend.evaluation.tracking import static_box
 
@@ -74,8 +75,8 @@ def test_read_labels(tmp_path):
         (line(0, 1)[:-5], "16 columns"),
         (line(0, 1).replace("Car", "Cart"), "Cart"),
         (line(0, 1).replace("20.0", "x"), "could not convert"),
-        (line(0, 1).replace("20.0", "nan"), "no number"),
-        (line(-1, 1), "frame < 0"),
+        (line(0, 1).replace("20.0", "nan"), "a value is no number"),
+        (line(-1, 1), "the frame is negative"),
         (line(0, 1).replace("160", "90"), "a box without area"),
     ],
 )

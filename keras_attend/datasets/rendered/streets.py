@@ -1,39 +1,44 @@
-"""Streets and traffic for `RenderedKITTI` where there is no KITTI: all made up."""
+"""Made-up streets and traffic, for `RenderedKITTI` where there is no KITTI."""
 
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.arguments import check_positive_integers
-from keras_attend.datasets.kitti import KITTILabels
+from keras_attend.datasets.kitti_camera import (
+    ABOVE_STREET,
+    CENTER,
+    FOCAL,
+    HEIGHT,
+    WIDTH,
+    project,
+)
+from keras_attend.datasets.kitti_labels import KITTILabels
+from keras_attend.types import Array
 
-FOCUS, MIDDLE = 721.5, (609.6, 172.9)  # KITTI's left colour camera, in pixels
-SIZE = (375, 1242)
-CAMERA = 1.65  # metres above the street
-LANES = (-5.4, -1.8, 1.8, 5.4)  # metres to the right; in the left two cars come
+LANES = (-5.4, -1.8, 1.8, 5.4)  # metres to the right; in the left two, cars come
 CAR = (1.5, 1.65, 4.1)  # height, width, length in metres
-NEAR, FAR = 7.0, 60.0
+NEAREST, FARTHEST = 7.0, 60.0  # metres from the camera
 
 
 def drawn_streets(
     videos: int = 12, frames: int = 80, cars: int = 5, seed: int = 0
-) -> tuple[tuple[KITTILabels, ...], dict[str, NDArray[np.uint8]]]:
+) -> tuple[tuple[KITTILabels, ...], dict[str, Array]]:
     """Labels of cars that drive along a straight street, and pictures of streets.
 
         labels, scenes = drawn_streets()
         data = RenderedKITTI(labels, scenes, batch_size=8)
 
     Args:
-        videos: how many, named "0000", "0001", ...: at least six, of which
-            `RenderedKITTI` keeps "0005" and some later ones for validation. There
-            are as many pictures.
-        frames: of a video.
-        cars: of a video.
-        seed: of all draws.
+        videos: the number of videos, named "0000", "0001", ..., and of pictures. With
+            six or more, `RenderedKITTI` has some for validation: "0005" and some later
+            ones.
+        frames: the number of frames in a video.
+        cars: the number of cars in a video.
+        seed: the seed of all draws.
 
     Returns:
-        The labels, and scenes `[1, 188, 621, 3]` by name.
+        The labels, and scenes `[1, 188, 621, 3]` uint8 by name.
     """
     check_positive_integers(videos=videos, frames=frames, cars=cars)
     random = np.random.default_rng(seed)
@@ -47,23 +52,24 @@ def drawn_streets(
 def _traffic(
     name: str, frames: int, cars: int, random: np.random.Generator
 ) -> KITTILabels:
+    """Draw the labels of a video of cars that keep to their lanes."""
     rows = []
     for track in range(cars):
         lane = int(random.integers(len(LANES)))
         right = LANES[lane] + random.normal(0, 0.2)
         comes = lane < len(LANES) // 2
-        # Seen from a car that drives too: what comes is fast.
+        # Metres a frame, relative to the camera's car: what comes is fast.
         speed = random.uniform(-1.2, -0.5) if comes else random.uniform(-0.15, 0.25)
-        start = random.uniform(30, FAR) if comes else random.uniform(NEAR, 35)
+        start = random.uniform(30, FARTHEST) if comes else random.uniform(NEAREST, 35)
         heading = math.pi / 2 if comes else -math.pi / 2
         for t in range(frames):
             ahead = start + speed * t + 0.4 * math.sin(t / 9 + track)
-            if not NEAR <= ahead <= FAR:
+            if not NEAREST <= ahead <= FARTHEST:
                 continue
             box = _box(right, ahead)
-            if box[0] < 0 or box[0] + box[2] > SIZE[1]:
+            if box[0] < 0 or box[0] + box[2] > WIDTH:
                 continue
-            rows.append((t, track, box, (right, CAMERA, ahead), heading))
+            rows.append((t, track, box, (right, ABOVE_STREET, ahead), heading))
     rows.sort(key=lambda row: row[0])
     frame, track_ids, boxes, places, headings = zip(*rows, strict=True)
     n = len(rows)
@@ -85,12 +91,13 @@ def _traffic(
 
 
 def _box(right: float, ahead: float) -> tuple[float, float, float, float]:
-    """`xywh` in pixels of a car's corners, seen by the camera."""
+    """The box `xywh` in pixels of a car so many metres to the right and ahead."""
     height, width, length = CAR
     x = np.array([right - width / 2, right + width / 2])
     z = np.array([ahead - length / 2, ahead + length / 2])
-    u = MIDDLE[0] + FOCUS * x[:, None] / z
-    v = MIDDLE[1] + FOCUS * np.array([CAMERA - height, CAMERA])[:, None] / z
+    u, v = project(
+        x[:, None], np.array([ABOVE_STREET - height, ABOVE_STREET])[:, None], z
+    )
     return (
         float(u.min()),
         float(v.min()),
@@ -99,14 +106,15 @@ def _box(right: float, ahead: float) -> tuple[float, float, float, float]:
     )
 
 
-def _picture(random: np.random.Generator) -> NDArray[np.uint8]:
-    """A street at half of KITTI's size: sky, houses, grass, asphalt and lines."""
-    height, width = SIZE[0] // 2 + 1, SIZE[1] // 2
+def _picture(random: np.random.Generator) -> Array:
+    """Draw a street at half of KITTI's size: sky, houses, grass, asphalt and lines."""
+    height, width = HEIGHT // 2 + 1, WIDTH // 2
     y, x = np.mgrid[:height, :width].astype("float32")
-    horizon, middle = MIDDLE[1] / 2, MIDDLE[0] / 2
+    horizon, middle = CENTER[1] / 2, CENTER[0] / 2
     down = np.maximum(y - horizon, 0.5)
-    right = (x - middle) * CAMERA / down  # metres, on the ground
-    ahead = FOCUS / 2 * CAMERA / down
+    # Where on the ground a pixel is, in metres.
+    right = (x - middle) * ABOVE_STREET / down
+    ahead = FOCAL / 2 * ABOVE_STREET / down
     sky = np.array([150, 180, 215]) + random.normal(0, 20, 3)
     grass = np.array([75, 95, 55]) + random.normal(0, 15, 3)
     road = np.full(3, random.uniform(80, 120))
@@ -132,8 +140,8 @@ def _picture(random: np.random.Generator) -> NDArray[np.uint8]:
     return np.rint(picture).clip(0, 255).astype("uint8")
 
 
-def _grain(random: np.random.Generator, height: int, width: int) -> NDArray[np.float64]:
-    """Shades around 1, coarse and fine."""
+def _grain(random: np.random.Generator, height: int, width: int) -> Array:
+    """Draw factors around 1, `[height, width]`: coarse and fine unevenness."""
     grain = np.ones((height, width))
     for step, strength in ((16, 0.02), (4, 0.03), (1, 0.05)):
         rows, cols = -(-height // step), -(-width // step)
