@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keras_attend.datasets import BouncingBalls
-from keras_attend.models import RAM, RATM
+from keras_attend.models import RAM, RATM, Credit
 from keras_attend.recipes import Stage, fit_stages, start_from
 
 ZOO = Path(__file__).parents[1] / "zoo"
@@ -28,7 +28,8 @@ def teacher():
 
 def test_start_from_an_equal(teacher):
     """All but the baseline, which has another size, is taken over."""
-    model = RAM(**SMALL, scales=1, locator="linear", baseline="answer")
+    credit = Credit(baseline="answer")
+    model = RAM(**SMALL, scales=1, locator="linear", credit=credit)
     start_from(model, teacher)
     images = np.random.default_rng(0).random((5, 9, 9, 1), "float32")
     first = np.zeros((5, 2), "float32")

@@ -10,7 +10,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from keras_attend.datasets.catch import Games
-from keras_attend.models.feedforward import Feedforward
+from keras_attend.models.ram import Feedforward
 from keras_attend.zoo.results import Result
 
 
