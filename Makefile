@@ -13,12 +13,13 @@ ifneq ($(wildcard ../shared/data/mnist.npz),)
 export KERAS_ATTEND_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help demo test test-slow lint bench notebooks zoo zoo-check clean
+.PHONY: help demo test test-models test-slow lint bench notebooks zoo zoo-check clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo       classify the sample digits, draw where the model looked"
 	@echo "make test       style, types, and the tests on TensorFlow and on JAX"
+	@echo "make test-models  the models on JAX, and their long tests on TensorFlow"
 	@echo "make test-slow  the long tests, and all of them on JAX"
 	@echo "make bench      the benchmarks on TensorFlow and on JAX, on one core"
 	@echo "make notebooks  run the tutorials and store what they show"
@@ -33,35 +34,42 @@ lint: $(VENV)/.dev
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+	$(VENV)/bin/lint-imports
 
-# On JAX the layers and what the models stand on; `test-slow` runs the rest.
-JAX_TESTS := $(foreach name,boxes catch cells dynamic_filter feedforward gaussian_glimpse \
-	losses metrics policies recurrent_tracker reinforce retina unroll,tests/test_$(name).py)
+# What JAX runs in `make test`; `test-models` runs the models on it.
+ON_JAX := tests/layers $(foreach name,boxes losses metrics policies reinforce unroll,\
+	$(wildcard tests/test_$(name).py))
+# TensorFlow's tests in two lanes that take as long: what trains, and the rest after JAX.
+FIRST := $(wildcard $(addprefix tests/,evaluation exporters layers models tracking training))
+SECOND := $(filter-out $(FIRST) tests/golden tests/__pycache__,\
+	$(patsubst %/,%,$(wildcard tests/*/)) $(sort $(wildcard tests/test_*.py)))
+PYTEST := $(RUN) -m pytest -p no:cacheprovider -m "not slow and not packaging"
 
-# What TensorFlow's lane leaves to the other one, so that both take as long: what trains
-# little.
-SECOND := $(foreach name,bouncing_balls cluttered_digits digits given_clips hub kitti \
-	kitti_render kth moving_digits plots sequences track_command video zoo zoo_check \
-	zoo_faults zoo_security,tests/test_$(name).py)
-FIRST := $(filter-out $(SECOND),$(sort $(wildcard tests/test_*.py)))
-
-# Two at a time: TensorFlow, and JAX followed by the rest. The second's output comes after
-# the first's, and any may fail.
+# Two lanes at a time. The second's output comes after the first's, and any may fail.
 test: lint
 	@mkdir -p build; \
 	echo "== pytest on TensorFlow; on JAX; the rest on TensorFlow; of the package"; \
-	( KERAS_BACKEND=jax $(RUN) -m pytest -p no:cacheprovider \
-		-m "not slow and not packaging" $(JAX_TESTS); jax=$$?; \
-	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider \
-		-m "not slow and not packaging" $(SECOND); rest=$$?; \
+	( KERAS_BACKEND=jax $(PYTEST) $(ON_JAX); jax=$$?; \
+	KERAS_BACKEND=tensorflow $(PYTEST) $(SECOND); rest=$$?; \
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider \
 		-m "packaging and not slow"; exit $$((jax | rest | $$?)) ) \
 		> build/test-second.log 2>&1 & second=$$!; \
-	KERAS_BACKEND=tensorflow $(RUN) -m pytest \
-		-m "not slow and not packaging" $(FIRST); first=$$?; \
+	KERAS_BACKEND=tensorflow $(PYTEST) $(FIRST); first=$$?; \
 	wait $$second; second=$$?; \
 	echo "== pytest on JAX, the rest on TensorFlow, and of the package"; \
 	cat build/test-second.log; exit $$((first | second))
+
+# What `test` leaves out and must not break: the models on JAX (forward, `fit`, golden
+# files), and beside it their long tests on TensorFlow.
+test-models: $(VENV)/.dev
+	@mkdir -p build; \
+	echo "== models on JAX; their long tests on TensorFlow"; \
+	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider -m slow tests/models \
+		> build/test-models.log 2>&1 & slow=$$!; \
+	KERAS_BACKEND=jax $(PYTEST) tests/models tests/tracking; jax=$$?; \
+	wait $$slow; slow=$$?; \
+	echo "== the long tests of models on TensorFlow"; \
+	cat build/test-models.log; exit $$((jax | slow))
 
 test-slow: $(VENV)/.dev
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -m slow
@@ -77,11 +85,11 @@ notebooks: $(VENV)/.dev
 	$(RUN) notebooks/store.py
 
 zoo: $(VENV)/.plots
-	$(RUN) -m keras_attend.zoo.cards
+	$(RUN) -m keras_attend.training.cards
 
 # On JAX, on which they were trained; `.dev` has what reads videos.
 zoo-check: $(VENV)/.dev
-	KERAS_BACKEND=jax $(RUN) -m keras_attend.zoo.check
+	KERAS_BACKEND=jax $(RUN) -m keras_attend.training.zoo_check
 
 # A stamp for each set of extras, made again when the dependencies change.
 $(VENV)/.plots $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: pyproject.toml | $(RUN)

@@ -30,8 +30,9 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from keras_attend import distributed, models
+from keras_attend import models
 from keras_attend.datasets import Digits, mnist
+from keras_attend.training import cluster
 
 sys.path.insert(0, str(Path(__file__).parent))
 from common import print_table
@@ -146,10 +147,10 @@ class Clock(keras.callbacks.Callback):
 def measure(name: str, size: int, several: bool, count: int = 60) -> Any:
     """The fastest step: seconds of the wall, and of the cores in the same step."""
     clock = Clock()
-    with distributed.scope() if several else nullcontext():
+    with cluster.scope() if several else nullcontext():
         model, data = make(name), batches(name, size, count)
         if several:
-            data = distributed.prepare(model, data)
+            data = cluster.prepare(model, data)
         model.fit(data, verbose=0, shuffle=False, callbacks=[clock])
     return np.diff(clock.times[2:], axis=0).min(axis=0)  # the least disturbed
 
@@ -240,7 +241,7 @@ def main() -> None:
     if args.predict:
         predict()
         return
-    distributed.start(args.devices or 1)
+    cluster.start(args.devices or 1)
     for name in args.models:
         if args.devices:
             check(name, args.batch_sizes, args.devices)

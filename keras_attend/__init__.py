@@ -1,29 +1,16 @@
 """Keras 3 layers, models and trained weights for recurrent visual attention.
 
-Importing the package registers its classes, so that Keras finds them when it loads a
-saved model.
+    import keras_attend as ka
+
+    model = ka.zoo.load("ram_mnist")
+
+Importing the package imports no backend. The first use of any of its names imports the
+models and layers, which registers their classes, so that Keras finds them when it loads
+a saved model.
 """
 
-from keras_attend import (
-    boxes,
-    callbacks,
-    datasets,
-    evaluation,
-    layers,
-    losses,
-    metrics,
-    models,
-    optimizers,
-    plots,
-    policies,
-    recipes,
-    reinforce,
-    video,
-    zoo,
-)
-from keras_attend.export import export
-from keras_attend.tracking import Tracker
-from keras_attend.unroll import unroll
+import importlib
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -41,9 +28,27 @@ __all__ = [
     "optimizers",
     "plots",
     "policies",
-    "recipes",
     "reinforce",
+    "training",
     "unroll",
     "video",
     "zoo",
 ]
+# Public names that are no modules, and the modules that define them.
+OBJECTS = {"Tracker": "tracking", "export": "exporters", "unroll": "unroll"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    importlib.import_module("keras_attend.models")  # registers all classes
+    module = importlib.import_module(f"keras_attend.{OBJECTS.get(name, name)}")
+    found = getattr(module, name) if name in OBJECTS else module
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return [*__all__, "__version__"]

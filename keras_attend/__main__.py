@@ -1,5 +1,5 @@
 """`python -m keras_attend` is the `keras-attend` command."""
 
-from keras_attend.cli import main
+from keras_attend.commands.main import main
 
 raise SystemExit(main())

@@ -7,10 +7,10 @@ All functions work on `[..., 4]`, row by row (aligned, never all pairs), in
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from keras import ops
 
-from keras_attend.layers.tracing import numbers, together
 from keras_attend.types import Tensor
 from keras_attend_runtime.frames import check_box as check_box
 
@@ -63,7 +63,7 @@ def convert_format(
                 f"A format must be one of {sorted(_TO_XYWH)}, or one of these "
                 f"after 'rel_'. Received: {name!r}"
             )
-    x, y, w, h = _TO_XYWH[source.removeprefix("rel_")](*_numbers(boxes))
+    x, y, w, h = _TO_XYWH[source.removeprefix("rel_")](*_columns(boxes))
     if source.startswith("rel_") != target.startswith("rel_"):
         if height is None or width is None:
             raise ValueError(
@@ -71,11 +71,12 @@ def convert_format(
                 f"`width` are needed. Received: source={source!r}, "
                 f"target={target!r}, height={height}, width={width}"
             )
+        height, width = _column(height), _column(width)
         if source.startswith("rel_"):
             x, y, w, h = x * width, y * height, w * width, h * height
         else:
             x, y, w, h = x / width, y / height, w / width, h / height
-    return together(_FROM_XYWH[target.removeprefix("rel_")](x, y, w, h))
+    return _joined(*_FROM_XYWH[target.removeprefix("rel_")](x, y, w, h))
 
 
 def area(box: Tensor) -> Tensor:
@@ -180,12 +181,12 @@ def box_to_window(
         `[..., 6]`: `center_y, center_x, stride_y, stride_x, sigma_y, sigma_x`.
     """
     rows, columns = _pair(size)
-    x, y, w, h = _numbers(box)
+    x, y, w, h = _columns(box)
     d_y = scale * h / (rows - 1)
     d_x = scale * w / (columns - 1)
     sigma_y = sigma * ops.sqrt(1 + d_y * d_y)
     sigma_x = sigma * ops.sqrt(1 + d_x * d_x)
-    return together([y + h / 2, x + w / 2, d_y, d_x, sigma_y, sigma_x])
+    return _joined(y + h / 2, x + w / 2, d_y, d_x, sigma_y, sigma_x)
 
 
 def window_to_box(
@@ -193,10 +194,10 @@ def window_to_box(
 ) -> Tensor:
     """Boxes `xywh` of Gaussian windows: the inverse of `box_to_window`."""
     rows, columns = _pair(size)
-    center_y, center_x, d_y, d_x, _, _ = _numbers(window, 6)
+    center_y, center_x, d_y, d_x, _, _ = _columns(window, 6)
     h = d_y * (rows - 1) / scale
     w = d_x * (columns - 1) / scale
-    return together([center_x - w / 2, center_y - h / 2, w, h])
+    return _joined(center_x - w / 2, center_y - h / 2, w, h)
 
 
 def box_to_ratm_attention(
@@ -232,8 +233,23 @@ def _unstack(box: Tensor) -> tuple[Tensor, ...]:
     return tuple(ops.unstack(_checked(box, 4), 4, axis=-1))
 
 
-def _numbers(box: Tensor, count: int = 4) -> tuple[Tensor, ...]:
-    return tuple(numbers(_checked(box, count), count))
+def _columns(box: Tensor, count: int = 4) -> list[Tensor]:
+    """The numbers of the last axis, `[..., 1]` each.
+
+    An exported file runs each operation by itself, and reshaping them to `[...]` and
+    back would cost as much as the arithmetic.
+    """
+    return ops.split(_checked(box, count), count, axis=-1)
+
+
+def _joined(*columns: Tensor) -> Tensor:
+    """The inverse of `_columns`."""
+    return ops.concatenate(columns, axis=-1)
+
+
+def _column(side: Any) -> Any:
+    """A side of the image, a number or `[...]`, to go with `_columns`."""
+    return side[..., None] if len(getattr(side, "shape", ())) else side
 
 
 def _checked(box: Tensor, count: int) -> Tensor:

@@ -3,30 +3,13 @@
 The one file that imports tfp, and it does so when a policy is first used.
 """
 
-import functools
 from typing import Any
 
 import keras
 from keras import ops
 
+from keras_attend.compat import tfp_distributions
 from keras_attend.types import Tensor
-
-
-@functools.cache
-def _tfd() -> Any:
-    """`tfp.distributions` of the active backend."""
-    if keras.backend.backend() == "jax":
-        import jax
-
-        # tfp 0.25 looks for a name that newer JAX moved.
-        if not hasattr(jax.interpreters.xla, "pytype_aval_mappings"):
-            jax.interpreters.xla.pytype_aval_mappings = (
-                jax._src.core.pytype_aval_mappings
-            )
-        from tensorflow_probability.substrates import jax as tfp
-    else:
-        import tensorflow_probability as tfp
-    return tfp.distributions
 
 
 def _key(seed: Tensor) -> Tensor:
@@ -59,7 +42,9 @@ class GaussianPolicy:
 
     def distribution(self, mean: Tensor) -> Any:
         """tfp's distribution over actions `[..., D]`."""
-        return _tfd().MultivariateNormalDiag(mean, ops.full_like(mean, self.std))
+        return tfp_distributions().MultivariateNormalDiag(
+            mean, ops.full_like(mean, self.std)
+        )
 
     def sample(self, mean: Tensor, seed: Tensor) -> Tensor:
         """An action `[..., D]`, a constant to the rest of the graph."""
@@ -75,7 +60,7 @@ class CategoricalPolicy:
 
     def distribution(self, logits: Tensor) -> Any:
         """tfp's distribution over actions `[...]` for `logits` `[..., n]`."""
-        return _tfd().Categorical(logits=logits)
+        return tfp_distributions().Categorical(logits=logits)
 
     def sample(self, logits: Tensor, seed: Tensor) -> Tensor:
         """An action `[...]`, int32."""

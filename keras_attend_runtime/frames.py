@@ -10,6 +10,26 @@ from numpy.typing import NDArray
 GREY = (19595, 38470, 7471)
 
 
+# These two are of operators alone: they take arrays of NumPy and tensors alike.
+
+
+def grey_of(red: Any, green: Any, blue: Any, floats: bool) -> Any:
+    """Grey of three colours: floats in 0..1, or integers in 0..255 that hold 2^24."""
+    if floats:
+        red, green, blue = (
+            x * (k / 65536) for x, k in zip((red, green, blue), GREY, strict=True)
+        )
+        return red + green + blue
+    return (red * GREY[0] + green * GREY[1] + blue * GREY[2] + 32768) // 65536
+
+
+def is_in_frame(x: Any, y: Any, w: Any, h: Any, height: int, width: int) -> Any:
+    """Whether a box is finite, has an area and overlaps the frame."""
+    across = (w > 0) & (-w < x) & (x < width)  # NaN is in no range
+    down = (h > 0) & (-h < y) & (y < height)
+    return across & down & (w + h < math.inf)
+
+
 def checked_frame(frame: Any) -> NDArray[Any]:
     """A frame `[H, W, 1]` or `[H, W, 3]`, of uint8 or float32."""
     frame = np.asarray(frame)
@@ -82,11 +102,8 @@ def check_box(box: object, height: float, width: float) -> NDArray[np.float32]:
 
 def overlaps(boxes: NDArray[Any], height: int, width: int) -> NDArray[np.bool_]:
     """Where boxes `[N, 4]` are finite and overlap the frame, `[N]`."""
-    # Of a few numbers Python is quicker than NumPy; NaN is in no range.
-    inside = [
-        w > 0 and h > 0 and -w < x < width and -h < y < height and w + h < math.inf
-        for x, y, w, h in boxes.tolist()
-    ]
+    # Python is quicker than NumPy for a few numbers.
+    inside = [is_in_frame(x, y, w, h, height, width) for x, y, w, h in boxes.tolist()]
     return np.array(inside)
 
 
@@ -96,10 +113,9 @@ def with_channels(frame: NDArray[Any], channels: int) -> NDArray[Any]:
         return frame
     if channels == 3:
         return np.repeat(frame, 3, axis=-1)
-    if frame.dtype == np.uint8:
-        grey = (frame.astype("int32") @ np.array(GREY, "int32") + 32768) >> 16
-    else:
-        grey = frame @ (np.array(GREY, "float32") / 65536)
+    floats = frame.dtype != np.uint8
+    wide = frame if floats else frame.astype("int32")
+    grey = grey_of(wide[..., 0], wide[..., 1], wide[..., 2], floats)
     return grey[..., None].astype(frame.dtype)
 
 

@@ -18,7 +18,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attend import datasets, distributed, models, recipes
+from keras_attend import datasets, distributed, models, training
 from keras_attend.policies import GaussianPolicy
 
 BATCH = 8
@@ -172,7 +172,7 @@ def train(name, args):
     cluster = distributed.cluster()
     dies = cluster.index == args.die_worker and not args.resume
     watch = Watch(args.die if dies else None)
-    model = recipes.fit(
+    model = training.fit(
         lambda steps: make(name, args),
         data(name),
         args.runs / f"{name}.keras",
@@ -189,14 +189,14 @@ def train(name, args):
 
 
 def main():
-    parser = recipes.parser(__doc__, Path("case"), epochs=4)
+    parser = training.parser(__doc__, Path("case"), epochs=4)
     add = parser.add_argument
     add("--models", nargs="+", default=["ram"], choices=MODELS)
     add("--draws", default="fixed", choices=("fixed", "own"))
     add("--beside", action="store_true", help="train on one device too")
     add("--die", type=int, help="kill a worker as this epoch begins")
     add("--die-worker", type=int, default=1)
-    args = recipes.parse(parser)
+    args = training.parse(parser)
     args.runs.mkdir(parents=True, exist_ok=True)
     for name in args.models:
         train(name, args)

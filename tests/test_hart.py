@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_attend import evaluation, zoo
 from keras_attend.boxes import clip_to_image, iou
-from keras_attend.cli import main
+from keras_attend.commands.main import main
 from keras_attend.datasets import BouncingBalls
 from keras_attend.layers import V1, PatchConv2D, TemplateMatch
 from keras_attend.layers.v1 import normalise_contrast

@@ -53,7 +53,8 @@ def test_wheel_works_from_an_empty_folder(wheel, tmp_path):
     subprocess.run([*install, "--target", str(target), str(wheel)], check=True)
     code = f"""
 import keras_attend
-from keras_attend import cli, zoo
+from keras_attend import zoo
+from keras_attend.commands import main as cli
 from keras_attend.datasets import sample_digits
 assert keras_attend.__file__.startswith({str(target)!r}), keras_attend.__file__
 assert zoo.list_models() == {PRESETS!r}, zoo.list_models()

@@ -1,1 +1,1 @@
-"""The subcommands of `keras-attend`, a file each; `keras_attend.cli` runs them."""
+"""The subcommands of `keras-attend`, a file each; `main` runs them."""

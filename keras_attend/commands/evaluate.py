@@ -13,8 +13,8 @@ from keras_attend.commands.parsers import (
     add_name,
     print_json,
 )
-from keras_attend.tables import aligned, metric, number
-from keras_attend.zoo.remeasure import DATA, ERRORS, SHARE, Measured, remeasure
+from keras_attend.training.remeasure import DATA, ERRORS, SHARE, Measured, remeasure
+from keras_attend.zoo.tables import aligned, metric, number
 
 EXAMPLES = f"""
 keras-attend evaluate ratm_balls --quick      a sample of clips, made on the fly

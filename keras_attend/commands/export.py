@@ -5,7 +5,7 @@ from pathlib import Path
 
 from keras_attend import zoo
 from keras_attend.commands.parsers import Commands, add_command, add_name
-from keras_attend.export import ENDINGS, export
+from keras_attend.exporters.export import ENDINGS, export
 
 EXAMPLES = """
 keras-attend export hart_person hart.onnx --format onnx --uint8

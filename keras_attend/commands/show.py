@@ -11,9 +11,9 @@ from keras_attend.commands.parsers import (
     add_name,
     print_json,
 )
-from keras_attend.tables import aligned, metric, number
 from keras_attend.zoo.presets import ModelInfo
 from keras_attend.zoo.results import headline
+from keras_attend.zoo.tables import aligned, metric, number
 
 LIST_EXAMPLES = """
 keras-attend list           a line for each preset

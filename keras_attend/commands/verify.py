@@ -10,7 +10,7 @@ from keras_attend.commands.parsers import (
     add_json,
     print_json,
 )
-from keras_attend.tables import aligned
+from keras_attend.zoo.tables import aligned
 from keras_attend.zoo.verify import verify
 
 EXAMPLES = """

@@ -1,1 +1,5 @@
-"""What `keras_attend.export` is made of: what is traced, and a file a format."""
+"""`export`: a trained model as a SavedModel, ONNX or LiteRT file."""
+
+from keras_attend.exporters.export import export
+
+__all__ = ["export"]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from keras_attend.compat import patch_tf2onnx, tf2onnx_optimizers
 from keras_attend.exporters.traced import LEAST, Traced, eight_bits
 
 OPSET = 18
@@ -44,9 +45,8 @@ def save(traced: Traced, path: Path, int8: bool) -> None:
 def _converted(function: Any) -> Any:
     """A concrete function's graph, with the names of its inputs and outputs."""
     import tensorflow as tf
-    from keras.src.export.tf2onnx_lib import patch_tf2onnx
 
-    patch_tf2onnx()  # tf2onnx uses names that NumPy 2 has not
+    patch_tf2onnx()
     from tf2onnx import optimizer, tf_loader
     from tf2onnx.tfonnx import process_tf_graph
 
@@ -69,7 +69,7 @@ def _converted(function: Any) -> Any:
             )
             chosen = {
                 name: factory
-                for name, factory in optimizer._get_optimizers().items()
+                for name, factory in tf2onnx_optimizers().items()
                 if name in OPTIMIZERS
             }
             graph = optimizer.optimize_graph(

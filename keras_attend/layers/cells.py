@@ -7,10 +7,7 @@ from keras import ops
 from keras.initializers import Identity, Initializer, Orthogonal
 from keras.layers import Dense
 
-# `keras.layers.RNN` asks cells of this class, which Keras does not export, for
-# their masks before its time loop starts.
-from keras.src.layers.rnn.dropout_rnn_cell import DropoutRNNCell
-
+from keras_attend.compat import DropoutRNNCell
 from keras_attend.types import Shape, Tensor
 
 

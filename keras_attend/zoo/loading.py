@@ -9,10 +9,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras.src.backend.common.global_state import get_global_attribute
 from numpy.typing import NDArray
 
-from keras_attend.zoo.checks import (
+from keras_attend.compat import pending_variables, replace_initializer
+from keras_attend.zoo.checks.classes import check_config
+from keras_attend.zoo.checks.files import (
     CONFIG,
     METADATA,
     WEIGHTS,
@@ -22,7 +23,6 @@ from keras_attend.zoo.checks import (
     read_checked,
     read_json,
 )
-from keras_attend.zoo.classes import check_config
 from keras_attend.zoo.presets import find, read_manifest
 
 
@@ -168,16 +168,13 @@ def _empty(config: dict[str, Any], parameters: int) -> tuple[keras.Model, int]:
             model = _deserialize(config)
         except BaseException:
             # The end of the scope would make what was begun.
-            for variable in get_global_attribute("uninitialized_variables", []):
-                variable._initializer = _nothing
+            for variable in pending_variables():
+                replace_initializer(variable, _nothing)
             raise
         count = sum(math.prod(weight.shape) for weight in model.weights)
         fill = _zeros if count == parameters else _nothing
         for weight in model.weights:
-            # Keras has no public name for it. Where it has another one some day,
-            # the weights are random numbers until they are loaded.
-            if getattr(weight, "_initializer", None) is not None:
-                weight._initializer = fill
+            replace_initializer(weight, fill)
     return model, count
 
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_attend.zoo import shared
-from keras_attend.zoo.checks import (
+from keras_attend.zoo.checks.files import (
     DESCRIPTIONS,
     MANIFEST,
     check_manifest,
@@ -20,7 +19,13 @@ from keras_attend.zoo.checks import (
     read_limited,
     regular_file,
 )
-from keras_attend.zoo.registry import HUB, is_hub_name, parse_hub_name, read_registry
+from keras_attend.zoo.hub import own_zoo
+from keras_attend.zoo.hub.registry import (
+    HUB,
+    is_hub_name,
+    parse_hub_name,
+    read_registry,
+)
 from keras_attend.zoo.results import Result, read_results
 
 SOURCES = (None, "package", "zoo", "hub")
@@ -76,10 +81,10 @@ def list_models(folder: str | Path | None = None) -> list[str]:
             Hugging Face Hub.
     """
     if str(folder).startswith(HUB):
-        from keras_attend.zoo import hub  # which takes half a second
+        from keras_attend.zoo.hub import client  # which takes half a second
 
-        return hub.list_presets(str(folder).removeprefix(HUB))
-    folders = [Path(folder)] if folder else [presets_folder(), *shared.folders()]
+        return client.list_presets(str(folder).removeprefix(HUB))
+    folders = [Path(folder)] if folder else [presets_folder(), *own_zoo.folders()]
     return sorted(
         {path.parent.name for each in folders for path in each.glob(f"*/{MANIFEST}")}
     )
@@ -135,7 +140,7 @@ def find(
     if source in (None, "package") and (presets_folder() / text / MANIFEST).is_file():
         return presets_folder() / text
     if source in (None, "zoo"):
-        folder = shared.find(text, force)
+        folder = own_zoo.find(text, force)
         if folder is not None:
             return folder
     if source in (None, "hub") and (entry := read_registry().get(text)):
@@ -155,9 +160,9 @@ def find(
 def _fetch(
     repo: str, revision: str | None, sha256: dict[str, str] | None = None, **how: Any
 ) -> Path:
-    from keras_attend.zoo import hub  # which takes half a second
+    from keras_attend.zoo.hub import client  # which takes half a second
 
-    return hub.fetch(repo, revision, sha256, **how)
+    return client.fetch(repo, revision, sha256, **how)
 
 
 def _unknown(name: str, source: str | None) -> str:
@@ -167,7 +172,7 @@ def _unknown(name: str, source: str | None) -> str:
         names = set(read_registry())
     near = difflib.get_close_matches(name, sorted(names), n=3, cutoff=0.4)
     hint = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
-    place = where.get(source, f" in KERAS_ATTEND_ZOO ({shared.place()})")
+    place = where.get(source, f" in KERAS_ATTEND_ZOO ({own_zoo.place()})")
     return (
         f"There is no preset and no folder {name!r}{place}. {hint}"
         f"The presets are: {', '.join(sorted(names)) or 'none'}. "

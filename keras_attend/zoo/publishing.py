@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 
-from keras_attend.zoo import shared
-from keras_attend.zoo.checks import (
+from keras_attend.zoo.card import card as preset_card
+from keras_attend.zoo.checks.files import (
     CARD,
     EXTRA,
     LOADED,
@@ -16,10 +16,11 @@ from keras_attend.zoo.checks import (
     read_limited,
     regular_file,
 )
-from keras_attend.zoo.hub_card import check_front_matter, front_matter, sections
+from keras_attend.zoo.hub import own_zoo
+from keras_attend.zoo.hub.card import check_front_matter, front_matter, sections
+from keras_attend.zoo.hub.registry import HUB, check_repo, check_revision
 from keras_attend.zoo.loading import load_folder
 from keras_attend.zoo.presets import find, info
-from keras_attend.zoo.registry import HUB, check_repo, check_revision
 from keras_attend.zoo.results import read_results
 from keras_attend.zoo.saving import save_preset
 
@@ -75,9 +76,9 @@ def publish(
         load_folder(folder)
         files = _files(folder)
         files[CARD] = _card(folder, repo, card).encode()
-    from keras_attend.zoo import hub
+    from keras_attend.zoo.hub import client
 
-    return hub.commit(
+    return client.commit(
         repo,
         files,
         private=private,
@@ -98,9 +99,6 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 
 def _card(folder: Path, repo: str, card: str | Path | None) -> str:
-    # Here, for `python -m keras_attend.zoo.cards` to find it not yet imported.
-    from keras_attend.zoo.cards import card as own_card
-
     preset, results = info(folder), read_results(folder)
     if isinstance(card, Path):
         card = read_limited(card).decode()
@@ -109,7 +107,7 @@ def _card(folder: Path, repo: str, card: str | Path | None) -> str:
         head = "" if check_front_matter(card) else front_matter(preset, results)
         return head + card
     name = f"{HUB}{repo}"
-    _, _, text = own_card(replace(preset, name=name), results).split("---\n", 2)
+    _, _, text = preset_card(replace(preset, name=name), results).split("---\n", 2)
     before, mark, after = text.partition("\n## Results\n")
     short = repo.partition("/")[2]
     title = before.replace(f"# {name}\n", f"# {short}\n", 1)
@@ -143,5 +141,5 @@ def download(
     if folder is None:
         return found
     target = Path(folder)
-    shared.copy(found, target)
+    own_zoo.copy(found, target)
     return target

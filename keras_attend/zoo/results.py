@@ -6,7 +6,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from keras_attend.zoo.checks import is_snapshot, read_json, read_limited, regular_file
+from keras_attend.zoo.checks.files import (
+    is_snapshot,
+    read_json,
+    read_limited,
+    regular_file,
+)
 
 METRICS = {
     "error_percent": "error (%)",

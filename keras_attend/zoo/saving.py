@@ -10,14 +10,15 @@ from pathlib import Path
 import h5py
 import keras
 
-from keras_attend.zoo.checks import (
+from keras_attend.zoo.card import write_card
+from keras_attend.zoo.checks.classes import check_config
+from keras_attend.zoo.checks.files import (
     CONFIG,
     MANIFEST,
     METADATA,
     WEIGHTS,
     check_manifest,
 )
-from keras_attend.zoo.classes import check_config
 
 
 def save_preset(
@@ -48,9 +49,6 @@ def save_preset(
         licence: of the weights.
         half: store float32 weights as float16. Check that the score stays.
     """
-    # Here, for `python -m keras_attend.zoo.cards` to find it not yet imported.
-    from keras_attend.zoo.cards import write_card
-
     folder = Path(folder)
     if not model.built:
         raise ValueError(

@@ -9,7 +9,8 @@ from typing import Any
 
 import keras
 
-from keras_attend.zoo.checks import (
+from keras_attend.zoo.checks.classes import check_config
+from keras_attend.zoo.checks.files import (
     CARD,
     CONFIG,
     MANIFEST,
@@ -18,7 +19,6 @@ from keras_attend.zoo.checks import (
     read_json,
     read_limited,
 )
-from keras_attend.zoo.classes import check_config
 from keras_attend.zoo.loading import load
 from keras_attend.zoo.presets import read_manifest
 from keras_attend.zoo.results import read_results

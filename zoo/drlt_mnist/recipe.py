@@ -18,7 +18,8 @@ from pathlib import Path
 
 import keras
 
-from keras_attend import digit_trackers, recipes
+from keras_attend import training
+from keras_attend.training import digit_trackers
 
 HERE = Path(__file__).parent
 DATA = "walking_digit"
@@ -26,7 +27,7 @@ DATA = "walking_digit"
 
 def main() -> None:
     """Train, measure, write the preset."""
-    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=20))
+    args = training.parse(training.parser(__doc__, HERE, epochs=20))
     keras.utils.set_random_seed(args.seed)
     data = digit_trackers.given_videos(DATA, args)
     model, path = digit_trackers.train("center", data, args)

@@ -23,10 +23,11 @@ from typing import Any
 import keras
 
 import keras_attend as ka
-from keras_attend import digit_trackers, recipes
+from keras_attend import training
 from keras_attend.callbacks import LengthCurriculum, RewardSwitch
 from keras_attend.datasets import MovingDigits, mnist
 from keras_attend.evaluation import ClipScores
+from keras_attend.training import digit_trackers
 
 HERE = Path(__file__).parent
 SETS = {  # a preset's data
@@ -67,13 +68,13 @@ def make(row: str, data: str, steps: int) -> keras.Model:
     else:
         if data == GOES_ON:
             model = ka.zoo.load(HERE.parent / data)
-            model.compile(recipes.falling_rate(steps, rate=5e-4))
+            model.compile(training.falling_rate(steps, rate=5e-4))
             return model
         location = "center" if data == "drlt_mnist" else "square"
         return digit_trackers.drlt(location, steps)
     # Where sizes jump both come to nothing, or to no numbers at all, at 1e-3.
     rate = 1e-3 if data == "drlt_mnist" else 3e-4
-    model.compile(recipes.falling_rate(steps, rate=rate))
+    model.compile(training.falling_rate(steps, rate=rate))
     return model
 
 
@@ -111,9 +112,9 @@ def write(folder: Path, scores: dict[tuple[str, str], ClipScores]) -> None:
 
 def main() -> None:
     """Train each row on each data set, measure, write the table."""
-    parser = recipes.parser(__doc__, HERE, epochs=40)
+    parser = training.parser(__doc__, HERE, epochs=40)
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS)
-    args = recipes.parse(parser)
+    args = training.parse(parser)
     scores = {}
     for name, kind in SETS.items():
         digits = digit_trackers.DIGITS[kind]
@@ -136,7 +137,7 @@ def main() -> None:
             if row not in ("RATM", "HART"):
                 epochs = args.epochs // 2 if name == GOES_ON else args.epochs
                 callback = RewardSwitch(0 if name == GOES_ON else epochs * 2 // 3)
-            trackers[row] = recipes.fit(
+            trackers[row] = training.fit(
                 lambda steps, row=row, name=name: make(row, name, steps),
                 data,
                 path,

@@ -19,7 +19,8 @@ from pathlib import Path
 
 import keras
 
-from keras_attend import digit_trackers, recipes
+from keras_attend import training
+from keras_attend.training import digit_trackers
 
 HERE = Path(__file__).parent
 DATA = "noisy_digit"
@@ -27,7 +28,7 @@ DATA = "noisy_digit"
 
 def main() -> None:
     """Train, measure, write the preset."""
-    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=40))
+    args = training.parse(training.parser(__doc__, HERE, epochs=40))
     keras.utils.set_random_seed(args.seed)
     data = digit_trackers.given_videos(DATA, args)
     model, path = digit_trackers.train("square", data, args)

@@ -48,7 +48,7 @@ import keras
 import numpy as np
 
 import keras_attend as ka
-from keras_attend import distributed, recipes
+from keras_attend import training
 from keras_attend.callbacks import RewardSwitch
 from keras_attend.datasets import (
     Clips,
@@ -152,14 +152,14 @@ def train_observation(
     for number, one in enumerate(ROUNDS[:rounds]):
 
         def begin(steps: int, one: Round = one, seen: Any = observation) -> keras.Model:
-            model = ka.models.Matcher(distributed.placed(seen), size=one.size)
-            model.compile(recipes.falling_rate(steps, rate=one.rate))
+            model = ka.models.Matcher(training.placed(seen), size=one.size)
+            model.compile(training.falling_rate(steps, rate=one.rate))
             return model
 
         paths.append(args.runs / f"{name}_round_{number}.keras")
         data = moving_views(train, 16, 4, args.seed + number, one.size, one.span)
         epochs = min(one.epochs, args.epochs or one.epochs)
-        model: Any = recipes.fit(begin, data, paths[-1], args, epochs=epochs)
+        model: Any = training.fit(begin, data, paths[-1], args, epochs=epochs)
         observation = model.cell.observation
     return observation, paths
 
@@ -262,13 +262,13 @@ def train_tracker(
     observation.trainable = False
 
     def begin(steps: int) -> keras.Model:
-        model = make(distributed.placed(observation))
-        model.compile(recipes.falling_rate(steps))
+        model = make(training.placed(observation))
+        model.compile(training.falling_rate(steps))
         return model
 
     data = GivenClips(videos, 64, window, windows=args.windows, seed=seed)
     switch = RewardSwitch(args.tracker_epochs // 2)
-    return recipes.fit(begin, data, path, args, (switch,), args.tracker_epochs)
+    return training.fit(begin, data, path, args, (switch,), args.tracker_epochs)
 
 
 def trained(
@@ -291,14 +291,14 @@ def trained(
 
 def arguments() -> argparse.Namespace:
     """The flags, as given."""
-    parser = recipes.parser(__doc__, HERE)
+    parser = training.parser(__doc__, HERE)
     add = parser.add_argument
     add("--tracker-epochs", type=int, default=20)
     add("--windows", type=int, default=4, help="of each video in an epoch")
     add("--clips", type=int, default=20, help="batches of moving views to keep")
     add("--backbone", help="features of keras.applications, or hub:PRESET")
     add("--backbone-weights", default="imagenet", help="or a file")
-    args = recipes.parse(parser)
+    args = training.parse(parser)
     if args.data is None:
         parser.error("--data must name the folder that holds tracking/")
     return args
@@ -307,7 +307,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Train, measure, write the preset."""
     args = arguments()
-    train, judge = recipes.split_videos(args)
+    train, judge = training.split_videos(args)
     if args.validate:
         observed, models, _ = trained(train, "validate", args, seeds=1)
         scores = ka.evaluation.one_pass(observed.track(models[0]), judge)
@@ -316,7 +316,7 @@ def main() -> None:
     videos = list(otb(args.data / "tracking"))
     seen, models, paths = trained([first_third(v) for v in videos], "thirds", args)
     unseen, others, _ = trained(train, UNSEEN, args, rounds=1)
-    peers = recipes.opencv_peers(*PEERS)
+    peers = training.opencv_peers(*PEERS)
     rest = [last_two_thirds(v) for v in videos]
     results = [
         row
@@ -333,7 +333,7 @@ def main() -> None:
             paper=paper,
         )
     ]
-    recipes.write_video_tracker(
+    training.write_video_tracker(
         models[0],
         results,
         args,

@@ -24,7 +24,7 @@ import recipe
 from recipe import SEEDS, WINDOW
 
 import keras_attend as ka
-from keras_attend import plots, recipes
+from keras_attend import plots, training
 from keras_attend.datasets import otb, read_frames
 from keras_attend.evaluation import OnePass, one_pass
 
@@ -74,7 +74,7 @@ def speeds(model: Any, video: Any) -> dict[str, float]:
 
     calls = {"DRLT": follow(ka.Tracker(model).track)}
     calls["DRLT, features at hand"] = with_features
-    for name, track in recipes.opencv_peers("KCF", "CSRT").items():
+    for name, track in training.opencv_peers("KCF", "CSRT").items():
         calls[name] = follow(track)
     seconds = {name: np.inf for name in calls}
     for _ in range(4):  # the first compiles
@@ -98,7 +98,7 @@ def main() -> None:
     others = {
         "best match": best_match(observed),
         "static box": ka.evaluation.static_box,
-        **recipes.opencv_peers("KCF", "CSRT"),
+        **training.opencv_peers("KCF", "CSRT"),
     }
     scores |= {name: one_pass(track, videos) for name, track in others.items()}
     plots.plot_one_pass(scores, path=args.out / "figure2.png", title="One pass")

@@ -41,7 +41,7 @@ from typing import Any
 import keras
 
 import keras_attend as ka
-from keras_attend import recipes
+from keras_attend import training
 from keras_attend.datasets import (
     KITTI,
     Clips,
@@ -73,12 +73,14 @@ NEAR = {"size": (112, 112), "crop": (2.5, 7.0)}
 WIDE = {"size": (112, 112), "crop": (2.5, 10.0)}
 FAR = {"size": (144, 144), "crop": (3.0, 12.0)}
 STAGES = (
-    recipes.Stage("short", 4, batch_size=48, epochs=10, first=4, end=0.5, views=NEAR),
-    recipes.Stage("middle", 12, batch_size=20, epochs=44, first=5, every=4, views=NEAR),
-    recipes.Stage(
+    training.Stage("short", 4, batch_size=48, epochs=10, first=4, end=0.5, views=NEAR),
+    training.Stage(
+        "middle", 12, batch_size=20, epochs=44, first=5, every=4, views=NEAR
+    ),
+    training.Stage(
         "long", 24, batch_size=10, epochs=40, first=12, every=1, rate=1e-4, views=WIDE
     ),
-    recipes.Stage(
+    training.Stage(
         "far",
         30,
         batch_size=16,
@@ -88,13 +90,15 @@ STAGES = (
         change=DETACHED,
         views=FAR,
     ),
-    recipes.Stage("whole", 60, batch_size=8, epochs=75, first=60, rate=3e-4, views=FAR),
+    training.Stage(
+        "whole", 60, batch_size=8, epochs=75, first=60, rate=3e-4, views=FAR
+    ),
 )
 PEERS = ("KCF", "MOSSE", "MedianFlow", "CSRT")
 
 
 def clips(
-    train: list[Sequence], args: argparse.Namespace, stage: recipes.Stage
+    train: list[Sequence], args: argparse.Namespace, stage: training.Stage
 ) -> MixedClips:
     """Rendered clips, real ones, and stills that a view wanders over."""
     # Long clips are for the most part those that are drawn.
@@ -111,7 +115,7 @@ def clips(
 
 
 def rendered_clips(
-    data: Path, sprites: list[Sprite], stage: recipes.Stage, **kwargs: Any
+    data: Path, sprites: list[Sprite], stage: training.Stage, **kwargs: Any
 ) -> RenderedKITTI:
     """Rendered ones, of labels, streets and looks for training; the longest are fast.
 
@@ -133,7 +137,7 @@ def make() -> keras.Model:
 
 def rendered_test(data: Path, batches: int = 16) -> RenderedKITTI:
     """Whole frames, 60 of them, of labels, streets and looks for validation."""
-    out = {*recipes.HELD_OUT, *recipes.VALIDATION}
+    out = {*training.HELD_OUT, *training.VALIDATION}
     found = ka.datasets.otb(data / "tracking")
     sprites = cut_sprites([v for v in found if v.name not in out], LOOKS)
     return RenderedKITTI(
@@ -153,20 +157,20 @@ def rendered_test(data: Path, batches: int = 16) -> RenderedKITTI:
 
 def main() -> None:
     """Train, measure, write the preset."""
-    parser = recipes.parser(__doc__, HERE)
+    parser = training.parser(__doc__, HERE)
     parser.add_argument(
         "--kitti-videos", action="store_true", help="train on KITTI's own as well"
     )
-    args = recipes.parse(parser)
+    args = training.parse(parser)
     if args.data is None:
         parser.error("--data must name the folder that holds kitti/ and tracking/")
     keras.utils.set_random_seed(args.seed)
-    train, judge = recipes.split_videos(args)
-    model, paths = recipes.fit_stages(
+    train, judge = training.split_videos(args)
+    model, paths = training.fit_stages(
         make, STAGES, lambda stage: clips(train, args, stage), args, f"seed_{args.seed}"
     )
     if args.validate:
-        recipes.print_overlaps(model, judge)
+        training.print_overlaps(model, judge)
         return
     write(model, judge, args, *paths)
 
@@ -176,7 +180,7 @@ def write(
 ) -> None:
     """Measure, and write the preset."""
     track = ka.Tracker(model).track
-    peers: Mapping[str, Any] = recipes.opencv_peers(*PEERS)
+    peers: Mapping[str, Any] = training.opencv_peers(*PEERS)
     rendered = rendered_test(args.data)
     test = [rendered[index] for index in range(len(rendered))]
     _, real = KITTI(args.data / "kitti", shortest=6).by_video()
@@ -192,7 +196,7 @@ def write(
             [track], real, data="kitti_held_out", baselines=peers
         ),
     ]
-    recipes.write_video_tracker(
+    training.write_video_tracker(
         model,
         results,
         args,

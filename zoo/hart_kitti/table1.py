@@ -27,7 +27,7 @@ from recipe import HERE, LOOKS, NEAR, PEERS, rendered_clips, rendered_test
 from recipe import STAGES as PRESET
 
 import keras_attend as ka
-from keras_attend import plots, recipes
+from keras_attend import plots, training
 from keras_attend.datasets import RenderedKITTI, cut_sprites
 from keras_attend.evaluation import ClipScores
 
@@ -39,7 +39,7 @@ ROWS = {
 }  # the paper's
 ABLATIONS = {"Spatial Att": "spatial", "App Att": "appearance", "HART": "hart"}
 STAGES = (
-    recipes.Stage("short", 8, batch_size=24, epochs=8, first=4, every=2, views=NEAR),
+    training.Stage("short", 8, batch_size=24, epochs=8, first=4, every=2, views=NEAR),
     PRESET[3]._replace(epochs=6),  # "far"
 )
 BATCHES = 50  # of an epoch
@@ -49,7 +49,7 @@ COLUMNS = ["row", "paper", "mean_iou", "mean_iou_with_first", "center_error", "b
 def make(row: str) -> keras.Model:
     """The model of a row."""
     if row == "RATM":
-        return recipes.video_ratm()
+        return training.video_ratm()
     return ka.models.HART(
         size=40,
         units=256,
@@ -59,15 +59,15 @@ def make(row: str) -> keras.Model:
     )
 
 
-def stages(row: str) -> tuple[recipes.Stage, ...]:
+def stages(row: str) -> tuple[training.Stage, ...]:
     """Of a row's training."""
     return STAGES[:1] if row == "RATM" else STAGES
 
 
-def clips(data: Path, stage: recipes.Stage, seed: int) -> RenderedKITTI:
+def clips(data: Path, stage: training.Stage, seed: int) -> RenderedKITTI:
     """Rendered ones, of labels, streets and looks for training."""
     videos = ka.datasets.otb(data / "tracking")
-    sprites = cut_sprites([v for v in videos if v.name not in recipes.HELD_OUT], LOOKS)
+    sprites = cut_sprites([v for v in videos if v.name not in training.HELD_OUT], LOOKS)
     return rendered_clips(data, sprites, stage, seed=seed, batches=BATCHES)
 
 
@@ -116,16 +116,16 @@ def write(folder: Path, scores: dict[str, ClipScores], batches: dict[str, int]) 
 
 def main() -> None:
     """Train each row, measure, write the table."""
-    parser = recipes.parser(__doc__, HERE)
+    parser = training.parser(__doc__, HERE)
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS))
-    args = recipes.parse(parser)
+    args = training.parse(parser)
     if args.data is None:
         parser.error("--data must name the folder that holds kitti/ and tracking/")
     trackers: dict[str, Any] = {"static box": ka.evaluation.static_box}
     for row in args.rows:
         print("==", row, flush=True)
         keras.utils.set_random_seed(args.seed)
-        trackers[row], _ = recipes.fit_stages(
+        trackers[row], _ = training.fit_stages(
             lambda row=row: make(row),
             stages(row),
             lambda stage: clips(args.data, stage, args.seed),
@@ -134,7 +134,7 @@ def main() -> None:
         )
     if (args.out / "preset.json").is_file():
         trackers["hart_kitti"] = ka.zoo.load(args.out)
-    trackers |= recipes.opencv_peers(*PEERS, "MIL")
+    trackers |= training.opencv_peers(*PEERS, "MIL")
     rendered = rendered_test(args.data)
     test = [rendered[index] for index in range(len(rendered))]
     scores = {n: ka.evaluation.score_clips(t, test) for n, t in trackers.items()}

@@ -31,18 +31,18 @@ import keras
 import numpy as np
 
 import keras_attend as ka
-from keras_attend import recipes
+from keras_attend import training
 from keras_attend.datasets import KTH, Clips, MixedClips, Sequence, still_clips
 
 HERE = Path(__file__).parent
 PAPER = 0.7711
 STAGES = (
-    recipes.Stage("short", frames=4, batch_size=48, epochs=8, first=4, end=0.5),
-    recipes.Stage("long", frames=12, batch_size=24, epochs=20, first=5, every=2),
+    training.Stage("short", frames=4, batch_size=48, epochs=8, first=4, end=0.5),
+    training.Stage("long", frames=12, batch_size=24, epochs=20, first=5, every=2),
 )
 
 
-def clips(train: list[Sequence], stage: recipes.Stage, seed: int) -> MixedClips:
+def clips(train: list[Sequence], stage: training.Stage, seed: int) -> MixedClips:
     """Clips of videos, and as many of their stills."""
     views = stage.clips | {"size": (96, 96), "crop": (2.5, 7.0)}
     parts = [(still_clips(train, **views), 0.5), (Clips(train, steps=3, **views), 0.5)]
@@ -57,7 +57,7 @@ def make() -> keras.Model:
 def train(videos: list[Sequence], name: str, args: argparse.Namespace) -> Any:
     """All stages; the model, and its checkpoints."""
     keras.utils.set_random_seed(args.seed)
-    return recipes.fit_stages(
+    return training.fit_stages(
         make, STAGES, lambda stage: clips(videos, stage, args.seed), args, name
     )
 
@@ -78,23 +78,23 @@ def kth(args: argparse.Namespace) -> None:
 
 def main() -> None:
     """Train, measure, write the preset."""
-    parser = recipes.parser(__doc__, HERE)
+    parser = training.parser(__doc__, HERE)
     parser.add_argument("--kth", type=Path, help="KTH's folder")
     parser.add_argument("--subjects", type=int, help="stop after so many of KTH's")
-    args = recipes.parse(parser)
+    args = training.parse(parser)
     if args.kth:
         kth(args)
         return
     if args.data is None:
         parser.error("--data must name the folder that holds tracking/")
-    videos, judge = recipes.split_videos(args)
+    videos, judge = training.split_videos(args)
     model, paths = train(videos, f"seed_{args.seed}", args)
     if args.validate:
-        recipes.print_overlaps(model, judge)
+        training.print_overlaps(model, judge)
         return
     track = ka.Tracker(model).track
-    people = [v for v in judge if v.name in recipes.PEOPLE]
-    peers = recipes.opencv_peers("MOSSE", "KCF", "CSRT")
+    people = [v for v in judge if v.name in training.PEOPLE]
+    peers = training.opencv_peers("MOSSE", "KCF", "CSRT")
     results = [
         *ka.evaluation.video_clip_results(
             [track], people, data="people_unseen", baselines=peers
@@ -103,7 +103,7 @@ def main() -> None:
             [track], judge, data="videos_unseen", baselines=peers
         ),
     ]
-    recipes.write_video_tracker(
+    training.write_video_tracker(
         model,
         results,
         args,

@@ -27,7 +27,7 @@ from typing import Any
 import keras
 
 import keras_attend as ka
-from keras_attend import recipes
+from keras_attend import training
 from keras_attend.datasets import Games
 
 HERE = Path(__file__).parent
@@ -38,7 +38,7 @@ WHOLE_SCREEN = {"size": 24, "scales": 1, "gaze": "centre", **COMMON}
 
 def main() -> None:
     """Train, measure, write the preset."""
-    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=20))
+    args = training.parse(training.parser(__doc__, HERE, epochs=20))
     path = args.runs / f"agent_{args.seed}.keras"
 
     def train(
@@ -61,7 +61,7 @@ def main() -> None:
         keras.utils.set_random_seed(args.seed)
         data = Games(batch_size=256, batches=100, seed=args.seed)
         checkpoint = path.with_stem(f"{name}_{args.seed}")
-        return recipes.fit(make, data, checkpoint, args, epochs=epochs)
+        return training.fit(make, data, checkpoint, args, epochs=epochs)
 
     n = args.epochs
     around = train("around", 2e-3, n, gaze="around", std=0.25, **RETINA)
@@ -71,7 +71,7 @@ def main() -> None:
         print(ka.evaluation.catch_rate(agent, seed=1_000_001))
         return
     results = ka.evaluation.catch_results(agent, whole_screen, paper=0.85)
-    recipes.write_preset(
+    training.write_preset(
         agent,
         results,
         args,

@@ -31,7 +31,7 @@ from pathlib import Path
 import keras
 
 import keras_attend as ka
-from keras_attend import recipes
+from keras_attend import training
 from keras_attend.datasets import ClutteredDigits, cluttered_mnist, mnist
 
 HERE = Path(__file__).parent
@@ -53,7 +53,7 @@ def make(batches: int) -> keras.Model:
             policy_trains_core=True,
         ),
     )
-    recipes.start_from(model, ka.zoo.load("ram_translated_mnist"))
+    training.start_from(model, ka.zoo.load("ram_translated_mnist"))
     schedule = keras.optimizers.schedules.CosineDecay(2e-3, batches)
     model.compile(keras.optimizers.Adam(schedule, global_clipnorm=5.0))
     return model
@@ -61,7 +61,7 @@ def make(batches: int) -> keras.Model:
 
 def main() -> None:
     """Train, measure, write the preset."""
-    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=400))
+    args = training.parse(training.parser(__doc__, HERE, epochs=400))
     keras.utils.set_random_seed(args.seed)
     data = ClutteredDigits(
         *mnist("train", validation=6000 if args.validate else 0),
@@ -70,20 +70,20 @@ def main() -> None:
         seed=args.seed,
     )
     path = args.runs / f"seed_{args.seed}.keras"
-    model = recipes.fit(make, data, path, args)
+    model = training.fit(make, data, path, args)
     if args.validate:
-        recipes.print_errors(model, *cluttered_mnist("validation", **CANVAS))
+        training.print_errors(model, *cluttered_mnist("validation", **CANVAS))
         return
     digits = cluttered_mnist("test", **CANVAS)
     results = ka.evaluation.digit_results(
         [model], *digits, data="cluttered_mnist", paper=5.23
     )
-    recipes.write_preset(
+    training.write_preset(
         model,
         results,
         args,
         path,
-        picture=recipes.picture_digits(model, *digits),
+        picture=training.picture_digits(model, *digits),
         description="RAM on Cluttered Translated MNIST, 60x60 with 4 pieces: "
         "8 glimpses of 12x12 pixels, 3 scales",
         paper="Mnih et al. 2014, table 2a: RAM, 8 glimpses, 12 x 12, 3 scales",

@@ -20,7 +20,7 @@ from pathlib import Path
 import keras
 
 import keras_attend as ka
-from keras_attend import recipes
+from keras_attend import training
 from keras_attend.datasets import ClutteredDigits, cluttered_mnist, mnist
 
 HERE = Path(__file__).parent
@@ -42,7 +42,7 @@ def make(batches: int) -> keras.Model:
             policy_trains_core=True,
         ),
     )
-    recipes.start_from(model, ka.zoo.load("ram_translated_mnist"), width=100 / 60)
+    training.start_from(model, ka.zoo.load("ram_translated_mnist"), width=100 / 60)
     schedule = keras.optimizers.schedules.CosineDecay(2e-3, batches)
     model.compile(keras.optimizers.Adam(schedule, global_clipnorm=5.0))
     return model
@@ -50,7 +50,7 @@ def make(batches: int) -> keras.Model:
 
 def main() -> None:
     """Train, measure, write the preset."""
-    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=280))
+    args = training.parse(training.parser(__doc__, HERE, epochs=280))
     keras.utils.set_random_seed(args.seed)
     data = ClutteredDigits(
         *mnist("train", validation=6000 if args.validate else 0),
@@ -59,9 +59,9 @@ def main() -> None:
         seed=args.seed,
     )
     path = args.runs / f"seed_{args.seed}.keras"
-    model = recipes.fit(make, data, path, args)
+    model = training.fit(make, data, path, args)
     if args.validate:
-        recipes.print_errors(model, *cluttered_mnist("validation", **CANVAS))
+        training.print_errors(model, *cluttered_mnist("validation", **CANVAS))
         return
     digits = cluttered_mnist("test", **CANVAS)
     results = ka.evaluation.digit_results(
@@ -70,12 +70,12 @@ def main() -> None:
         data="cluttered_mnist_100",
         paper=10.83,
     )
-    recipes.write_preset(
+    training.write_preset(
         model,
         results,
         args,
         path,
-        picture=recipes.picture_digits(model, *digits),
+        picture=training.picture_digits(model, *digits),
         description="RAM on Cluttered Translated MNIST, 100x100 with 8 pieces: "
         "8 glimpses of 12x12 pixels, 4 scales",
         paper="Mnih et al. 2014, table 2b: RAM, 8 glimpses, 12 x 12, 4 scales",

@@ -34,7 +34,7 @@ from pathlib import Path
 import keras
 
 import keras_attend as ka
-from keras_attend import recipes
+from keras_attend import training
 from keras_attend.callbacks import Checkpoint
 from keras_attend.datasets import Digits, mnist
 
@@ -65,19 +65,19 @@ def train(seed: int, args: argparse.Namespace) -> Path:
         scale=0.08,
         shear=0.08,
     )
-    recipes.fit(make, data, path, args)
+    training.fit(make, data, path, args)
     return path
 
 
 def main() -> None:
     """Train, measure, write the preset."""
-    parser = recipes.parser(__doc__, HERE, epochs=220)
+    parser = training.parser(__doc__, HERE, epochs=220)
     parser.set_defaults(seed=None)  # all three; one that is given is only trained
-    args = recipes.parse(parser)
+    args = training.parse(parser)
     if args.seed is not None or args.validate:
         path = train(args.seed or 0, args)
         if args.validate:
-            recipes.print_errors(Checkpoint.resume(path), *mnist("validation"))
+            training.print_errors(Checkpoint.resume(path), *mnist("validation"))
         return
     checkpoints = [train(seed, args) for seed in range(3)]
     models = [Checkpoint.resume(path) for path in checkpoints]
@@ -85,12 +85,12 @@ def main() -> None:
     results = ka.evaluation.digit_results(
         models, *digits, data="mnist_test", paper=1.29
     )
-    recipes.write_preset(
+    training.write_preset(
         models[0],
         results,
         args,
         checkpoints[0],
-        picture=recipes.picture_digits(models[0], *digits),
+        picture=training.picture_digits(models[0], *digits),
         description="RAM on MNIST: 6 glimpses of 8x8 pixels, one scale",
         paper="Mnih et al. 2014, table 1: RAM, 6 glimpses, 8 x 8, 1 scale",
         task="image classification",

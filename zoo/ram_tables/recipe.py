@@ -23,7 +23,7 @@ import page
 from rows import ROWS, Row, data, held_out, make
 
 import keras_attend as ka
-from keras_attend import recipes
+from keras_attend import training
 from keras_attend.callbacks import Checkpoint
 
 HERE = Path(__file__).parent
@@ -35,7 +35,7 @@ def measure(row: Row, args: argparse.Namespace) -> dict[str, Any]:
     digits = data(row, args.seed, args.validate)
     path = args.runs / f"{row.key}_{args.seed}.keras"
     epochs = args.epochs or row.epochs
-    model = recipes.fit(
+    model = training.fit(
         lambda batches: make(row, batches), digits, path, args, epochs=epochs
     )
     images, labels = held_out(row, "validation" if args.validate else "test")
@@ -64,10 +64,10 @@ def measure(row: Row, args: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     """Train what is missing, measure it, write the page."""
-    parser = recipes.parser(__doc__, HERE)  # epochs: each row's own
+    parser = training.parser(__doc__, HERE)  # epochs: each row's own
     parser.add_argument("--only", help="a table, or a row's key, such as 2a_ram_6")
     parser.add_argument("--page", action="store_true", help="train nothing")
-    args = recipes.parse(parser)
+    args = training.parse(parser)
     for row in ROWS:
         done = args.runs / f"{row.key}.json"
         wanted = args.only in (None, row.table, row.key)

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 import keras_attend as ka
-from keras_attend import recipes
+from keras_attend import training
 from keras_attend.datasets import ClutteredDigits, Digits, cluttered_mnist, mnist
 
 CANVAS: dict[str, Any] = {
@@ -141,7 +141,7 @@ def make(row: Row, batches: int) -> keras.Model:
         if row.table != "1a":
             start = ka.zoo.load("ram_translated_mnist")
             width = CANVAS[row.table]["side"] / CANVAS["1b"]["side"]
-            recipes.start_from(model, start, width)
+            training.start_from(model, start, width)
     else:
         model = ka.models.Feedforward(**row.arguments)
         rate = 1e-3

@@ -24,7 +24,7 @@ import page
 from rows import FINE, WIDE, WIDE_CREDIT, Row, data, held_out
 
 import keras_attend as ka
-from keras_attend import recipes
+from keras_attend import training
 
 HERE = Path(__file__).parent
 PRICES = (0.01, 0.03, 0.1, 0.3)
@@ -50,7 +50,7 @@ def trained(
     print(f"== {name}", flush=True)
     keras.utils.set_random_seed(args.seed)
     digits = data(row, args.seed, args.validate)
-    return recipes.fit(make, digits, args.runs / f"{name}.keras", args)
+    return training.fit(make, digits, args.runs / f"{name}.keras", args)
 
 
 def stop(price: float, args: argparse.Namespace) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def error(model: keras.Model, images: Any, labels: Any) -> float:
 
 def main() -> None:
     """Train, measure, draw."""
-    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=12))
+    args = training.parse(training.parser(__doc__, HERE, epochs=12))
     found = {
         "stop": [stop(price, args) for price in PRICES],
         "zoom": [zoom(zooms, args) for zooms in (1, 3)],

@@ -17,7 +17,7 @@ from pathlib import Path
 import keras
 
 import keras_attend as ka
-from keras_attend import recipes
+from keras_attend import training
 from keras_attend.datasets import ClutteredDigits, cluttered_mnist, mnist
 
 HERE = Path(__file__).parent
@@ -40,7 +40,7 @@ def make(batches: int) -> keras.Model:
 
 def main() -> None:
     """Train, measure, write the preset."""
-    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=200))
+    args = training.parse(training.parser(__doc__, HERE, epochs=200))
     keras.utils.set_random_seed(args.seed)
     data = ClutteredDigits(
         *mnist("train", validation=6000 if args.validate else 0),
@@ -52,20 +52,20 @@ def main() -> None:
         shear=0.08,
     )
     path = args.runs / f"seed_{args.seed}.keras"
-    model = recipes.fit(make, data, path, args)
+    model = training.fit(make, data, path, args)
     if args.validate:
-        recipes.print_errors(model, *cluttered_mnist("validation", **CANVAS))
+        training.print_errors(model, *cluttered_mnist("validation", **CANVAS))
         return
     digits = cluttered_mnist("test", **CANVAS)
     results = ka.evaluation.digit_results(
         [model], *digits, data="translated_mnist", paper=1.84
     )
-    recipes.write_preset(
+    training.write_preset(
         model,
         results,
         args,
         path,
-        picture=recipes.picture_digits(model, *digits),
+        picture=training.picture_digits(model, *digits),
         description="RAM on Translated MNIST (60x60): "
         "8 glimpses of 12x12 pixels, 3 scales",
         paper="Mnih et al. 2014, table 1b: RAM, 8 glimpses, 12 x 12, 3 scales",

@@ -23,7 +23,7 @@ from pathlib import Path
 import keras
 
 import keras_attend as ka
-from keras_attend import recipes
+from keras_attend import training
 from keras_attend.datasets import BouncingBalls
 
 HERE = Path(__file__).parent
@@ -48,12 +48,12 @@ def make(batches: int, read: str = "gaussian") -> keras.Model:
 
 def main() -> None:
     """Train, measure, write the preset."""
-    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=40))
+    args = training.parse(training.parser(__doc__, HERE, epochs=40))
     keras.utils.set_random_seed(args.seed)
     data = BouncingBalls(batch_size=128, batches=100, seed=args.seed)
     path = args.runs / f"seed_{args.seed}.keras"
-    model = recipes.fit(make, data, path, args)
-    transformer = recipes.fit(
+    model = training.fit(make, data, path, args)
+    transformer = training.fit(
         lambda batches: make(batches, read="transformer"),
         data,
         args.runs / f"transformer_{args.seed}.keras",
@@ -64,7 +64,7 @@ def main() -> None:
         return
     test = BouncingBalls(batch_size=500, batches=20, seed=1_000_002)
     long = BouncingBalls(batch_size=500, batches=2, frames=300, seed=1_000_002)
-    recipes.write_tracker(
+    training.write_tracker(
         model,
         args,
         path,

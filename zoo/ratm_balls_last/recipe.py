@@ -23,7 +23,7 @@ from pathlib import Path
 import keras
 
 import keras_attend as ka
-from keras_attend import recipes
+from keras_attend import training
 from keras_attend.callbacks import LengthCurriculum
 from keras_attend.datasets import BouncingBalls
 
@@ -48,18 +48,18 @@ def make(batches: int) -> keras.Model:
 
 def main() -> None:
     """Train, measure, write the preset."""
-    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=50))
+    args = training.parse(training.parser(__doc__, HERE, epochs=50))
     keras.utils.set_random_seed(args.seed)
     data = BouncingBalls(128, 100, seed=args.seed, shortest=2)
     longer = LengthCurriculum(data, first=2)
     path = args.runs / f"seed_{args.seed}.keras"
-    model = recipes.fit(make, data, path, args, callbacks=(longer,))
+    model = training.fit(make, data, path, args, callbacks=(longer,))
     if args.validate:
         print(ka.evaluation.score_clips(model, BouncingBalls(500, 2, seed=1_000_001)))
         return
     test = BouncingBalls(batch_size=500, batches=20, seed=1_000_002)
     long = BouncingBalls(batch_size=500, batches=2, frames=300, seed=1_000_002)
-    recipes.write_tracker(
+    training.write_tracker(
         model,
         args,
         path,

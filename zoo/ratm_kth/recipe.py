@@ -24,7 +24,7 @@ import keras
 import numpy as np
 
 import keras_attend as ka
-from keras_attend import recipes
+from keras_attend import training
 from keras_attend.boxes import box_to_window
 from keras_attend.callbacks import LengthCurriculum
 from keras_attend.datasets import KTH, Clips
@@ -107,16 +107,16 @@ def train(kth: KTH, fold: KTHFold, args: argparse.Namespace) -> ka.models.RATM:
 
     path = args.runs / f"subject_{fold.test_subject:02d}_{args.seed}.keras"
     longer = LengthCurriculum(data, FIRST, EVERY)
-    return recipes.fit(make, data, path, args, callbacks=(longer,))
+    return training.fit(make, data, path, args, callbacks=(longer,))
 
 
 def main() -> None:
     """Train and measure each fold, write what all of them score."""
-    parser = recipes.parser(__doc__, HERE, epochs=500)
+    parser = training.parser(__doc__, HERE, epochs=500)
     parser.add_argument("--subjects", type=int, help="stop after so many folds")
     parser.add_argument("--person-cnn", type=Path, help="the authors' network, .npz")
     parser.add_argument("--person-epochs", type=int, default=10, help="of our own")
-    args = recipes.parse(parser)
+    args = training.parse(parser)
     if args.data is None:
         parser.error("--data must name a folder: see keras_attend/datasets/kth.py")
     kth = KTH(args.data)

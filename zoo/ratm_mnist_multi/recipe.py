@@ -18,7 +18,7 @@ from pathlib import Path
 import keras
 
 import keras_attend as ka
-from keras_attend import recipes
+from keras_attend import training
 from keras_attend.callbacks import LengthCurriculum
 from keras_attend.datasets import MovingDigits, mnist
 
@@ -43,7 +43,7 @@ def make(batches: int) -> keras.Model:
 
 def main() -> None:
     """Train, measure, write the preset."""
-    args = recipes.parse(recipes.parser(__doc__, HERE, epochs=50))
+    args = training.parse(training.parser(__doc__, HERE, epochs=50))
     keras.utils.set_random_seed(args.seed)
     held_out = 6000 if args.validate else 0
     data = MovingDigits(
@@ -54,7 +54,7 @@ def main() -> None:
     )
     path = args.runs / f"seed_{args.seed}.keras"
     longer = LengthCurriculum(data, first=6, step=2)
-    model = recipes.fit(make, data, path, args, callbacks=(longer,))
+    model = training.fit(make, data, path, args, callbacks=(longer,))
     if args.validate:
         judge = MovingDigits(
             *mnist("validation"), 100, 5, distractors=1, seed=1_000_001
@@ -65,7 +65,7 @@ def main() -> None:
     two = {"distractors": 1, "seed": 1_000_002}
     test = MovingDigits(*digits, batch_size=100, batches=20, **two)
     long = MovingDigits(*digits, batch_size=50, batches=4, frames=300, **two)
-    recipes.write_tracker(
+    training.write_tracker(
         model,
         args,
         path,

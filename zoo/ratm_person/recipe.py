@@ -25,7 +25,7 @@ from typing import Any
 import keras
 
 import keras_attend as ka
-from keras_attend import recipes
+from keras_attend import training
 from keras_attend.callbacks import LengthCurriculum
 from keras_attend.datasets import Clips, MixedClips, still_clips
 
@@ -34,7 +34,7 @@ HERE = Path(__file__).parent
 
 def make(batches: int) -> keras.Model:
     """The model, compiled for a training of so many batches."""
-    model = recipes.video_ratm()
+    model = training.video_ratm()
     schedule = keras.optimizers.schedules.CosineDecay(1e-3, batches)
     model.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0))
     return model
@@ -42,12 +42,12 @@ def make(batches: int) -> keras.Model:
 
 def main() -> None:
     """Train, measure, write the preset."""
-    parser = recipes.parser(__doc__, HERE, epochs=26)
-    args = recipes.parse(parser)
+    parser = training.parser(__doc__, HERE, epochs=26)
+    args = training.parse(parser)
     if args.data is None:
         parser.error("--data must name the folder that holds tracking/")
     keras.utils.set_random_seed(args.seed)
-    train, judge = recipes.split_videos(args)
+    train, judge = training.split_videos(args)
     views: dict[str, Any] = {
         "batch_size": 24,
         "frames": 12,
@@ -58,13 +58,13 @@ def main() -> None:
     data = MixedClips([(stills, 0.5), (clips, 0.5)], batch_size=24, seed=args.seed)
     path = args.runs / f"seed_{args.seed}.keras"
     longer = LengthCurriculum(data, first=4)
-    model = recipes.fit(make, data, path, args, callbacks=(longer,))
+    model = training.fit(make, data, path, args, callbacks=(longer,))
     if args.validate:
-        recipes.print_overlaps(model, judge)
+        training.print_overlaps(model, judge)
         return
     track = ka.Tracker(model).track
-    people = [v for v in judge if v.name in recipes.PEOPLE]
-    peers = recipes.opencv_peers("MOSSE", "KCF", "CSRT")
+    people = [v for v in judge if v.name in training.PEOPLE]
+    peers = training.opencv_peers("MOSSE", "KCF", "CSRT")
     results = [
         *ka.evaluation.video_clip_results(
             [track], people, data="people_unseen", baselines=peers
@@ -76,7 +76,7 @@ def main() -> None:
             [track], people, data="people_unseen", baselines=peers
         ),
     ]
-    recipes.write_video_tracker(
+    training.write_video_tracker(
         model,
         results,
         args,

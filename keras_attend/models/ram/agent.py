@@ -242,7 +242,11 @@ class RAMAgent(AttentionModel):
             )
 
     def sample_losses(self, x: Any, y: Tensor, y_pred: dict[str, Tensor]) -> Tensor:
-        r"""$-\sum_t \log\pi_t (G_t - b_t) + \mathrm{mean}_t (b_t - R)^2 - \dots$ entropy."""
+        r"""The policies' losses (eq. 2), the baseline's, and the actions' entropy.
+
+        $$-\sum_t \log\pi_t (G_t - b_t) + \mathrm{mean}_t (b_t - R)^2
+          - w_e \sum_t H(\pi(a_t))$$
+        """
         R = y_pred["reward"][:, None]  # [B, 1]
         b_t = y_pred["baselines"]  # [B, T - 1]
         loss = baseline_loss(b_t, R)

@@ -1,0 +1,5 @@
+"""`Tracker`, and the compiled step that it runs for each frame."""
+
+from keras_attend.tracking.tracker import Tracker
+
+__all__ = ["Tracker"]

@@ -1,0 +1,212 @@
+"""A tracker's step, compiled, with as little as can be around it.
+
+This file knows the backend because what Keras offers for one frame (`predict`) costs
+a hundred times what the model does.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops, tree
+from numpy.typing import NDArray
+
+from keras_attend.compat import flat_call
+from keras_attend.types import Nested, Tensor
+from keras_attend_runtime.frames import grey_of, is_in_frame
+
+Flat = Callable[[Sequence[Tensor]], Sequence[Tensor]]
+
+
+class CompiledStep:
+    """A cell's start and step for frames of one shape, compiled.
+
+    Between calls everything is a flat list of tensors: the cheapest to hand over.
+
+    Args:
+        cell: a `layers.RecurrentTrackerCell`.
+        channels: that it wants.
+        variables: its weights; the values come with each call.
+        shape: of the frames, `(H, W, 1)` or `(H, W, 3)`.
+        dtype: of the frames, a NumPy dtype.
+        count: N, how many objects there are.
+    """
+
+    def __init__(
+        self,
+        cell: Any,
+        channels: int,
+        variables: Sequence[Any],
+        shape: tuple[int, ...],
+        dtype: Any,
+        count: int,
+    ) -> None:
+        self.cell, self.channels, self.variables = cell, channels, variables
+        self.shape, self.dtype, self.count = shape, dtype, count
+        self._feed = _feed(shape, dtype)
+        self._start, self._step = _compiled(self._first), _compiled(self._next)
+        self._state_like: Nested = None
+        self._outputs_like: Nested = None
+
+    def start(
+        self, weights: list[Tensor], frame: NDArray[Any], boxes: NDArray[Any]
+    ) -> Sequence[Tensor]:
+        """The state before the first step, of boxes `[N, 4]`."""
+        boxes = ops.convert_to_tensor(boxes, "float32")
+        return self._start([self._feed(frame), boxes, *weights])
+
+    def step(
+        self, weights: list[Tensor], frame: NDArray[Any], state: Sequence[Tensor]
+    ) -> tuple[NDArray[Any], NDArray[Any], Sequence[Tensor], Sequence[Tensor]]:
+        """Boxes `[N, 4]`, whether present `[N]`, the other outputs and the state."""
+        found = self._step([self._feed(frame), *state, *weights])
+        end = len(found) - len(state)
+        return np.array(found[0]), np.array(found[1]), found[2:end], found[end:]
+
+    def outputs(self, flat: Sequence[Tensor]) -> Nested:
+        """The step's outputs in their structure."""
+        return tree.pack_sequence_as(self._outputs_like, list(flat))
+
+    def _first(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        frame, boxes, *weights = inputs
+        with self._using(weights):
+            state = self._each(self.cell.initial_state, frame, boxes)
+        self._state_like = tree.map_structure(lambda _: 0, state)
+        return [ops.convert_to_tensor(x) for x in tree.flatten(state)]
+
+    def _next(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        count = len(tree.flatten(self._state_like))
+        frame, state, weights = inputs[0], inputs[1 : 1 + count], inputs[1 + count :]
+        nested = tree.pack_sequence_as(self._state_like, list(state))
+        with self._using(weights):
+            outputs, after = self._each(self.cell.step, frame, nested)
+        after = [ops.convert_to_tensor(x) for x in tree.flatten(after)]
+        kinds = [[(*x.shape, x.dtype) for x in xs] for xs in (state, after)]
+        if kinds[0] != kinds[1]:
+            raise ValueError(
+                f"{type(self.cell).__name__}.step must return a state like the one "
+                f"that it got, {kinds[0]}. Received: {kinds[1]}"
+            )
+        self._outputs_like = tree.map_structure(lambda _: 0, outputs)
+        box = ops.cast(outputs["box"], "float32")  # [N, 4]
+        present = is_in_frame(*ops.unstack(box, 4, axis=-1), *self.shape[:2])
+        if "presence" in outputs:
+            present = ops.logical_and(present, outputs["presence"] > 0.5)
+        return [box, present, *tree.flatten(outputs), *after]
+
+    def _using(self, weights: Sequence[Tensor]) -> Any:
+        return keras.StatelessScope(list(zip(self.variables, weights, strict=True)))
+
+    def _each(
+        self, function: Callable[..., Nested], frame: Tensor, xs: Nested
+    ) -> Nested:
+        """`function(frame, x)` for each of N objects in the one frame.
+
+        On a CPU one after the other: N copies of the frame would cost more than
+        N small batches. An accelerator has the bandwidth, and dislikes the loop.
+        """
+        frame = _with_channels(frame, self.channels)[None]  # [1, H, W, C]
+        if self.count == 1:
+            return function(frame, xs)
+        if not _on_cpu():
+            shape = (self.count, *frame.shape[1:])
+            return function(ops.broadcast_to(frame, shape), xs)
+
+        def one(x: Nested) -> Nested:
+            found = function(frame, tree.map_structure(lambda x: x[None], x))
+            return tree.map_structure(lambda x: ops.convert_to_tensor(x)[0], found)
+
+        return ops.map(one, xs)
+
+
+def _with_channels(frame: Tensor, channels: int) -> Tensor:
+    """`[H, W, 1]` or `[H, W, 3]` as `[H, W, channels]`, of the same dtype."""
+    if frame.shape[-1] == channels:
+        return frame
+    if channels == 3:
+        return ops.repeat(frame, 3, axis=-1)
+    # Channel by channel: XLA's reduction over three numbers takes five times as long.
+    floats = keras.backend.is_float_dtype(frame.dtype)
+    wide = frame if floats else ops.cast(frame, "int32")
+    grey = grey_of(wide[..., :1], wide[..., 1:2], wide[..., 2:], floats)
+    return ops.cast(grey, frame.dtype)
+
+
+def _on_cpu() -> bool:
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return bool(jax.default_backend() == "cpu")
+    import tensorflow as tf
+
+    return not tf.config.list_logical_devices("GPU")
+
+
+def _feed(shape: tuple[int, ...], dtype: Any) -> Callable[[NDArray[Any]], Tensor]:
+    """Hands frames over to the backend."""
+    if keras.backend.backend() == "jax":
+        return lambda frame: frame
+    import tensorflow as tf
+
+    if not _on_cpu():
+        return tf.convert_to_tensor
+    # One tensor over memory of ours that each frame is copied to: five times faster
+    # than a new tensor a frame.
+    memory = np.zeros(int(np.prod(shape)) * dtype.itemsize + 64, "uint8")
+    start = -memory.ctypes.data % 64  # XLA wants aligned memory
+    buffer = memory[start : memory.size - 64 + start].view(dtype).reshape(shape)
+    tensor = tf.experimental.dlpack.from_dlpack(buffer.__dlpack__())
+
+    def feed(frame: NDArray[Any]) -> Tensor:
+        np.copyto(buffer, frame)
+        return tensor
+
+    return feed
+
+
+def _compiled(function: Flat) -> Flat:
+    """`function` of a list of tensors, under XLA; shapes and dtypes never change."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(function)
+    import tensorflow as tf
+
+    run: Flat | None = None
+
+    def call(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        nonlocal run
+        if run is None:
+            once = _in_a_loop(function, inputs)
+            concrete = tf.function(
+                once, jit_compile=True, autograph=False
+            ).get_concrete_function(list(inputs))
+            run = flat_call(concrete)
+        return run(inputs)
+
+    return call
+
+
+def _in_a_loop(function: Flat, inputs: Sequence[Tensor]) -> Flat:
+    """`function` as the body of a loop that runs once.
+
+    TensorFlow wants to know where a `slice` begins when it compiles for XLA. Where
+    that comes from an input, as a window does from the state, it would compile again
+    for each new value; what changes within a loop it takes as it comes. XLA then
+    drops the loop.
+    """
+    import tensorflow as tf
+
+    example = tf.function(function, autograph=False).get_concrete_function(list(inputs))
+
+    def once(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        empty = [tf.zeros(x.shape, x.dtype) for x in example.outputs]
+        _, _, found = tf.while_loop(
+            lambda t, *_: t < 1,
+            lambda t, xs, _: (t + 1, [tf.zeros_like(x) for x in xs], function(xs)),
+            (tf.constant(0), list(inputs), empty),
+        )
+        return found
+
+    return once

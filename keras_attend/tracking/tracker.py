@@ -1,0 +1,123 @@
+"""`Tracker`: a trained model follows objects one frame at a time, as OpenCV's do."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops, tree
+from numpy.typing import NDArray
+
+from keras_attend import zoo
+from keras_attend.tracking.compiled_step import CompiledStep
+from keras_attend.types import Tensor
+from keras_attend_runtime.onnx_model import OnnxModel
+from keras_attend_runtime.tracking import Engine, Found, FrameTracker
+
+
+class Tracker(FrameTracker):
+    r"""Follow one object, or several, through the frames of a video.
+
+        tracker = Tracker("ratm_mnist")
+        tracker.init(frame, (x, y, w, h))
+        present, box = tracker.update(next_frame)
+
+    Boxes are `(x, y, w, h)` in pixels, 0-based, the top-left corner first. Frames are
+    uint8, or floats in 0..1, of one size: grey `[H, W]` or `[H, W, 1]`, or colour
+    `[H, W, 3]` in the order red, green, blue (OpenCV reads blue first:
+    `frame[..., ::-1]`). What the model wants, grey or colour, is made of either.
+
+    The step is compiled once for a size of frames and a number of objects, in `init`.
+    It uses the weights that the model had at `init`.
+
+    Args:
+        model: a Keras model with `cell`, a `layers.RecurrentTrackerCell`, and
+            `channels`, 1 or 3; or the name (or folder) of a preset, for `zoo.load`; or
+            a file of `export`, `.onnx`, which `keras_attend_runtime.Tracker` runs
+            without Keras.
+
+    `outputs` is what the model's step returned for the last frame: a dict of arrays
+    with "box" and, as the model has it, "window", "glimpse" and more.
+    """
+
+    def __init__(self, model: keras.Model | str | Path) -> None:
+        engine: Engine
+        if isinstance(model, str | Path) and Path(model).suffix == ".onnx":
+            engine = OnnxModel(model)
+        else:
+            engine = KerasEngine(model)
+            model = engine.model
+        super().__init__(engine)
+        self.model = model
+
+
+class KerasEngine:
+    """A model's compiled steps, one for each kind of frames that it has met."""
+
+    def __init__(self, model: keras.Model | str | Path) -> None:
+        if isinstance(model, str | Path):
+            model = zoo.load(model)
+        cell = getattr(model, "cell", None)
+        if not (hasattr(cell, "initial_state") and hasattr(cell, "step")):
+            raise ValueError(
+                "`model` must be a tracker, such as RATM: with a `cell` that has "
+                f"`initial_state` and `step`. Received: {model!r}"
+            )
+        channels = getattr(model, "channels", None)
+        if channels not in (1, 3):
+            raise ValueError(
+                "`model.channels` must be 1, for grey frames, or 3, for colour. "
+                f"Received: {channels!r}"
+            )
+        self.model, self.channels = model, channels
+        self._compiled: dict[tuple[Any, ...], CompiledStep] = {}
+        self._run: CompiledStep | None = None
+        self._weights: list[Tensor] = []
+        self._state: Sequence[Tensor] = []
+        self._outputs: Sequence[Tensor] = []
+
+    def start(self, frame: NDArray[Any], boxes: NDArray[np.float32]) -> Found:
+        """Look at the first frame."""
+        self._count = len(boxes)
+        self._build(frame, boxes)
+        # Copies: training on JAX gives the model's own arrays away.
+        self._weights = [ops.copy(v) for v in self._variables]
+        self._run = self._ready(frame)
+        self._state = self._run.start(self._weights, frame, boxes)
+        return self.step(frame)
+
+    def step(self, frame: NDArray[Any]) -> Found:
+        """Look at the next frame."""
+        run = self._run
+        if run is None or frame.shape != run.shape or frame.dtype != run.dtype:
+            run = self._ready(frame)
+        boxes, present, self._outputs, self._state = run.step(
+            self._weights, frame, self._state
+        )
+        self._run = run
+        return boxes, present
+
+    def outputs(self) -> dict[str, NDArray[Any]]:
+        """What the last step gave."""
+        if self._run is None:
+            return {}
+        return tree.map_structure(
+            ops.convert_to_numpy, self._run.outputs(self._outputs)
+        )
+
+    def _build(self, frame: NDArray[Any], boxes: NDArray[np.float32]) -> None:
+        """Make weights that are not there yet, by a first call."""
+        if not (self.model.built and self.model.cell.built):
+            shape = (1, 1, *frame.shape[:2], self.channels)
+            self.model({"frames": np.zeros(shape, "float32"), "box": boxes[:1]})
+        cell, model = self.model.cell.variables, self.model.variables
+        self._variables = list({id(v): v for v in [*cell, *model]}.values())
+
+    def _ready(self, frame: NDArray[Any]) -> CompiledStep:
+        key = (frame.shape, frame.dtype, self._count)
+        if key not in self._compiled:
+            self._compiled[key] = CompiledStep(
+                self.model.cell, self.channels, self._variables, *key
+            )
+        return self._compiled[key]

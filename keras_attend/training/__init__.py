@@ -1,0 +1,52 @@
+"""What the recipes in `zoo/` share: flags, trainings, and presets to write."""
+
+from keras_attend.training.cluster import placed
+from keras_attend.training.flags import parse, parser
+from keras_attend.training.stages import (
+    Stage,
+    falling_rate,
+    fit,
+    fit_stages,
+    start_from,
+)
+from keras_attend.training.video_trackers import (
+    HELD_OUT,
+    PEOPLE,
+    VALIDATION,
+    opencv_peers,
+    print_overlaps,
+    split_videos,
+    video_ratm,
+    write_video_tracker,
+)
+from keras_attend.training.writing import (
+    picture_digits,
+    picture_track,
+    print_errors,
+    write_preset,
+    write_tracker,
+)
+
+__all__ = [
+    "HELD_OUT",
+    "PEOPLE",
+    "VALIDATION",
+    "Stage",
+    "falling_rate",
+    "fit",
+    "fit_stages",
+    "opencv_peers",
+    "parse",
+    "parser",
+    "picture_digits",
+    "picture_track",
+    "placed",
+    "print_errors",
+    "print_overlaps",
+    "split_videos",
+    "start_from",
+    "video_ratm",
+    "write_preset",
+    "write_tracker",
+    "write_video_tracker",
+]

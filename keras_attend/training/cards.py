@@ -1,0 +1,163 @@
+"""Cards and tables of the presets, generated from what they say of themselves.
+
+python -m keras_attend.training.cards           writes them
+python -m keras_attend.training.cards --check   fails when one is out of date
+"""
+
+import argparse
+import csv
+import io
+from pathlib import Path
+
+from keras_attend.zoo.card import (
+    NOTICE,
+    SCORES,
+    card,
+    results_table,
+    row,
+    scores,
+    table,
+)
+from keras_attend.zoo.presets import (
+    ModelInfo,
+    info,
+    list_models,
+    presets_folder,
+)
+from keras_attend.zoo.results import (
+    Result,
+    Results,
+    headline,
+    read_results,
+)
+
+# The table stands between these in the repository's README too.
+BEGIN, END = "<!-- zoo table -->", "<!-- end of zoo table -->"
+COLUMNS = (
+    "preset",
+    "metric",
+    "protocol",
+    "source",
+    "value",
+    "min",
+    "max",
+    "n",
+    "device",
+    "training_seconds",
+    "commit",
+)
+
+
+def results_csv(presets: list[tuple[ModelInfo, Results | None]]) -> str:
+    """`results.csv`: a row for each number, the paper's and the baselines' too."""
+    text = io.StringIO()
+    rows = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    rows.writeheader()
+    for preset, results in presets:
+        if results is None:
+            continue
+        for result in results.results:
+            row: dict[str, object] = {
+                "preset": preset.name,
+                "metric": result.metric,
+                "protocol": result.protocol,
+            }
+            ours = {
+                "source": "keras_attend",
+                "value": result.value,
+                "min": result.min,
+                "max": result.max,
+                "n": result.n,
+                "device": results.device,
+                "training_seconds": results.training_seconds,
+                "commit": results.commit,
+            }
+            rows.writerow(row | ours)
+            for source, value in _others(result).items():
+                rows.writerow(row | {"source": source, "value": value})
+    return text.getvalue()
+
+
+def all_results(presets: list[tuple[ModelInfo, Results | None]]) -> str:
+    """All results of all presets, for `zoo/README.md`.
+
+    Args:
+        presets: what to show.
+    """
+    lines = []
+    for preset, results in presets:
+        about = f"{preset.description.rstrip('.')}. {preset.parameters:,} parameters."
+        lines += [f"## [{preset.name}]({preset.name}/README.md)", "", about, ""]
+        lines += [*results_table(results), ""]
+    return "\n".join(lines)
+
+
+def short_table(presets: list[tuple[ModelInfo, Results | None]], link: str) -> str:
+    """A line for each preset, for the repository's page.
+
+    It is of the results' `headline`.
+
+    Args:
+        presets: what to show.
+        link: path from the page to the presets.
+    """
+    lines = table(["preset", "parameters", *SCORES])
+    for preset, results in presets:
+        cells = [f"[{preset.name}]({link}{preset.name}/README.md)"]
+        cells.append(f"{preset.parameters:,}")
+        result = headline(results.results if results else ())
+        lines.append(row([*cells, *scores(result, spread=False)]))
+    return "\n".join(lines) + "\n"
+
+
+def _others(result: Result) -> dict[str, float]:
+    paper = {} if result.paper is None else {"paper": result.paper}
+    return paper | result.baselines
+
+
+def generated(zoo: Path) -> dict[Path, str]:
+    """Every generated file of a zoo, and what it must hold."""
+    presets = []
+    files = {}
+    for name in list_models(zoo):
+        folder = zoo / name
+        preset, results = info(folder), read_results(folder)
+        presets.append((preset, results))
+        files[folder / "README.md"] = card(preset, results)
+    files[zoo / "results.csv"] = results_csv(presets)
+    files[zoo / "README.md"] = (
+        f"{NOTICE}\n\n# The presets\n\n"
+        "`keras_attend.zoo.load(name)` loads one. Each folder holds the weights, the\n"
+        "recipe that made them, what they score and a card. The same numbers for\n"
+        "machines: [results.csv](results.csv). How one is made, checked and\n"
+        "published: [CONTRIBUTING.md](CONTRIBUTING.md).\n\n" + all_results(presets)
+    )
+    readme = zoo.parent / "README.md"
+    if readme.is_file():
+        text = readme.read_text(encoding="utf-8")
+        before, begin, rest = text.partition(BEGIN)
+        _, end, after = rest.partition(END)
+        if begin and end:
+            table = short_table(presets, link="zoo/")
+            files[readme] = f"{before}{BEGIN}\n{table}{END}{after}"
+    return files
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the cards and tables, or check them."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    check: bool = parser.parse_args(arguments).check
+    stale = 0
+    for path, text in generated(presets_folder()).items():
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale += 1
+        print(f"{'out of date' if check else 'written'}: {path}")
+        if not check:
+            path.write_text(text, encoding="utf-8")
+    return int(check and stale > 0)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

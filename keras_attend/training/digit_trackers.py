@@ -1,0 +1,93 @@
+"""What the recipes of DRLT's digits share: data, model, training and evaluation."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_attend import evaluation, training
+from keras_attend.callbacks import RewardSwitch
+from keras_attend.datasets import GivenClips, MovingDigits, mnist
+from keras_attend.models import DRLT, point_cnn
+
+VIDEOS = 500
+# Arguments of MovingDigits, by the names of the data in the protocols.
+DIGITS: dict[str, dict[str, Any]] = {
+    "walking_digit": {},
+    "scaled_digit": {"scale": (0.5, 2.0)},
+    "noisy_digit": {"scale": (0.5, 2.0), "dots": 500, "distractors": 1},
+}
+
+
+def drlt(location: str, steps: int) -> keras.Model:
+    """The model, compiled for a training of so many batches.
+
+    Args:
+        location: of `DRLT`.
+        steps: batches in all.
+    """
+    model = DRLT(
+        point_cnn(),
+        units=128,
+        channels=1,
+        location=location,
+        given=False,  # it has to find its digit
+        core="relu",
+    )
+    model.compile(training.falling_rate(steps, rate=2e-3))
+    return model
+
+
+def given_videos(data: str, args: argparse.Namespace) -> GivenClips:
+    """The paper's 500 videos of 20 frames, moved about their canvas."""
+    digits = mnist("train", validation=6000 if args.validate else 0)
+    drawn = MovingDigits(*digits, VIDEOS, 1, frames=20, seed=args.seed, **DIGITS[data])
+    x, y = drawn[0]
+    videos = [
+        {"frames": frames, "boxes": boxes}
+        for frames, boxes in zip(x["frames"], y["boxes"], strict=True)
+    ]
+    return GivenClips(videos, 16, frames=20, shift=True, seed=args.seed)
+
+
+def train(
+    location: str, data: GivenClips, args: argparse.Namespace
+) -> tuple[Any, Path]:
+    """The trained model and its checkpoint; the last epochs reward the overlap."""
+    path = args.runs / f"seed_{args.seed}.keras"
+    switch = RewardSwitch(args.epochs * 2 // 3)
+    model = training.fit(
+        lambda steps: drlt(location, steps), data, path, args, callbacks=(switch,)
+    )
+    return model, path
+
+
+def finish(
+    model: Any,
+    path: Path,
+    data: str,
+    args: argparse.Namespace,
+    paper_scores: Mapping[str, float],
+    description: str,
+    paper: str,
+) -> None:
+    """Measure, and write the preset; with `--validate` print a score instead."""
+    if args.validate:
+        digits, seed = mnist("validation"), 1_000_001
+        judge = MovingDigits(*digits, 25, 4, frames=100, seed=seed, **DIGITS[data])
+        print(evaluation.score_clips(model, judge))
+        return
+    digits, seed = mnist("test"), 1_000_002
+    training.write_tracker(
+        model,
+        args,
+        path,
+        test=MovingDigits(*digits, 25, 4, frames=100, seed=seed, **DIGITS[data]),
+        long=MovingDigits(*digits, 20, 1, frames=300, seed=seed, **DIGITS[data]),
+        data=data,
+        paper_scores=paper_scores,
+        description=description,
+        paper=paper,
+    )

@@ -1,0 +1,53 @@
+"""The flags that the recipes share."""
+
+import argparse
+import os
+from pathlib import Path
+
+from keras_attend.training import cluster, workers
+
+
+def parser(
+    doc: str | None, preset: Path, epochs: int | None = None
+) -> argparse.ArgumentParser:
+    """The flags of a recipe.
+
+    Args:
+        doc: the recipe's docstring; its first line becomes the description.
+        preset: the preset's folder.
+        epochs: how many there are by default.
+    """
+    found = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
+    add = found.add_argument
+    add("--epochs", type=int, default=epochs)
+    add("--seed", type=int, default=0)
+    add("--steps", type=int, help="batches of an epoch; all when absent")
+    add("--out", type=Path, default=preset, help="the preset's folder")
+    add("--runs", type=Path, default=Path("runs") / preset.name, help="checkpoints")
+    add("--data", type=Path, help="a folder: with mnist.npz, or as the header says")
+    add("--device", default="CPU, one core", help="for results.json")
+    add("--checkpoint-every", type=float, default=30.0, help="seconds")
+    add("--validate", action="store_true", help="hold digits out, write no preset")
+    add("--resume", action="store_true", help="go on from the last checkpoint")
+    add("--devices", type=int, default=1, help="of each worker: GPUs, or CPU parts")
+    add("--workers", type=int, default=1, help="processes: here, or as TF_CONFIG says")
+    return found
+
+
+def parse(found: argparse.ArgumentParser) -> argparse.Namespace:
+    """The flags as given; `--data` and the environment's folder agree.
+
+    With `--workers` this process becomes one of them, or starts them all; see
+    docs/scaling.md.
+    """
+    args = found.parse_args()
+    if args.workers > 1 and cluster.CONFIG not in os.environ:
+        raise SystemExit(workers.launch(args.workers))
+    found_cluster = cluster.start(args.devices, args.workers)
+    if not found_cluster.first:  # all measure, one writes
+        args.out = args.runs / f"worker_{found_cluster.index}"
+    if args.data:
+        os.environ["KERAS_ATTEND_DATA"] = str(args.data)
+    elif "KERAS_ATTEND_DATA" in os.environ:
+        args.data = Path(os.environ["KERAS_ATTEND_DATA"])
+    return args

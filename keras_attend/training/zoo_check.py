@@ -1,0 +1,186 @@
+"""All presets at once: do they load, are they what they say, do they score it still?
+
+python -m keras_attend.training.zoo_check              every preset, by a sample
+python -m keras_attend.training.zoo_check ram_mnist    one preset
+python -m keras_attend.training.zoo_check --no-measure results are not measured
+python -m keras_attend.training.zoo_check --whole      results by all of the test data
+
+Test data are looked for in the folder KERAS_ATTEND_DATA. What cannot be measured here
+is said, and is no failure. The exit status is 1 if anything fails.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_attend import zoo
+from keras_attend.training.cards import generated
+from keras_attend.training.remeasure import ERRORS, SHARE, Measured, remeasure
+from keras_attend.zoo import presets
+from keras_attend.zoo.checks.files import MANIFEST
+from keras_attend.zoo.tables import aligned, metric, number
+from keras_attend.zoo.verify import Check, check_recipe, verify
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found of a preset.
+
+    Attributes:
+        name: the preset's.
+        checks: of its folder.
+        measured: its results, now.
+    """
+
+    name: str
+    checks: tuple[Check, ...]
+    measured: tuple[Measured, ...] = ()
+
+    @property
+    def problems(self) -> list[str]:
+        """A line for each thing that is wrong."""
+        lines = [f"{c.name}: {c.detail}" for c in self.checks if not c.ok]
+        return lines + [
+            f"{m.result.protocol}: {metric(m.result)} is {number(m.value)}, not within "
+            f"{number(m.tolerance)} of {number(m.result.value)}"
+            for m in self.measured
+            if m.differs
+        ]
+
+
+def check_preset(
+    name: str, cards: dict[Path, str], *, measure: bool = True, quick: bool = True
+) -> Report:
+    """Look at a preset from all sides.
+
+    Args:
+        name: the preset's.
+        cards: what generated files must hold, by path; of `cards.generated`.
+        measure: also measure its results again, where the data are at hand.
+        quick: by a sample.
+    """
+    folder = presets.find(name)
+    checks, model = verify(folder)
+    checks = [_up_to_date(check, folder, cards) for check in checks]
+    checks.append(check_recipe(folder))
+    measured: list[Measured] = []
+    if model is not None and measure:
+        try:
+            results = zoo.info(name).metrics
+            measured.extend(remeasure(model, results, quick=quick, download=False))
+        except Exception as error:
+            detail = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            checks.append(Check("measured", False, detail))
+    return Report(name, tuple(checks), tuple(measured))
+
+
+def _up_to_date(check: Check, folder: Path, cards: dict[Path, str]) -> Check:
+    """A preset that ships has to have a card of today, and results."""
+    if not check.ok:
+        return check
+    path = folder / "README.md"
+    if check.name == "card" and path.read_text(encoding="utf-8") != cards.get(path):
+        return Check("card", False, f"{path} is out of date: run `make zoo`")
+    if check.name == "results" and check.detail.startswith("none"):
+        return Check("results", False, f"{folder} has no results.json: run its recipe")
+    return check
+
+
+def _tables(cards: dict[Path, str]) -> list[str]:
+    """What is wrong with the generated files that are about all presets."""
+    return [
+        f"{path} is out of date: run `make zoo`"
+        for path, text in cards.items()
+        if not (path.parent / MANIFEST).is_file()  # no preset's card
+        and not (path.is_file() and path.read_text(encoding="utf-8") == text)
+    ]
+
+
+def overview(reports: Sequence[Report]) -> str:
+    """A line for each preset, a column for each check."""
+    names = list(dict.fromkeys(c.name for r in reports for c in r.checks))
+    rows = []
+    for report in reports:
+        found: dict[str, bool] = {}
+        for check in report.checks:
+            found[check.name] = found.get(check.name, True) and check.ok
+        marks = {True: "ok", False: "FAILS", None: "-"}
+        cells = [marks[found.get(name)] for name in names]
+        known = [m for m in report.measured if m.value is not None]
+        right = sum(not m.differs for m in known)
+        rows.append([report.name, *cells, f"{right} of {len(known)}" if known else "-"])
+    return aligned(["preset", *names, "as published"], rows)
+
+
+def measurements(measured: Sequence[tuple[str, Measured]]) -> str:
+    """A line for each result: published, measured, and how far apart they may be."""
+    columns = ["preset", "metric", "protocol", "published", "measured", "within", ""]
+    rows = [
+        [
+            name,
+            metric(m.result),
+            m.result.protocol,
+            number(m.result.value),
+            number(m.value),
+            number(m.tolerance),
+            f"not measured: {m.reason}" if m.reason else "DIFFERS" * m.differs,
+        ]
+        for name, m in measured
+    ]
+    return aligned(columns, rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Check the presets; the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m keras_attend.training.zoo_check",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="all unless given")
+    parser.add_argument(
+        "--no-measure", action="store_true", help="leave the results alone"
+    )
+    parser.add_argument(
+        "--whole", action="store_true", help="measure by all of the test data"
+    )
+    options = parser.parse_args(arguments)
+    names = options.names or zoo.list_models()
+    try:
+        for name in names:
+            presets.find(name)
+        cards = generated(presets.presets_folder())
+    except (OSError, ValueError) as error:
+        print(f"zoo-check: {error}", file=sys.stderr)
+        return 1
+
+    start = time.perf_counter()
+    reports = []
+    for count, name in enumerate(names, start=1):
+        print(f"{count}/{len(names)} {name}", file=sys.stderr, flush=True)
+        reports.append(
+            check_preset(
+                name, cards, measure=not options.no_measure, quick=not options.whole
+            )
+        )
+    print(overview(reports))
+    measured = [(report.name, m) for report in reports for m in report.measured]
+    if measured:
+        print(f"\n{measurements(measured)}")
+        print(
+            f"\nWithin: {ERRORS} standard errors of the sample, the spread of the "
+            f"published runs, or {SHARE:.0%} of the value, whichever is most."
+        )
+    problems = [f"{r.name}: {line}" for r in reports for line in r.problems]
+    problems += [] if options.names else _tables(cards)
+    print(f"\n{len(names)} presets, {time.perf_counter() - start:.0f} seconds.")
+    for line in problems:
+        print(f"zoo-check: {line}", file=sys.stderr)
+    return int(bool(problems))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Where presets are fetched from: the Hugging Face Hub, and file servers."""

@@ -1,0 +1,134 @@
+import argparse
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from keras_attend.datasets import BouncingBalls
+from keras_attend.models import RAM, RATM, Credit
+from keras_attend.training import Stage, fit_stages, start_from
+
+ZOO = Path(__file__).parents[2] / "zoo"
+SMALL = {"classes": 3, "glimpses": 3, "size": 4, "units": 8, "glimpse_units": 6}
+
+
+@pytest.fixture(scope="module")
+def teacher():
+    keras.utils.set_random_seed(0)
+    model = RAM(**SMALL, scales=1, locator="linear")
+    model.build(model.serving_shape)
+    model.locator.kernel.assign(0.1 * model.locator.kernel)  # it stays in the image
+    return model
+
+
+def test_start_from_an_equal(teacher):
+    """All but the baseline, which has another size, is taken over."""
+    credit = Credit(baseline="answer")
+    model = RAM(**SMALL, scales=1, locator="linear", credit=credit)
+    start_from(model, teacher)
+    images = np.random.default_rng(0).random((5, 9, 9, 1), "float32")
+    first = np.zeros((5, 2), "float32")
+    for name in ("logits", "locations"):
+        old, new = (m(images, first_location=first)[name] for m in (teacher, model))
+        np.testing.assert_array_equal(old, new)
+    assert model.baseline.kernel.shape == (8, 3)
+
+
+def test_start_from_a_smaller_canvas(teacher):
+    """On a canvas twice as wide it looks as many pixels away, and sees the same."""
+    model = RAM(**SMALL, scales=2, locator="linear")
+    start_from(model, teacher, width=2.0)
+    images = np.random.default_rng(0).random((5, 16, 16, 1), "float32")
+    wide = np.pad(images, ((0, 0), (8, 8), (8, 8), (0, 0)))
+    first = np.random.default_rng(1).uniform(-0.9, 0.9, (5, 2)).astype("float32")
+    old = teacher(images, first_location=first)
+    new = model(wide, first_location=first / 2)
+    assert np.abs(old["locations"]).max() < 1  # none was cut to the image
+    np.testing.assert_allclose(old["locations"], 2 * new["locations"], atol=1e-5)
+    np.testing.assert_array_equal(old["glimpses"], new["glimpses"][..., :1])
+    np.testing.assert_allclose(old["logits"], new["logits"], atol=1e-5)
+
+
+def test_stages(tmp_path):
+    """Each goes on where the last one ended, with what changes, also when resumed."""
+    stages = [
+        Stage("short", frames=2, batch_size=2, epochs=1, first=2),
+        Stage("long", 3, 2, epochs=1, first=3, rate=0.0, change={"scale": 2.5}),
+    ]
+    options = argparse.Namespace(
+        runs=tmp_path, epochs=None, steps=1, resume=True, checkpoint_every=1
+    )
+
+    def make():
+        return RATM(4, 4)
+
+    def clips(stage):
+        return BouncingBalls(stage.batch_size, 1, frames=stage.frames, size=32)
+
+    found, paths = fit_stages(make, stages, clips, options, "seed_0")
+    again, _ = fit_stages(make, stages, clips, options, "seed_0")
+    short, long = map(keras.saving.load_model, paths)
+    assert [m.get_config()["scale"] for m in (short, long, found)] == [1.0, 2.5, 2.5]
+    for model in (short, long, again):  # the second stage's rate is 0
+        for old, new in zip(found.get_weights(), model.get_weights(), strict=True):
+            np.testing.assert_array_equal(old, new)
+
+
+def make_kth(folder):
+    """Three subjects, a bright square each, which walks from left to right."""
+    Image = pytest.importorskip("PIL.Image")
+    lines = ["#\n"]
+    for subject in (1, 2, 3):
+        video = folder / "frames" / f"person{subject:02d}_walking_d3_uncomp"
+        video.mkdir(parents=True)
+        corners = [(30, 10 + 3 * t, 80, 40 + 3 * t) for t in range(12)]
+        for t, (top, left, bottom, right) in enumerate(corners, start=1):
+            frame = np.random.default_rng(t).integers(0, 60, (120, 160)).astype("uint8")
+            frame[top:bottom, left:right] += 120
+            Image.fromarray(frame).save(video / f"{t:03d}.png")
+        numbers = [subject, 3, 6, 1, 1, len(corners), *np.ravel(corners)]
+        lines.append(" ".join(map(str, numbers)) + "\n")
+    (folder / "KTHBoundingBoxInfo.txt").write_text("".join(lines))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    "KERAS_ATTEND_DATA" not in os.environ, reason="MNIST is not beside this checkout"
+)
+@pytest.mark.parametrize(
+    "recipe",
+    sorted([*ZOO.glob("ram_*/recipe.py"), *ZOO.glob("ratm_*/recipe.py")]),
+    ids=lambda path: path.parent.name,
+)
+def test_recipe_runs_and_resumes(recipe, tmp_path):
+    """Two epochs of two batches, then a third one; on this test's backend."""
+    data = Path(os.environ["KERAS_ATTEND_DATA"])
+    if recipe.parent.name == "ratm_person" and not (data / "tracking").exists():
+        pytest.skip("the videos are not beside this checkout")
+    command = [sys.executable, str(recipe), "--validate", "--steps", "2"]
+    command += ["--runs", str(tmp_path), "--checkpoint-every", "0"]
+    if recipe.parent.name == "ram_tables":
+        command += ["--only", "2a_ram_4"]
+    if recipe.parent.name == "ratm_kth":
+        make_kth(tmp_path / "kth")
+        command += ["--data", str(tmp_path / "kth"), "--subjects", "1"]
+        command += ["--person-epochs", "1"]
+    for epochs in (2, 3):
+        found = subprocess.run(
+            [*command, "--epochs", str(epochs), "--resume"],
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            capture_output=True,
+            text=True,
+        )
+        assert found.returncode == 0, found.stderr
+        done = set(re.findall(r"Epoch (\d)/\d", found.stdout))
+        # What is done is not done again.
+        expected = {"1", "2"} if epochs == 2 else {"3"}
+        if recipe.parent.name == "ram_catch":  # three times as many in one stage
+            expected |= set("3456") if epochs == 2 else set("789")
+        assert done == expected
