@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from keras_attend.datasets.catch import Games
 from keras_attend.models.ram import Feedforward
+from keras_attend.zoo.loading import override
 from keras_attend.zoo.results import Result
 
 
@@ -65,8 +66,13 @@ def error_percent(
 
 
 def with_arguments(model: Any, **arguments: Any) -> Any:
-    """The same network and weights under other constructor arguments."""
-    again = type(model).from_config({**model.get_config(), **arguments})
+    """A copy of a model, with its weights, under other constructor arguments.
+
+    The arguments are the model's or its cell's, as those of `zoo.load`.
+    """
+    config = keras.saving.serialize_keras_object(model)
+    override(config, arguments)
+    again = type(model).from_config(config["config"])
     again.build(model.serving_shape)
     for old, new in zip(model.variables, again.variables, strict=True):
         if "seed_generator" not in old.path:

@@ -4,6 +4,7 @@ import inspect
 import math
 import tempfile
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def load(
         token: of the Hub, for what is private; None takes the one that
             `hf auth login` has stored.
         **overrides: constructor arguments in place of the preset's, such as
-            `episodes=10` for `ram_mnist`.
+            `episodes=10` for `ram_mnist`, of the model or of its cell.
 
     The sha256 of every file is checked before anything is made of it; a preset can
     name Keras's and this package's classes only, and cannot run code.
@@ -64,7 +65,7 @@ def load_folder(folder: Path, *, weights: bool = True, **overrides: Any) -> kera
     config = read_json(path, content)
     check_config(config, path)
     compile_config = config.pop("compile_config", None)
-    _override(config, overrides)
+    override(config, overrides)
     if weights:
         # Before there is a model: its numbers take memory.
         limit = limit_of(WEIGHTS, manifest)
@@ -83,7 +84,7 @@ def _deserialize(config: dict[str, Any]) -> Any:
 
 
 def _made(path: Path, make: Callable[[], Any], overrides: dict[str, Any]) -> Any:
-    """What is made of a configuration; the error of one that makes no sense."""
+    """Make a model of a configuration, or raise a `ValueError` that names the file."""
     try:
         return make()
     except Exception as error:
@@ -95,25 +96,38 @@ def _made(path: Path, make: Callable[[], Any], overrides: dict[str, Any]) -> Any
         ) from error
 
 
-def _override(config: dict[str, Any], overrides: dict[str, Any]) -> None:
-    """Replace constructor arguments in a model's configuration."""
-    if not overrides:
-        return
-    cls = keras.saving.get_registered_object(config["registered_name"])
-    if cls is None:  # a Sequential or Functional model: its config lists layers
-        accepted = {"name"}
-    else:
-        signature = inspect.signature(cls.__init__).parameters
-        variable = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
-        accepted = {k for k, v in signature.items() if v.kind not in variable}
-        accepted = (accepted - {"self"}) | {"name", "dtype", "trainable"}
-    unknown = sorted(overrides.keys() - accepted)
+def override(config: dict[str, Any], overrides: dict[str, Any]) -> None:
+    """Replace constructor arguments in a model's configuration.
+
+    An argument that the model's class does not take is looked for among those of its
+    cell, whose configuration lies within.
+    """
+    places = [config]
+    if isinstance(cell := config["config"].get("cell"), dict):
+        places.append(cell)
+    accepted = {id(place): _arguments(place) for place in places}
+    unknown = sorted(overrides.keys() - set().union(*accepted.values()))
     if unknown:
         raise ValueError(
             f"{config['class_name']} has no argument {', '.join(map(repr, unknown))}. "
-            f"It accepts: {', '.join(sorted(accepted))}."
+            f"It accepts: {', '.join(sorted(set().union(*accepted.values())))}."
         )
-    config["config"].update(overrides)
+    for name, value in overrides.items():
+        place = next(place for place in places if name in accepted[id(place)])
+        place["config"][name] = value
+
+
+def _arguments(config: dict[str, Any]) -> set[str]:
+    """What the constructor of a configuration's class takes."""
+    cls = keras.saving.get_registered_object(config["registered_name"])
+    if cls is None:  # a Sequential or Functional model: its configuration lists layers
+        return {"name"}
+    # A subclass hands its `**kwargs` on to the class that it extends.
+    ours = takewhile(lambda c: not c.__module__.startswith("keras."), cls.__mro__)
+    signatures = [inspect.signature(c.__init__).parameters for c in list(ours) or [cls]]
+    variable = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    accepted = {k for s in signatures for k, v in s.items() if v.kind not in variable}
+    return (accepted - {"self"}) | {"name", "dtype", "trainable"}
 
 
 def _with_weights(

@@ -1,0 +1,84 @@
+"""Each non-public name that the package uses still does what it is used for."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_attend import compat
+
+TENSORFLOW = keras.backend.backend() == "tensorflow"
+
+
+def test_rnn_asks_dropout_cells_for_masks():
+    class Cell(keras.layers.Layer, compat.DropoutRNNCell):
+        state_size = output_size = 2
+        dropout = recurrent_dropout = 0.5
+        asked = 0
+
+        def get_dropout_mask(self, step_input):
+            Cell.asked += 1
+
+        def get_recurrent_dropout_mask(self, step_input):
+            Cell.asked += 1
+
+        def call(self, x, states, training=None):
+            return x, states
+
+    keras.layers.RNN(Cell())(np.zeros((1, 3, 2), "float32"), training=True)
+    assert Cell.asked == 2
+
+
+def test_tfp_imports_and_draws():
+    normal = compat.tfp_distributions().Normal(0.0, 1.0)
+    value = keras.ops.convert_to_numpy(normal.log_prob(0.0))
+    np.testing.assert_allclose(value, -0.5 * np.log(2 * np.pi), rtol=1e-6)
+
+
+def test_pending_variables_get_another_initializer():
+    with keras.StatelessScope():
+        layer = keras.layers.Dense(2)
+        layer.build((None, 3))
+        assert {id(v) for v in compat.pending_variables()} >= {
+            id(v) for v in layer.variables
+        }
+        for variable in layer.variables:
+            compat.replace_initializer(
+                variable, lambda shape, dtype: np.full(shape, 7, dtype)
+            )
+    assert all((keras.ops.convert_to_numpy(v) == 7).all() for v in layer.variables)
+
+
+def test_a_variable_with_a_value_keeps_it():
+    variable = keras.Variable(np.ones(2, "float32"))
+    compat.replace_initializer(variable, lambda shape, dtype: np.zeros(shape, dtype))
+    assert (keras.ops.convert_to_numpy(variable) == 1).all()
+
+
+@pytest.mark.skipif(not TENSORFLOW, reason="TensorFlow's names")
+def test_names_of_keras_under_tf_distribute():
+    optimizer = keras.optimizers.SGD(clipnorm=1.0)
+    assert callable(optimizer._clip_gradients)
+    assert callable(optimizer._all_reduce_sum_gradients)
+    assert callable(keras.Sequential()._maybe_symbolic_build)
+    compat.clip_summed_gradients(optimizer)
+    clip = optimizer._clip_gradients
+    compat.clip_summed_gradients(optimizer)  # a second time changes nothing
+    assert optimizer._clip_gradients is clip
+
+
+@pytest.mark.skipif(not TENSORFLOW, reason="TensorFlow's names")
+def test_flat_call_runs_a_concrete_function():
+    import tensorflow as tf
+
+    weight = tf.Variable(3.0)
+    function = tf.function(lambda xs: [xs[0] * weight, xs[1] + 1.0])
+    xs = [tf.constant(2.0), tf.constant(5.0)]
+    run = compat.flat_call(function.get_concrete_function(xs))
+    assert [float(y) for y in run(xs)] == [6.0, 6.0]
+
+
+@pytest.mark.skipif(not TENSORFLOW, reason="tf2onnx needs TensorFlow")
+def test_names_of_tf2onnx():
+    pytest.importorskip("tf2onnx")
+    compat.patch_tf2onnx()
+    assert {"fold_constants", "remove_identity"} <= compat.tf2onnx_optimizers().keys()
