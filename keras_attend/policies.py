@@ -53,7 +53,7 @@ class GaussianPolicy:
 
 
 class CategoricalPolicy:
-    r"""$a \sim \mathrm{Cat}(\mathrm{softmax}(z))$: one of `n` actions, by its scores $z$.
+    r"""$a \sim \mathrm{Cat}(\mathrm{softmax}(z))$: an action by its scores $z$.
 
     The actions of `models.RAMAgent`, the stops of `models.StoppingRAM`.
     """

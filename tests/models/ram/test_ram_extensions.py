@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from keras_attend.datasets import sample_digits
+from keras_attend.evaluation import error_percent, with_arguments
 from keras_attend.layers import Retina
 from keras_attend.models import Credit, StoppingRAM, ZoomingRAM
 
@@ -164,6 +165,14 @@ def test_round_trip(name, request, tmp_path):
         np.testing.assert_allclose(
             value, again(images[:5], first_location=first)[name], atol=1e-5
         )
+
+
+def test_other_arguments(stopper):
+    """Its own and RAM's, as `zoo.load` and `error_percent` give them."""
+    again = with_arguments(stopper, episodes=1, price=0.5)
+    assert (again.episodes, again.price, again.glimpses) == (1, 0.5, 4)
+    images, labels = sample_digits()
+    assert error_percent(stopper, images, labels, repeats=1).shape == (1,)
 
 
 def test_rejects():
