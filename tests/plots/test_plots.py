@@ -80,16 +80,16 @@ def test_plot_glimpses_that_were_chosen(random, chosen):
     """A path ends where the model stopped, or in a box as wide as its zoom."""
     keras.utils.set_random_seed(1)
     images = random.random((6, 20, 20, 1), dtype="float32")
+    images *= np.linspace(0.1, 1, 6, dtype="float32")[:, None, None, None]
     arguments = {"glimpses": 4, "size": 4, "units": 8, "glimpse_units": 8}
-    if chosen == "glimpses_taken":
-        model = StoppingRAM(**arguments)
-        model(images)
-        model.stopper.kernel.assign(random.normal(size=(8, 2)))
-        model.stopper.bias.assign([0.0, 0.0])
-    else:
-        model = ZoomingRAM(**arguments)
-        model(images)
-        model.zoomer.kernel.assign(random.normal(size=(8, 3)))
+    stops = chosen == "glimpses_taken"
+    model = StoppingRAM(**arguments) if stops else ZoomingRAM(**arguments)
+    model.build(images.shape)
+    # Dark images choose otherwise than bright ones.
+    head = model.stopper if stops else model.zoomer
+    head.kernel.assign(random.normal(size=head.kernel.shape))
+    h_t = model.episode(ops.convert_to_tensor(images), None, "mean")["hidden"]
+    head.bias.assign(-ops.convert_to_numpy(head(h_t))[3, 1])
     figure = plots.plot_glimpses(model, images, seed=5)
     first = np.random.default_rng(5).uniform(-1, 1, (6, 2)).astype("float32")
     seen = model(images, first_location=ops.convert_to_tensor(first))
