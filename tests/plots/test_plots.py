@@ -87,11 +87,12 @@ def test_plot_glimpses_that_were_chosen(random, chosen):
     model.build(images.shape)
     # Half of the images choose one thing, half another.
     head = model.stopper if stops else model.zoomer
-    head.kernel.assign(random.normal(size=head.kernel.shape))
+    kernel = random.normal(size=head.kernel.shape)
+    head.kernel.assign(kernel)
     first = np.random.default_rng(5).uniform(-1, 1, (6, 2)).astype("float32")
     first = ops.convert_to_tensor(first)
     found = model.episode(ops.convert_to_tensor(images), first, "mean")
-    scores = ops.convert_to_numpy(head(found["hidden"]))[:, 2]
+    scores = ops.convert_to_numpy(found["hidden"])[:, 2] @ kernel
     head.bias.assign(-np.median(scores - scores[:, :1], axis=0))
     figure = plots.plot_glimpses(model, images, seed=5)
     seen = model(images, first_location=first)
