@@ -1,4 +1,4 @@
-"""Where a RAM looks."""
+"""The glimpses of a RAM."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ def plot_glimpses(
     path: str | Path | None = None,
     seed: int | None = 0,
 ) -> Any:
-    """Where a RAM looks in each image, and what each glimpse shows it.
+    """Draw where a RAM's glimpses are in each image, and what each of them shows.
 
     A row for each image: the image with the path of the gaze (as in the paper's
     figure 3: the first glimpse a filled circle, the last one an open one, boxes for

@@ -3,7 +3,7 @@
 * `model.py`: `RAM`. Section 3.1 (the sensor, the state, the actions and the reward)
   and section 3.2 (training).
 * `layers.py`: the layers that `RAM` is made of, with the sizes of section 4.
-* `credit.py`: what a choice of RAM's is credited with when it is learned (section 3.2).
+* `credit.py`: what a choice is credited with when a policy is learned (section 3.2).
 * `feedforward.py`: the networks of tables 1 and 2 that RAM is compared with.
 * `agent.py`: `RAMAgent`, which plays a game (section 4.2).
 * `stopping.py`: a RAM that stops when it has seen enough (section 5).

@@ -40,6 +40,10 @@ class RAM(RAMLayers):
     top left corner. The first one is drawn uniformly from the image; the others are
     clipped to the image after the draw.
 
+    The paper's first location is random, within limits that it does not give, and its
+    $f_l$ is linear; of locations outside the image it says nothing. The best-known
+    public code clips them too; `PublishedRAM` tells where that code differs.
+
     Args:
         classes: number of classes.
         glimpses: $T$, the number of glimpses in an episode.
@@ -50,7 +54,8 @@ class RAM(RAMLayers):
         units: number of units of $g_t$ and of $h_t$.
         std: $\sigma$, in half widths of the image.
         episodes: $M$, the number of episodes for each image, in training and in
-            prediction; each has its own first location and draws.
+            prediction; each has its own draws, the first location among them where
+            none is given.
         location: the next location in prediction: "mean" is $f_l(h_t)$, "sample" a
             draw of the policy. Two others are there to judge a policy by: "random" is
             anywhere in the image, "first" stays at the first location. In training it
