@@ -70,8 +70,7 @@ def ram(fixed):
         size=4,
         glimpse_units=4,
         units=8,
-        policy_trains_core=True,
-        policy_weight=0.5,
+        credit=models.Credit(policy_weight=0.5, policy_trains_core=True),
     )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from keras_attend.datasets.catch import Games
 from keras_attend.datasets.settings import TEST_SEED
-from keras_attend.models.feedforward import Feedforward
+from keras_attend.models.ram import Feedforward
 from keras_attend.zoo.loading import override
 from keras_attend.zoo.results import Result
 

@@ -1,4 +1,4 @@
-"""Where a RAM looks."""
+"""The glimpses of a RAM."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ def plot_glimpses(
     path: str | Path | None = None,
     seed: int | None = 0,
 ) -> Any:
-    """Where a RAM looks in each image, and what each glimpse shows it.
+    """Draw where a RAM's glimpses are in each image, and what each of them shows.
 
     A row for each image: the image with the path of the gaze (as in the paper's
     figure 3: the first glimpse a filled circle, the last one an open one, boxes for
@@ -72,7 +72,7 @@ def plot_glimpses(
     seen = model(images, training=False, first_location=first)
     seen = {name: ops.convert_to_numpy(x) for name, x in seen.items()}
     if model.episodes > 1:  # the first episode of each image
-        for name in {"locations", "glimpses", "zooms", "looks"} & seen.keys():
+        for name in {"locations", "glimpses", "zooms", "glimpses_taken"} & seen.keys():
             seen[name] = seen[name][:, 0]
 
     T, g = model.glimpses, model.size
@@ -85,13 +85,13 @@ def plot_glimpses(
         squeeze=False,
         layout="constrained",
     )
-    # Where RAM chooses its zoom and when to stop, that is drawn too.
-    looks = seen.get("looks", np.full(len(images), T))
+    # A path ends where a `StoppingRAM` stopped; a `ZoomingRAM` chose its boxes' width.
+    taken = seen.get("glimpses_taken", np.full(len(images), T))
     zooms = seen.get("zooms", np.zeros((len(images), T), "int32"))
     for index, (row, image, logits) in enumerate(
         zip(axes, images, seen["logits"], strict=True)
     ):
-        n = int(looks[index])
+        n = int(taken[index])
         glimpses = seen["glimpses"][index, :n]
         widths = g * 2 ** zooms[index, [0, n - 1]]
         _draw_path(row[0], image, seen["locations"][index, :n], widths)

@@ -11,7 +11,7 @@ import pytest
 
 from keras_attend import training
 from keras_attend.datasets import BouncingBalls
-from keras_attend.models import RAM, RATM
+from keras_attend.models import RAM, RATM, Credit
 from keras_attend.training import (
     Stage,
     fit_stages,
@@ -36,7 +36,8 @@ def teacher():
 
 def test_start_from_an_equal(teacher):
     """All but the baseline, which has another size, is taken over."""
-    model = RAM(**SMALL, scales=1, locator="linear", baseline="answer")
+    credit = Credit(baseline="answer")
+    model = RAM(**SMALL, scales=1, locator="linear", credit=credit)
     start_from(model, teacher)
     images = np.random.default_rng(0).random((5, 9, 9, 1), "float32")
     first = np.zeros((5, 2), "float32")

@@ -8,8 +8,7 @@ import pytest
 
 from keras_attend import evaluation, training, zoo
 from keras_attend.datasets import Sequence, sample_digits
-from keras_attend.models.ram import RAM
-from keras_attend.models.ram_agent import RAMAgent
+from keras_attend.models.ram import RAM, RAMAgent
 from keras_attend.models.ratm import RATM
 from keras_attend.training import cards, remeasure
 from keras_attend.training import zoo_check as check

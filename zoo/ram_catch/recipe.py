@@ -30,9 +30,9 @@ from keras_attend import training
 from keras_attend.datasets import Games
 
 HERE = Path(__file__).parent
-COMMON = {"baseline": "game", "trace": 0.5}
+COMMON = {"credit": ka.models.AgentCredit(baseline="game", trace=0.5)}
 RETINA = {"size": 6, "scales": 3, **COMMON}
-WHOLE_SCREEN = {"size": 24, "scales": 1, "look": "centre", **COMMON}
+WHOLE_SCREEN = {"size": 24, "scales": 1, "gaze": "centre", **COMMON}
 
 
 def main() -> None:
@@ -63,7 +63,7 @@ def main() -> None:
         return training.fit(make, data, checkpoint, args, epochs=epochs)
 
     n = args.epochs
-    around = train("around", 2e-3, n, look="around", std=0.25, **RETINA)
+    around = train("around", 2e-3, n, gaze="around", std=0.25, **RETINA)
     agent = train("agent", 3e-4, 3 * n, start=around, **RETINA)
     whole_screen = train("whole_screen", 2e-3, n, **WHOLE_SCREEN)
     if args.validate:  # by games that neither the training nor the test has

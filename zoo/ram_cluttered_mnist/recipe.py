@@ -45,11 +45,13 @@ def make(batches: int) -> keras.Model:
         size=12,
         scales=3,
         std=0.12,
-        reward="log_prob",
-        baseline="answer",
-        trace=0.3,
-        policy_weight=0.2,
-        policy_trains_core=True,
+        credit=ka.models.Credit(
+            reward="log_prob",
+            baseline="answer",
+            trace=0.3,
+            policy_weight=0.2,
+            policy_trains_core=True,
+        ),
     )
     training.start_from(model, ka.zoo.load("ram_translated_mnist"))
     schedule = keras.optimizers.schedules.CosineDecay(2e-3, batches)

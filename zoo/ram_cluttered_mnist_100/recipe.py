@@ -34,11 +34,13 @@ def make(batches: int) -> keras.Model:
         size=12,
         scales=4,
         std=0.08,
-        reward="log_prob",
-        baseline="answer",
-        trace=0.3,
-        policy_weight=0.2,
-        policy_trains_core=True,
+        credit=ka.models.Credit(
+            reward="log_prob",
+            baseline="answer",
+            trace=0.3,
+            policy_weight=0.2,
+            policy_trains_core=True,
+        ),
     )
     training.start_from(model, ka.zoo.load("ram_translated_mnist"), width=100 / 60)
     schedule = keras.optimizers.schedules.CosineDecay(2e-3, batches)

@@ -44,8 +44,9 @@ HERE = Path(__file__).parent
 
 def make(batches: int) -> keras.Model:
     """The model, compiled for a training of so many batches."""
+    credit = ka.models.Credit(reward="log_prob")
     model = ka.models.RAM(
-        classes=10, glimpses=6, size=8, scales=1, std=0.11, reward="log_prob"
+        classes=10, glimpses=6, size=8, scales=1, std=0.11, credit=credit
     )
     schedule = keras.optimizers.schedules.CosineDecay(1e-3, batches)
     model.compile(keras.optimizers.Adam(schedule))

@@ -29,8 +29,7 @@ def make(batches: int) -> keras.Model:
         size=12,
         scales=3,
         std=0.15,
-        reward="log_prob",
-        policy_weight=0.1,
+        credit=ka.models.Credit(reward="log_prob", policy_weight=0.1),
     )
     schedule = keras.optimizers.schedules.CosineDecay(1e-3, batches)
     model.compile(keras.optimizers.Adam(schedule))

@@ -1,7 +1,7 @@
 """RAM as an agent in a game (Mnih et al. 2014, sections 3 and 4.2).
 
-The network of `models/ram.py` with a core of LSTM units and two policies, where to
-look and what to do; both learn by REINFORCE from the reward at the end alone.
+RAM's network with a core of LSTM units and two policies, one of where to look and one
+of what to do; both learn by REINFORCE from the game's reward alone.
 """
 
 from typing import Any
@@ -16,6 +16,7 @@ from keras_attend.datasets.catch import Catch
 from keras_attend.layers.glimpse_network import GlimpseNetwork
 from keras_attend.layers.retina import Retina
 from keras_attend.models.base import AttentionModel
+from keras_attend.models.ram.credit import AgentCredit
 from keras_attend.policies import CategoricalPolicy, GaussianPolicy, draw_seeds
 from keras_attend.reinforce import baseline_loss, lambda_returns, reinforce_loss
 from keras_attend.types import Shape, Tensor
@@ -24,7 +25,13 @@ from keras_attend.unroll import unroll
 
 @keras.saving.register_keras_serializable("keras_attend")
 class RAMAgent(AttentionModel):
-    r"""Play a game of which one sees a glimpse a frame (section 4.2).
+    r"""Play a game of which one sees a glimpse a frame (Mnih et al. 2014, section 4.2).
+
+    ```python
+    agent = ka.models.RAMAgent(ka.datasets.Catch(size=24))
+    agent.compile("adam")
+    agent.fit(ka.datasets.Games(batch_size=256), epochs=10)
+    ```
 
     $$g_t = f_g(\mathrm{Retina}(x_t, l_{t-1}), l_{t-1}), \qquad
       h_t = \mathrm{LSTM}(h_{t-1}, g_t)$$
@@ -33,45 +40,41 @@ class RAMAgent(AttentionModel):
       a_t \sim \mathrm{Cat}(\mathrm{softmax}(f_a(h_t)))$$
 
     $x_t$ is the screen after $a_{t-1}$. The loss is $-\sum_t (\log \pi(l_t) +
-    \log \pi(a_t)) (R - b_t)$ with the game's reward $R$ (or see `trace`) and a learned
-    baseline $b_t$; its gradient trains everything, through all frames. A patch's pixel
-    is the sum of its block here, not the mean: the ball is one pixel, and in a mean of
-    sixteen it could hardly be seen.
+    \log \pi(a_t)) (R - b_t)$ with the game's reward $R$ (or see `AgentCredit`) and a
+    learned baseline $b_t$; its gradient trains all weights, through all frames. A
+    patch's pixel is the sum of its block here, not the mean: the ball is one pixel,
+    and in a mean of sixteen it could hardly be seen.
 
     Args:
-        game: the rules; see `datasets.Catch`.
+        game: the rules; `datasets.Catch()` when absent.
         size: side of the retina's patches in pixels.
-        scales: number of patches.
-        glimpse_units: size of the glimpse network's hidden layers.
-        units: LSTM units, and size of $g_t$.
-        std: $\sigma$, in half screens.
-        play: "mean" looks at $f_l(h_t)$ and takes the likeliest action in prediction;
-            "sample" draws both, as training does; "random" does anything at all.
-        look: "policy" chooses where to look. "around" draws around the screen's centre,
-            from which a wide retina has all in view: a game learned so is a start for
-            a policy. "centre" never moves: with a `size` of the whole screen it sees
-            all of it.
-        baseline: what $b_t$ is learned from: "state" is $h_t$, as in the paper; "game"
-            is $h_t$ and the game's own state, which the policies never see. It does
-            not depend on what is done next, so that the gradient stays right, with
-            less noise.
-        trace: $\lambda$ of what a choice is credited with: 1 is the paper's $R$, which
-            all that happens later blurs; less mixes in what the baseline expects a
-            frame later (see `reinforce.lambda_returns`).
-        policy_weight: of the location's part of the loss.
-        entropy: weight of the game policy's entropy, which keeps it trying.
+        scales: number of patches, each twice as wide as the last.
+        glimpse_units: number of units of the glimpse network's hidden layers.
+        units: number of LSTM units, and of units of $g_t$.
+        std: $\sigma$, in half widths of the screen.
+        play: what is done in prediction: "mean" takes the location $f_l(h_t)$ and the
+            likeliest action; "sample" draws both, as training does; "random" draws
+            both without regard to what was seen.
+        gaze: what moves the gaze. "policy" is the learned policy. "around" is a draw
+            around the screen's centre, from which a wide retina has all in view: a game
+            that was learned so is what a policy can begin with. "centre" never moves:
+            with a `size` of the whole screen it sees all of it.
+        credit: what the choices are credited with in training; see `AgentCredit`.
 
     Call arguments:
-        numbers: `[B, game.start_numbers]` in 0..1, how each game starts.
+        numbers: `[B, game.start_numbers]` in 0..1, from which each game begins.
 
-    Returns a dict, of games with `T` frames:
-        reward: `[B]`, of the whole game.
-        states: `[B, T, S]`, the game's; `game.screen(states)` draws them.
-        locations: `[B, T, 2]`, where it looked.
-        actions: `[B, T - 1]`, int32.
-        baselines: `[B, T - 1]`, the reward it expected.
-        log_probs: `[B, T - 1]`, of what it drew, weighted; training only.
-        entropies: `[B, T - 1]`, of the game policy.
+    Returns a dict, of games of `T` frames:
+        reward: `[B]`, $R$, the reward of the whole game; of Catch, 1 or 0.
+        states: `[B, T, S]`, the game's state at each frame, in the game's own units;
+            `game.screen(states)` draws them.
+        locations: `[B, T, 2]`, the location of each glimpse, $(x, y)$ in half screens,
+            (-1, -1) the top left corner.
+        actions: `[B, T - 1]`, int32, $a_t$, the action after each frame but the last.
+        baselines: `[B, T - 1]`, $b_t$, the reward expected after each of these frames.
+        entropies: `[B, T - 1]`, the entropy of the actions' policy, in nats.
+        log_probs: `[B, T - 1]`, $\log \pi(a_t)$, and where the gaze is the policy's
+            also `policy_weight` times $\log \pi(l_t)$; in training only.
     """
 
     def __init__(
@@ -84,11 +87,8 @@ class RAMAgent(AttentionModel):
         units: int = 256,
         std: float = 0.15,
         play: str = "mean",
-        look: str = "policy",
-        baseline: str = "state",
-        trace: float = 1.0,
-        policy_weight: float = 1.0,
-        entropy: float = 0.01,
+        gaze: str = "policy",
+        credit: AgentCredit | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -100,33 +100,13 @@ class RAMAgent(AttentionModel):
         }
         check_positive_integers(**counts)
         check_choice("play", play, ("mean", "sample", "random"))
-        check_choice("look", look, ("policy", "around", "centre"))
-        check_choice("baseline", baseline, ("state", "game"))
-        for name, weight in (("policy_weight", policy_weight), ("entropy", entropy)):
-            if not weight >= 0:
-                raise ValueError(
-                    f"`{name}` must not be negative. Received: {name}={weight}"
-                )
-        if not 0 <= trace <= 1:
-            raise ValueError(f"`trace` must be in 0..1. Received: trace={trace}")
+        check_choice("gaze", gaze, ("policy", "around", "centre"))
+        self.credit = AgentCredit.of(credit)
         if isinstance(game, dict):
             game = keras.saving.deserialize_keras_object(game)
         self.game = Catch() if game is None else game
-        self._config = {
-            **counts,
-            "std": std,
-            "play": play,
-            "look": look,
-            "baseline": baseline,
-            "trace": trace,
-            "policy_weight": policy_weight,
-            "entropy": entropy,
-        }
-        self.play, self.looks = play, look == "policy"
-        self.moves = look != "centre"
-        self.policy_weight = policy_weight
-        self.trace = trace
-        self.entropy = entropy
+        self._config = {**counts, "std": std, "play": play, "gaze": gaze}
+        self.play, self.gaze = play, gaze
         self.serving_shape = (None, self.game.start_numbers)
 
         dtype = self.dtype_policy
@@ -136,7 +116,7 @@ class RAMAgent(AttentionModel):
         )
         self.core = keras.layers.LSTMCell(units, dtype=dtype, name="core")
         self.player = Dense(self.game.actions, dtype=dtype, name="action")
-        # The gaze starts at the centre: in a corner there is nothing to learn from.
+        # Before it has learned, it looks at the centre: a corner teaches nothing.
         self.locator = Dense(
             2,
             activation="tanh",
@@ -146,7 +126,7 @@ class RAMAgent(AttentionModel):
         )
         self.baseline = Dense(1, dtype=dtype, name="baseline")
         self.baseline_hidden = None
-        if baseline == "game":
+        if self.credit.baseline == "game":
             self.baseline_hidden = Dense(
                 units, activation="relu", dtype=dtype, name="baseline_hidden"
             )
@@ -167,14 +147,14 @@ class RAMAgent(AttentionModel):
             self.baseline_hidden.build((None, units + self.game.state_numbers))
 
     def call(self, numbers: Tensor, training: bool | None = None) -> dict[str, Tensor]:
-        """Whole games, from how they start; see the class."""
+        """Whole games; see the class."""
         self._check(numbers.shape)
         play = "sample" if training else self.play
         batch, T = ops.shape(numbers)[0], self.game.frames
         states_0 = self.game.start(numbers)
         zeros = ops.zeros((batch, self.core.units), self.compute_dtype)
         l_0 = ops.zeros((batch, 2), "float32")
-        if self.moves:
+        if self.gaze != "centre":
             l_0 = keras.random.uniform((batch, 2), -1.0, 1.0, seed=self.seed_generator)
         # Random numbers are drawn before the loop.
         draws = {
@@ -188,7 +168,7 @@ class RAMAgent(AttentionModel):
             g = self.glimpse_network(rho, l)
             h, core_state = self.core(g, core_state)
             mu, z = self._policies(h)
-            if not self.looks or play == "random":
+            if self.gaze != "policy" or play == "random":
                 mu = ops.zeros_like(mu)
             if play == "random":
                 z = ops.zeros_like(z)
@@ -205,7 +185,8 @@ class RAMAgent(AttentionModel):
                 "actions": action,
                 "hidden": h,
             }
-            l = ops.clip(choice, -1.0, 1.0) if self.moves else l
+            if self.gaze != "centre":
+                l = ops.clip(choice, -1.0, 1.0)
             return outputs, (self.game.step(game_state, action), core_state, l)
 
         steps, _ = unroll(step, (states_0, [zeros, zeros], l_0), draws)
@@ -226,9 +207,9 @@ class RAMAgent(AttentionModel):
         if training:
             taken = ops.one_hot(actions, self.game.actions, dtype="float32")
             log_probs = ops.sum(taken * log_pi_a, axis=-1)
-            if self.looks:
+            if self.gaze == "policy":
                 log_pi_l = self.location_policy.log_prob(mu_t, choices)
-                log_probs = log_probs + self.policy_weight * log_pi_l
+                log_probs = log_probs + self.credit.policy_weight * log_pi_l
             outputs["log_probs"] = log_probs
         return outputs
 
@@ -261,14 +242,18 @@ class RAMAgent(AttentionModel):
             )
 
     def sample_losses(self, x: Any, y: Tensor, y_pred: dict[str, Tensor]) -> Tensor:
-        r"""$-\sum_t \log\pi_t (G_t - b_t) + \sum_t (b_t - R)^2 / T$ and the entropy."""
+        r"""The policies' losses (eq. 2), the baseline's, and the actions' entropy.
+
+        $$-\sum_t \log\pi_t (G_t - b_t) + \mathrm{mean}_t (b_t - R)^2
+          - w_e \sum_t H(\pi(a_t))$$
+        """
         R = y_pred["reward"][:, None]  # [B, 1]
         b_t = y_pred["baselines"]  # [B, T - 1]
         loss = baseline_loss(b_t, R)
         if "log_probs" in y_pred:
-            G_t = lambda_returns(R, b_t, self.trace)
+            G_t = lambda_returns(R, b_t, self.credit.trace)
             loss = loss + reinforce_loss(y_pred["log_probs"], G_t, b_t)
-            loss = loss - self.entropy * ops.sum(y_pred["entropies"], axis=-1)
+            loss = loss - self.credit.entropy * ops.sum(y_pred["entropies"], axis=-1)
         return loss
 
     def compute_metrics(
@@ -280,5 +265,6 @@ class RAMAgent(AttentionModel):
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""
-        game = keras.saving.serialize_keras_object(self.game)
-        return {**super().get_config(), "game": game, **self._config}
+        parts = {"game": self.game, "credit": self.credit}
+        saved = {n: keras.saving.serialize_keras_object(x) for n, x in parts.items()}
+        return {**super().get_config(), **self._config, **saved}

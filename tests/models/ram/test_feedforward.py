@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from blobs import blobs
 from keras import ops
 
 from keras_attend.datasets import sample_digits
@@ -13,14 +14,18 @@ def trained():
     images, labels = sample_digits()
     model = Feedforward((32,), filters=4)
     model.compile(keras.optimizers.Adam(0.01))
-    model.fit(images, labels, batch_size=25, epochs=30, verbose=0)
+    model.fit(images, labels, batch_size=25, epochs=2, verbose=0)
     return model, images, labels
 
 
 def test_learns(trained):
-    model, images, labels = trained
-    assert model.jit_compile
-    assert model.evaluate(images, labels, verbose=0, return_dict=True)["accuracy"] > 0.9
+    """Under XLA; it is right about images that it was not trained on."""
+    assert trained[0].jit_compile
+    model = Feedforward((16,), classes=2, filters=4, kernel_size=4, strides=2)
+    model.compile(keras.optimizers.Adam(0.01))
+    model.fit(*blobs(np.random.default_rng(0)), epochs=10, verbose=0)
+    others = blobs(np.random.default_rng(1))
+    assert model.evaluate(*others, verbose=0, return_dict=True)["accuracy"] > 0.9
 
 
 def test_uint8_and_floats_are_alike(trained):

@@ -14,29 +14,35 @@ from keras_attend.types import Shape, Tensor
 
 @keras.saving.register_keras_serializable("keras_attend")
 class Feedforward(Classifier):
-    r"""A classifier that sees the whole image at once.
+    r"""Classify images that are seen whole (Mnih et al. 2014, tables 1 and 2).
+
+    ```python
+    model = ka.models.Feedforward((256,), filters=8)
+    model.compile("adam")
+    model.fit(images, labels)  # uint8 [N, H, W, 1], integers [N]
+    ```
 
     $$h_0 = x \;\text{ or }\; \mathrm{Rect}(\mathrm{Conv}(x)), \quad
       h_i = \mathrm{Rect}(\mathrm{Linear}(h_{i-1})), \quad
       p(a) = \mathrm{softmax}(\mathrm{Linear}(h_n))$$
 
-    The paper's "FC, 2 layers" is `units=(256, 256)` (or 64), its "Convolutional, 2
-    layers" `units=(256,), filters=8` at 60x60 and `units=(86,), filters=8` at
-    100x100. (The captions say 8 filters, the text 16; with 8 the parameters, 251,442
-    and 250,132, are about as many as RAM's 256,524.)
+    The paper's "FC, 2 layers" is `units=(256, 256)` (or 64 twice); its "Convolutional,
+    2 layers" is `units=(256,), filters=8` at 60x60 and `units=(86,), filters=8` at
+    100x100. (The captions say 8 filters and the text 16; with 8 there are 251,442 and
+    250,132 parameters, about as many as RAM's 256,524.)
 
     Args:
-        units: sizes of the hidden layers.
+        units: number of units of each hidden layer.
         classes: number of classes.
-        filters: of a convolution before them; 0 has none.
-        kernel_size: of the convolution, in pixels.
-        strides: of the convolution, in pixels.
+        filters: number of filters of a convolution before them; with 0 there is none.
+        kernel_size: side of the convolution's kernels, in pixels.
+        strides: stride of the convolution, in pixels.
 
     Call arguments:
         images: `[B, H, W, C]` of one size, `float32` in 0..1 or `uint8`.
 
     Returns a dict:
-        logits: `[B, classes]`.
+        logits: `[B, classes]`, scores whose softmax is the probability of each class.
     """
 
     def __init__(

@@ -4,7 +4,7 @@ import pytest
 from keras import ops
 
 from keras_attend.datasets import Catch, Games
-from keras_attend.models import RAMAgent
+from keras_attend.models import AgentCredit, RAMAgent
 
 SMALL = {"size": 4, "scales": 2, "glimpse_units": 16, "units": 32}
 
@@ -14,7 +14,7 @@ def trained():
     """An agent that sees a small screen whole, trained for half a minute."""
     keras.utils.set_random_seed(0)
     game = Catch(size=5, paddle=2)
-    agent = RAMAgent(game, size=6, scales=1, look="centre", glimpse_units=32, units=32)
+    agent = RAMAgent(game, size=6, scales=1, gaze="centre", glimpse_units=32, units=32)
     agent.compile(keras.optimizers.Adam(3e-3))
     agent.fit(Games(256, 60), epochs=4, verbose=0, shuffle=False)
     return agent
@@ -23,7 +23,7 @@ def trained():
 @pytest.fixture(scope="module")
 def looker():
     keras.utils.set_random_seed(0)
-    agent = RAMAgent(Catch(size=6), **SMALL, baseline="game")
+    agent = RAMAgent(Catch(size=6), **SMALL, credit=AgentCredit(baseline="game"))
     # Without XLA where that is sooner done; `trained` is under XLA.
     jit = keras.backend.backend() == "jax"
     agent.compile(keras.optimizers.Adam(1e-3), jit_compile=jit)
@@ -71,7 +71,7 @@ def test_sees_a_ball_of_one_pixel_in_every_patch():
 
 def test_looks_around():
     """Draws around the centre, which are nobody's choice."""
-    agent = RAMAgent(Catch(size=6), **SMALL, look="around", std=0.2)
+    agent = RAMAgent(Catch(size=6), **SMALL, gaze="around", std=0.2)
     games = Games(500, 1)[0][0]
     found = agent(games, training=True)
     l_t = ops.convert_to_numpy(found["locations"])[:, 1:]
@@ -137,17 +137,29 @@ def test_round_trip(looker, tmp_path):
     ("arguments", "message"),
     [
         ({"play": "well"}, "play='well'"),
-        ({"look": "away"}, "look='away'"),
-        ({"baseline": "none"}, "baseline='none'"),
-        ({"trace": 1.5}, "trace=1.5"),
+        ({"gaze": "away"}, "gaze='away'"),
         ({"scales": 0}, "scales=0"),
-        ({"entropy": -1.0}, "entropy=-1"),
+        ({"credit": {"trace": 0.5}}, "Received"),
         ({"std": 0.0}, "std=0"),
     ],
 )
 def test_rejects(arguments, message):
     with pytest.raises(ValueError, match=message):
         RAMAgent(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"baseline": "none"}, "baseline='none'"),
+        ({"trace": 1.5}, "trace=1.5"),
+        ({"entropy": -1.0}, "entropy=-1"),
+        ({"policy_weight": -1.0}, "policy_weight=-1"),
+    ],
+)
+def test_rejects_credit(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        AgentCredit(**arguments)
 
 
 def test_rejects_other_inputs(looker):
