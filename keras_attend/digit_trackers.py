@@ -10,7 +10,7 @@ import keras
 from keras_attend import evaluation, recipes
 from keras_attend.callbacks import RewardSwitch
 from keras_attend.datasets import GivenClips, MovingDigits, mnist
-from keras_attend.models import DRLT, point_cnn
+from keras_attend.models import DRLT, DRLTCell, point_cnn
 
 VIDEOS = 500
 # Arguments of MovingDigits, by the names of the data in the protocols.
@@ -25,10 +25,10 @@ def drlt(location: str, steps: int) -> keras.Model:
     """The model, compiled for a training of so many batches.
 
     Args:
-        location: of `DRLT`.
+        location: of `DRLTCell`.
         steps: batches in all.
     """
-    model = DRLT(
+    cell = DRLTCell(
         point_cnn(),
         units=128,
         channels=1,
@@ -36,6 +36,7 @@ def drlt(location: str, steps: int) -> keras.Model:
         given=False,  # it has to find its digit
         core="relu",
     )
+    model = DRLT(cell)
     model.compile(recipes.falling_rate(steps, rate=2e-3))
     return model
 

@@ -8,9 +8,9 @@ import pytest
 
 from keras_attend import evaluation, zoo
 from keras_attend.datasets import Sequence, sample_digits
+from keras_attend.models import RATM, RATMCell
 from keras_attend.models.ram import RAM
 from keras_attend.models.ram_agent import RAMAgent
-from keras_attend.models.ratm import RATM
 from keras_attend.zoo import cards, check, presets, remeasure
 
 ABOUT = {"description": "-", "paper": "-", "task": "-", "input": "-"}
@@ -39,7 +39,7 @@ def measured(model, *results, **options):
 def tracker():
     """A very small RATM, not trained."""
     keras.utils.set_random_seed(0)
-    model = RATM(4, 4, channels=1)
+    model = RATM(RATMCell(4, 4, channels=1))
     model.build()
     return model
 

@@ -106,8 +106,10 @@ def last_two_thirds(video: Video) -> Video:
 def make(observation: Any) -> Any:
     """The model: the final version, of few units rather than 5000."""
     if isinstance(observation, ka.models.MatchBoxes):
-        return ka.models.DRLT(observation, units=64, size=SIZE, head="choice")
-    return ka.models.DRLT(observation, units=256, size=SIZE)
+        sizes: dict[str, Any] = {"units": 64, "head": "choice"}
+    else:
+        sizes = {"units": 256}
+    return ka.models.DRLT(ka.models.DRLTCell(observation, size=SIZE, **sizes))
 
 
 # First stage: what to see.
@@ -152,7 +154,8 @@ def train_observation(
     for number, one in enumerate(ROUNDS[:rounds]):
 
         def begin(steps: int, one: Round = one, seen: Any = observation) -> keras.Model:
-            model = ka.models.Matcher(distributed.placed(seen), size=one.size)
+            cell = ka.models.MatcherCell(distributed.placed(seen), size=one.size)
+            model = ka.models.Matcher(cell)
             model.compile(recipes.falling_rate(steps, rate=one.rate))
             return model
 

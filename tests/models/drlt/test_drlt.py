@@ -2,14 +2,14 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
+from layer_check import gradients, run_layer_test
+from square_clips import clips
 
 from keras_attend import callbacks
 from keras_attend.datasets import GivenClips
 from keras_attend.layers import SpatialSoftmax
 from keras_attend.models import DRLT, DRLTCell, digit_cnn
 from keras_attend.models.drlt import error_reward
-from tests.layer_check import gradients, run_layer_test
-from tests.test_ratm import clips
 
 SMALL = {"units": 12, "channels": 1, "size": 16, "episodes": 4}
 

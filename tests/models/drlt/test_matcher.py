@@ -2,11 +2,11 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from layer_check import gradients
+from square_clips import clips
 
 from keras_attend.models import DRLT, CandidateChoice, MatchBoxes, Matcher
 from keras_attend.models.base import fitted_images
-from tests.layer_check import gradients
-from tests.test_ratm import clips
 
 SIZE = (32, 48)  # of images: 4 x 6 places
 

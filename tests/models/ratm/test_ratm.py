@@ -1,14 +1,16 @@
 import keras
 import numpy as np
 import pytest
+from conftest import GOLDEN
 from keras import ops
+from layer_check import gradients, run_layer_test
+from square_clips import clips
 
 from keras_attend.boxes import iou
 from keras_attend.layers import BilinearGlimpse, GlimpseCNN, GlimpseMatch
 from keras_attend.models import RATM
 from keras_attend.unroll import unroll
 from keras_attend.zoo import convert
-from tests.layer_check import gradients, run_layer_test
 
 SMALL = {"size": 6, "units": 12}
 ALL = {
@@ -23,27 +25,6 @@ LOCALISE = {"localisation": 1.0}
 
 def numpy(x):
     return ops.convert_to_numpy(x)
-
-
-def clips(random, n=64, frames=5, side=16):
-    """A bright square of five pixels on a straight line that stays inside."""
-    start, velocity = random.uniform(4, 7, (n, 2)), random.uniform(-0.9, 0.9, (n, 2))
-    corner = (
-        start[:, None] + velocity[:, None] * np.arange(frames)[:, None]
-    )  # [n, T, 2]
-    pixels = np.arange(side)
-    along = [
-        np.clip(pixels + 1 - c, 0, 1) * np.clip(c + 5 - pixels, 0, 1)
-        for c in (corner[..., :1], corner[..., 1:])
-    ]
-    images = along[1][..., :, None] * along[0][..., None, :]  # [n, T, H, W]
-    # Pixel i sits at coordinate i, and covers half a pixel on either side.
-    boxes = np.concatenate([corner - 0.5, np.full_like(corner, 5.0)], axis=-1)
-    x = {"frames": images[..., None], "box": boxes[:, 0]}
-    x = {name: value.astype("float32") for name, value in x.items()}
-    present = np.ones((n, frames), "float32")
-    y = {"boxes": boxes.astype("float32"), "present": present}
-    return x, y | {"labels": np.arange(n, dtype="int32") % 3}
 
 
 @pytest.fixture(scope="module")
@@ -376,8 +357,6 @@ def test_remembers_the_first_glimpse(random, tmp_path):
 @pytest.fixture(scope="module")
 def published(golden):
     data = golden("ratm_full")
-    from tests.conftest import GOLDEN
-
     network = convert.ratm_person_cnn(GOLDEN / "ratm_human_convnet_weights.npz")
     return data, network
 
