@@ -10,9 +10,9 @@ Shape: TypeAlias = Sequence[int | None]
 
 @runtime_checkable
 class Remembers(Protocol):
-    """A network that compares each frame with the first one.
+    """A network that compares each image with one seen before, kept as a template.
 
-    `remember(images, ...)` makes templates `[B, memory_size]` of the object in the
+    `remember(images, ...)` makes templates `[B, memory_size]` of the objects in the
     first frames; the network is then called as `network(images, template)`.
     """
 
@@ -22,12 +22,12 @@ class Remembers(Protocol):
 
     @property
     def remember(self) -> Callable[..., Tensor]:
-        """A method that makes templates `[B, memory_size]`."""
+        """The method that makes templates `[B, memory_size]`."""
 
 
 @runtime_checkable
 class Embeds(Protocol):
-    """A network whose features have an embedding, in which two images are compared."""
+    """A network whose features have embeddings, in which two images are compared."""
 
     @property
     def units(self) -> int:
@@ -58,7 +58,7 @@ class Candidates(Remembers, Protocol):
         """How many boxes it proposes."""
 
     def matches(self, images: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores `[N, P]` and boxes `[N, P, 4]` of all places of the images."""
+        """Scores `[N, P]` and boxes `[N, P, 4]` of an image's P places."""
 
-    def best(self, scores: Tensor, boxes: Tensor) -> Tensor:
-        """The candidates `[N, 6 candidates]`, the likeliest one foremost."""
+    def best(self, m: Tensor, boxes: Tensor) -> Tensor:
+        """Candidates `[N, 6 candidates]`, of scores and boxes."""

@@ -1,6 +1,6 @@
 """What a tracker's cell is: the contract between models and time loops."""
 
-from typing import Any
+from typing import Any, Self
 
 import keras
 
@@ -90,6 +90,11 @@ class RecurrentTrackerCell(keras.layers.Layer):
             A dict of tensors `[batch_size, steps, ...]`; None if the cell draws none.
         """
         return None
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The inverse of `get_config`; layers among the arguments are made from it."""
+        return cls(**keras.saving.deserialize_keras_object(config))
 
     @property
     def state_size(self) -> list[int]:

@@ -53,6 +53,11 @@ class RecurrentTracker(AttentionModel):
         """Of the frames: 1 for grey, 3 for colour."""
         return self.cell.channels
 
+    @property
+    def first_judged(self) -> int:
+        """Number of the first frame that metrics count: not 0, whose box is given."""
+        return 1
+
     def build(self, input_shape: dict[str, Shape] | None = None) -> None:
         """Make the weights, which are the same for all sizes of frames."""
         if not self.cell.built:
@@ -106,14 +111,16 @@ class RecurrentTracker(AttentionModel):
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> dict[str, Tensor]:
-        """Loss, IoU and centre error; the first frame, whose box is given, aside."""
+        """Loss, IoU and centre error, from the frame `first_judged` on."""
         boxes, present = targets(y)
-        found = y_pred["boxes"][:, 1:]
+        first = self.first_judged
         if sample_weight is not None:
             weight = ops.cast(ops.reshape(sample_weight, (-1, 1)), "float32")
             present = present * weight
         for metric in (self.iou, self.center_error):
-            metric.update_state(boxes[:, 1:], found, present[:, 1:])
+            metric.update_state(
+                boxes[:, first:], y_pred["boxes"][:, first:], present[:, first:]
+            )
         return self.get_metrics_result()
 
     def export(self, filepath: Any, *args: Any, **kwargs: Any) -> None:

@@ -15,12 +15,6 @@ STAY = -18.0  # the initial bias of the last mean: g log p for a p of 1e-4
 class CandidateChoice(keras.layers.Layer):
     r"""Predict the location $\mu_t$ as a weighted mean of candidates, moved a little.
 
-    ```python
-    observation = MatchBoxes(candidates=8)
-    cell = DRLTCell(observation, units=64, size=256, head="choice")  # makes one
-    cell.choice  # CandidateChoice(8)
-    ```
-
     The candidates $c_1 \dots c_K$ of a frame have probabilities $p_k$; $c_0$ is the
     mean of the frame before, $\mu_{t-1}$. Each is weighed by its probability, by how
     far it is from $c_0$ in sides of $c_0$, $\delta_k$, by how much larger it is,

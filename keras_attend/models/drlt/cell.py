@@ -226,9 +226,3 @@ class DRLTCell(RecurrentTrackerCell):
             "core": self.core,
             "head": self.head,
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "DRLTCell":
-        """The inverse of `get_config`."""
-        observation = keras.saving.deserialize_keras_object(config["observation"])
-        return cls(**{**config, "observation": observation})

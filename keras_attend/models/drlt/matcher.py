@@ -24,12 +24,6 @@ from keras_attend.types import Nested, Shape, Tensor
 class MatcherCell(RecurrentTrackerCell):
     """Predict the box that looks most like the object of the first frame.
 
-    ```python
-    cell = MatcherCell(MatchBoxes(candidates=8), size=192)
-    state = cell.initial_state(frames[:, 0], box)
-    outputs, state = cell.step(frames[:, 1], state)  # "box" alone
-    ```
-
     Args:
         observation: `MatchBoxes()` when absent.
         channels: of the frames, 1 for grey or 3 for colour.
@@ -86,12 +80,6 @@ class MatcherCell(RecurrentTrackerCell):
             "channels": self.channels,
             "size": self.size,
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "MatcherCell":
-        """The inverse of `get_config`."""
-        observation = keras.saving.deserialize_keras_object(config["observation"])
-        return cls(**{**config, "observation": observation})
 
 
 @keras.saving.register_keras_serializable("keras_attend")

@@ -118,6 +118,11 @@ class DRLT(RecurrentTracker):
             shape=(), initializer="zeros", trainable=False, name="overlap"
         )
 
+    @property
+    def first_judged(self) -> int:
+        """Number of the first frame that metrics count: 0 where no box is given."""
+        return int(self.cell.given)
+
     # Section 3.1: where the object is.
 
     def call(
@@ -232,21 +237,6 @@ class DRLT(RecurrentTracker):
         H, W = ops.shape(x["frames"])[2:4]
         one = ops.ones_like(ops.cast(x["box"], "float32")[:, 0])
         return one * H, one * W
-
-    def compute_metrics(
-        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
-    ) -> dict[str, Tensor]:
-        """Loss, IoU and centre error; a given first frame does not count."""
-        boxes, present = targets(y)
-        first = int(self.cell.given)
-        if sample_weight is not None:
-            weight = ops.cast(ops.reshape(sample_weight, (-1, 1)), "float32")
-            present = present * weight
-        for metric in (self.iou, self.center_error):
-            metric.update_state(
-                boxes[:, first:], y_pred["boxes"][:, first:], present[:, first:]
-            )
-        return self.get_metrics_result()
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""

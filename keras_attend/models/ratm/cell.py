@@ -230,9 +230,3 @@ class RATMCell(RecurrentTrackerCell):
             "input_initializer": keras.initializers.serialize(self.input_initializer),
             "memory": self.memory,
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "RATMCell":
-        """The inverse of `get_config`."""
-        features = keras.saving.deserialize_keras_object(config["features"])
-        return cls(**{**config, "features": features})

@@ -19,12 +19,6 @@ EPSILON = 1e-4  # added to the sum of each Gaussian
 class PublishedRATMCell(RATMCell):
     """The authors' window, as Python 2 ran it.
 
-    ```python
-    cell = PublishedRATMCell(28, 32, scale=1.5, features=GlimpseCNN())
-    model = PublishedRATM(cell, objectives={"feature": 1.0}, weight_decay=0.2)
-    boxes = model.predict({"frames": frames, "box": box})["boxes"]
-    ```
-
     Its grid is one stride off to the top left, a stride of one in the attention is a
     whole number of pixels, and sigmas are in pixels, of which `scale` is no factor.
 
@@ -50,9 +44,9 @@ class PublishedRATM(RATM):
     """A `RATM` with the authors' cost.
 
     ```python
-    model = PublishedRATM(PublishedRATMCell(28, 32, scale=1.5))
-    model.compile(keras.optimizers.SGD(1e-3, global_clipnorm=1.0))
-    model.fit(clips)
+    cell = PublishedRATMCell(28, 32, scale=1.5, features=GlimpseCNN())
+    model = PublishedRATM(cell, objectives={"feature": 1.0}, weight_decay=0.2)
+    boxes = model.predict({"frames": frames, "box": box})["boxes"]
     ```
 
     The first frame counts as well, and the mean over the frames in which the object is

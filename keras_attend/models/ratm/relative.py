@@ -14,12 +14,6 @@ SMALLEST, LARGEST = 1e-3, 2.0  # sigmas and strides, where the whole frame has 1
 class RelativeRATMCell(RATMCell):
     r"""A `RATMCell` that follows small and large objects by the same weights.
 
-    ```python
-    cell = RelativeRATMCell(size=32, units=128, channels=3, scale=2.0)
-    model = RATM(cell, objectives={"localisation": 1.0})
-    boxes = model.predict({"frames": frames, "box": box})["boxes"]
-    ```
-
     Its steps $r = W_{out} h_t$ are in sizes of the window that they lead away from:
     the centre moves by $r\,d$, and sigmas and strides are multiplied by $e^r$.
 
