@@ -16,9 +16,7 @@ from keras_attend.types import Shape, Tensor
 SAME = {"padding": "same", "activation": "relu"}
 STEP = 8  # pixels from one place of the maps to the next
 PARTS = 3  # of the object, along each axis
-GAIN = (
-    10.0  # a factor of the last convolution, whose outputs are near 0 before training
-)
+GAIN = 10.0  # of the last convolution's outputs, which are near 0 before training
 NUMBERS = 6  # of a candidate: centre, sides, score and probability
 
 
