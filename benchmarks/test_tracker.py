@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from common import BACKEND, print_table, take_turns
 
-from keras_attend.models import HART, RATM
+from keras_attend.models import HART, RATM, RATMCell
 from keras_attend.tracking import Tracker
 
 # TensorFlow's step is the one that is tuned for a call a frame.
@@ -28,7 +28,7 @@ SHARED = 3.0
 
 def make_model():
     """RATM with a window that stays where it is; what it computes is the same."""
-    model = RATM(28, 100)
+    model = RATM(RATMCell(28, 100))
     model.build()
     model.cell.attend.kernel.assign(np.zeros((100, 7)))
     return model

@@ -75,9 +75,8 @@ def ram(fixed):
 
 
 def ratm(fixed):
-    return models.RATM(
-        size=6, units=8, relative=True, objectives={"localisation": 1.0, "overlap": 0.3}
-    )
+    cell = models.RelativeRATMCell(size=6, units=8)
+    return models.RATM(cell, objectives={"localisation": 1.0, "overlap": 0.3})
 
 
 def hart(fixed):
@@ -88,9 +87,8 @@ def hart(fixed):
 
 
 def drlt(fixed):
-    return (FixedDRLT if fixed else models.DRLT)(
-        models.point_cnn(), units=8, channels=1, size=24, episodes=3, std=0.05
-    )
+    cell = models.DRLTCell(models.point_cnn(), units=8, channels=1, size=24)
+    return (FixedDRLT if fixed else models.DRLT)(cell, episodes=3, std=0.05)
 
 
 def agent(fixed):

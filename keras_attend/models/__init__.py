@@ -1,13 +1,17 @@
 """One paper a file."""
 
-from keras_attend.models.candidate_choice import CandidateChoice
-from keras_attend.models.drlt import DRLT
-from keras_attend.models.drlt_cell import DRLTCell
-from keras_attend.models.drlt_observation import digit_cnn, point_cnn
+from keras_attend.models.drlt import (
+    DRLT,
+    CandidateChoice,
+    DRLTCell,
+    MatchBoxes,
+    Matcher,
+    MatcherCell,
+    digit_cnn,
+    point_cnn,
+)
 from keras_attend.models.hart import HART
 from keras_attend.models.hart_cell import HARTCell
-from keras_attend.models.match_boxes import MatchBoxes
-from keras_attend.models.matcher import Matcher, MatcherCell
 from keras_attend.models.ram import (
     RAM,
     AgentCredit,
@@ -18,8 +22,13 @@ from keras_attend.models.ram import (
     StoppingRAM,
     ZoomingRAM,
 )
-from keras_attend.models.ratm import RATM
-from keras_attend.models.ratm_cell import RATMCell
+from keras_attend.models.ratm import (
+    RATM,
+    PublishedRATM,
+    PublishedRATMCell,
+    RATMCell,
+    RelativeRATMCell,
+)
 from keras_attend.models.tracker import RecurrentTracker
 
 __all__ = [
@@ -37,9 +46,12 @@ __all__ = [
     "Matcher",
     "MatcherCell",
     "PublishedRAM",
+    "PublishedRATM",
+    "PublishedRATMCell",
     "RAMAgent",
     "RATMCell",
     "RecurrentTracker",
+    "RelativeRATMCell",
     "StoppingRAM",
     "ZoomingRAM",
     "digit_cnn",

@@ -11,7 +11,7 @@ from keras_attend import evaluation
 from keras_attend.datasets.sequences import Sequence as Video
 from keras_attend.datasets.sequences import otb, read_frames
 from keras_attend.layers import GlimpseMatch
-from keras_attend.models import RATM
+from keras_attend.models import RATM, RelativeRATMCell
 from keras_attend.tracking import Tracker
 from keras_attend.training.flags import parser
 from keras_attend.training.writing import picture_track, print_results, write_preset
@@ -143,17 +143,16 @@ def measure_test(
 
 def video_ratm() -> keras.Model:
     """RATM for real videos, not compiled."""
-    return RATM(
+    cell = RelativeRATMCell(
         size=32,
         units=128,
         channels=3,
         scale=2.0,
-        relative=True,
         memory=0.5,
-        objectives={"localisation": 1.0, "overlap": 0.3},
         features=GlimpseMatch(),
         input_initializer=keras.initializers.RandomNormal(stddev=0.01),
     )
+    return RATM(cell, objectives={"localisation": 1.0, "overlap": 0.3})
 
 
 def print_overlaps(model: Any, judge: Sequence[Video]) -> None:

@@ -6,7 +6,15 @@ from keras import ops
 from keras_attend import plots
 from keras_attend.datasets import BouncingBalls, Catch
 from keras_attend.evaluation import OnePass
-from keras_attend.models import HART, RAM, RATM, RAMAgent, StoppingRAM, ZoomingRAM
+from keras_attend.models import (
+    HART,
+    RAM,
+    RATM,
+    RAMAgent,
+    RATMCell,
+    StoppingRAM,
+    ZoomingRAM,
+)
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -124,7 +132,7 @@ def test_animate_games(tmp_path):
 def test_plot_track(tmp_path):
     """A column a frame: the boxes above, the glimpse below."""
     inputs, targets = BouncingBalls(batch_size=1, batches=1, frames=9)[0]
-    model = RATM(7, 4, scale=2.0)
+    model = RATM(RATMCell(7, 4, scale=2.0))
     frames, boxes = inputs["frames"][0], targets["boxes"][0]
     figure = plots.plot_track(
         model, frames, boxes, columns=4, path=tmp_path / "track.png"
@@ -139,7 +147,7 @@ def test_plot_track(tmp_path):
     np.testing.assert_allclose(widths, [9.6, 4.8, 4.8], atol=1e-3)
     assert below[0].images[0].get_array().shape == (7, 7)
     # With the first box alone, and a colour video of one frame.
-    colour = RATM(7, 4, channels=3)
+    colour = RATM(RATMCell(7, 4, channels=3))
     figure = plots.plot_track(colour, frames[:1].repeat(3, -1), boxes[0])
     assert len(figure.axes[0].patches) == 1
     # HART's rows: glimpse, location map, and the glimpse where that is bright.

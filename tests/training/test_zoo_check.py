@@ -8,8 +8,8 @@ import pytest
 
 from keras_attend import evaluation, training, zoo
 from keras_attend.datasets import Sequence, sample_digits
+from keras_attend.models import RATM, RATMCell
 from keras_attend.models.ram import RAM, RAMAgent
-from keras_attend.models.ratm import RATM
 from keras_attend.training import cards, remeasure
 from keras_attend.training import zoo_check as check
 from keras_attend.zoo import presets
@@ -40,7 +40,7 @@ def measured(model, *results, **options):
 def tracker():
     """A very small RATM, not trained."""
     keras.utils.set_random_seed(0)
-    model = RATM(4, 4, channels=1)
+    model = RATM(RATMCell(4, 4, channels=1))
     model.build()
     return model
 

@@ -52,15 +52,14 @@ def make(row: str, data: str, steps: int) -> keras.Model:
     """The model of a row, compiled."""
     model: keras.Model
     if row == "RATM":
-        model = ka.models.RATM(
+        cell = ka.models.RelativeRATMCell(
             size=20,
             units=200,
             scale=1.5,
-            relative=True,
             memory=0.5,
-            objectives={"localisation": 1.0, "overlap": 0.3},
             input_initializer=keras.initializers.RandomNormal(stddev=0.01),
         )
+        model = ka.models.RATM(cell, objectives={"localisation": 1.0, "overlap": 0.3})
     elif row == "HART":
         model = ka.models.HART(
             size=28, units=128, channels=1, maps=8, filters=(16, 16, 16)

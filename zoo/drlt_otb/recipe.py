@@ -131,8 +131,10 @@ def last_two_thirds(video: Video) -> Video:
 def make(observation: Any) -> Any:
     """The model of the paper's final version, with fewer units than its 5000."""
     if isinstance(observation, ka.models.MatchBoxes):
-        return ka.models.DRLT(observation, units=64, size=SIZE, head="choice")
-    return ka.models.DRLT(observation, units=256, size=SIZE)
+        sizes: dict[str, Any] = {"units": 64, "head": "choice"}
+    else:
+        sizes = {"units": 256}
+    return ka.models.DRLT(ka.models.DRLTCell(observation, size=SIZE, **sizes))
 
 
 # First stage: what to see.
@@ -177,7 +179,8 @@ def train_observation(
     for number, one in enumerate(ROUNDS[:rounds]):
 
         def begin(steps: int, one: Round = one, seen: Any = observation) -> keras.Model:
-            model = ka.models.Matcher(training.placed(seen), size=one.size)
+            cell = ka.models.MatcherCell(training.placed(seen), size=one.size)
+            model = ka.models.Matcher(cell)
             model.compile(training.falling_rate(steps, rate=one.rate))
             return model
 

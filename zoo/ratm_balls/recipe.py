@@ -32,16 +32,16 @@ HERE = Path(__file__).parent
 
 def make(batches: int, read: str = "gaussian") -> keras.Model:
     """The model, compiled for a training of so many batches."""
-    model = ka.models.RATM(
+    cell = ka.models.RATMCell(
         size=10,
         units=64,
         read=read,
         start="learned",
         attention="affine",
-        objectives={"localisation": 1.0, "pixel": 1.0},
-        penalty="all",
         input_initializer=keras.initializers.RandomNormal(stddev=0.01),
     )
+    objectives = {"localisation": 1.0, "pixel": 1.0}
+    model = ka.models.RATM(cell, objectives=objectives, penalty="all")
     schedule = keras.optimizers.schedules.CosineDecay(1e-3, batches)
     model.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0))
     return model

@@ -34,15 +34,15 @@ HERE = Path(__file__).parent
 
 def make(batches: int) -> keras.Model:
     """The model, compiled for a training of so many batches."""
-    model = ka.models.RATM(
+    cell = ka.models.RATMCell(
         size=10,
         units=64,
         start="learned",
         attention="affine",
-        objectives={"localisation": 1.0, "pixel": 1.0, "overlap": 0.2},
-        penalty="last",
         input_initializer=keras.initializers.RandomNormal(stddev=0.01),
     )
+    objectives = {"localisation": 1.0, "pixel": 1.0, "overlap": 0.2}
+    model = ka.models.RATM(cell, objectives=objectives, penalty="last")
     schedule = keras.optimizers.schedules.CosineDecay(1e-3, batches)
     model.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0))
     return model

@@ -93,14 +93,9 @@ def train(kth: KTH, fold: KTHFold, args: argparse.Namespace) -> ka.models.RATM:
         else:
             features = person_cnn(kth, fold, args.person_epochs)
         features.trainable = False
-        model = ka.models.RATM(
-            SIZE,
-            32,
-            scale=SCALE,
-            objectives={"feature": 1.0},
-            weight_decay=0.2,
-            features=features,
-            variant="published",
+        cell = ka.models.PublishedRATMCell(SIZE, 32, scale=SCALE, features=features)
+        model = ka.models.PublishedRATM(
+            cell, objectives={"feature": 1.0}, weight_decay=0.2
         )
         model.compile(keras.optimizers.SGD(1e-3, global_clipnorm=1.0))
         return model

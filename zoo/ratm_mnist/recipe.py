@@ -30,14 +30,14 @@ HERE = Path(__file__).parent
 
 def make(batches: int) -> keras.Model:
     """The model, compiled for a training of so many batches."""
-    model = ka.models.RATM(
+    cell = ka.models.RATMCell(
         size=20,
         units=200,
         start="learned",
         attention="affine",
-        objectives={"localisation": 1.0, "overlap": 0.2},
         input_initializer=keras.initializers.RandomNormal(stddev=0.01),
     )
+    model = ka.models.RATM(cell, objectives={"localisation": 1.0, "overlap": 0.2})
     schedule = keras.optimizers.schedules.CosineDecay(1e-3, batches)
     model.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0))
     return model

@@ -28,15 +28,15 @@ HERE = Path(__file__).parent
 
 def make(batches: int) -> keras.Model:
     """The model, compiled for a training of so many batches."""
-    model = ka.models.RATM(
+    cell = ka.models.RATMCell(
         size=24,
         units=256,
         scale=2.0,
         start="box",
         attention="affine",
-        objectives={"localisation": 1.0, "overlap": 0.2},
         input_initializer=keras.initializers.RandomNormal(stddev=0.01),
     )
+    model = ka.models.RATM(cell, objectives={"localisation": 1.0, "overlap": 0.2})
     schedule = keras.optimizers.schedules.CosineDecay(1e-3, batches)
     model.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0))
     return model

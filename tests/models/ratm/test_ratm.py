@@ -1,14 +1,23 @@
 import keras
 import numpy as np
 import pytest
+from conftest import GOLDEN
 from keras import ops
+from layer_check import gradients, run_layer_test
+from square_clips import clips
 
 from keras_attend.boxes import iou
 from keras_attend.layers import BilinearGlimpse, GlimpseCNN, GlimpseMatch
-from keras_attend.models import RATM
+from keras_attend.models import (
+    RATM,
+    PublishedRATM,
+    PublishedRATMCell,
+    RATMCell,
+    RelativeRATMCell,
+)
+from keras_attend.types import Classifies, Embeds, Remembers
 from keras_attend.unroll import unroll
 from keras_attend.zoo import convert
-from tests.layer_check import gradients, run_layer_test
 
 SMALL = {"size": 6, "units": 12}
 ALL = {
@@ -25,33 +34,13 @@ def numpy(x):
     return ops.convert_to_numpy(x)
 
 
-def clips(random, n=64, frames=5, side=16):
-    """A bright square of five pixels on a straight line that stays inside."""
-    start, velocity = random.uniform(4, 7, (n, 2)), random.uniform(-0.9, 0.9, (n, 2))
-    corner = (
-        start[:, None] + velocity[:, None] * np.arange(frames)[:, None]
-    )  # [n, T, 2]
-    pixels = np.arange(side)
-    along = [
-        np.clip(pixels + 1 - c, 0, 1) * np.clip(c + 5 - pixels, 0, 1)
-        for c in (corner[..., :1], corner[..., 1:])
-    ]
-    images = along[1][..., :, None] * along[0][..., None, :]  # [n, T, H, W]
-    # Pixel i sits at coordinate i, and covers half a pixel on either side.
-    boxes = np.concatenate([corner - 0.5, np.full_like(corner, 5.0)], axis=-1)
-    x = {"frames": images[..., None], "box": boxes[:, 0]}
-    x = {name: value.astype("float32") for name, value in x.items()}
-    present = np.ones((n, frames), "float32")
-    y = {"boxes": boxes.astype("float32"), "present": present}
-    return x, y | {"labels": np.arange(n, dtype="int32") % 3}
-
-
 @pytest.fixture(scope="module")
 def trained():
     """One model with every objective, trained once for many checks."""
     keras.utils.set_random_seed(0)
     features = GlimpseCNN(filters=(4, 4), kernels=(3, 3), units=8, classes=3)
-    model = RATM(**SMALL, features=features, objectives=ALL, weight_decay=1e-4)
+    cell = RATMCell(**SMALL, features=features)
+    model = RATM(cell, objectives=ALL, weight_decay=1e-4)
     model.compile(keras.optimizers.Adam(5e-3))
     x, y = clips(np.random.default_rng(0), n=128)
     history = model.fit(x, y, batch_size=32, epochs=12, verbose=0).history
@@ -59,10 +48,12 @@ def trained():
 
 
 def test_learns(trained):
-    """Better than a box that never moves."""
-    _, _, y, history = trained
+    """On clips that it was not trained on, better than a box that never moves."""
+    model, _, _, history = trained
+    x, y = clips(np.random.default_rng(1))
     static = numpy(iou(y["boxes"][:, :1] + 0 * y["boxes"], y["boxes"]))[:, 1:].mean()
-    assert history["iou"][-1] > static + 0.15
+    found = model.predict(x, verbose=0)["boxes"]
+    assert numpy(iou(found, y["boxes"]))[:, 1:].mean() > static + 0.15
     assert history["loss"][-1] < history["loss"][0]
 
 
@@ -135,7 +126,9 @@ def test_losses_by_hand(trained):
     boxes = np.where(present[..., None] > 0, y["boxes"][:4], np.nan)
     y = {"boxes": boxes, "present": present, "labels": y["labels"][:4]}
     found = model(x)
-    losses = model._objectives(x["frames"], y, np.nan_to_num(boxes, nan=1.0), found)
+    losses = model.objective_losses(
+        x["frames"], y, np.nan_to_num(boxes, nan=1.0), found
+    )
     losses = {name: numpy(value) for name, value in losses.items()}
     steps = sum(weight * losses[name] for name, weight in ALL.items())
     judged = present * [0, 1, 1, 1, 1]
@@ -183,6 +176,7 @@ def test_save_load_and_fine_tune(trained, tmp_path):
     np.testing.assert_allclose(
         numpy(again(x)["boxes"]), numpy(model(x)["boxes"]), atol=1e-4
     )
+    assert again.objectives == ALL
     found = again.fit(x, y, batch_size=32, verbose=0).history
     assert found["iou"][0] > history["iou"][0]
 
@@ -206,7 +200,9 @@ def test_export(trained, tmp_path):
 @pytest.mark.parametrize("read", ["gaussian", "transformer"])
 @pytest.mark.parametrize("attention", ["residual", "affine"])
 def test_first_windows(start, read, attention, random):
-    model = RATM(**SMALL, start=start, read=read, attention=attention, scale=1.5)
+    model = RATM(
+        RATMCell(**SMALL, start=start, read=read, attention=attention, scale=1.5)
+    )
     x, _ = clips(random, n=3)
     found = model(x)
     if start == "box":
@@ -223,7 +219,8 @@ def test_first_windows(start, read, attention, random):
 @pytest.mark.parametrize("attention", ["residual", "affine"])
 def test_relative_steps(attention, random):
     """An object twice as large, moving twice as far, is followed in the same way."""
-    model = RATM(**SMALL, attention=attention, relative=True, objectives=LOCALISE)
+    cell = RelativeRATMCell(**SMALL, attention=attention)
+    model = RATM(cell, objectives=LOCALISE)
     x, y = clips(random, n=3, side=15)
     model(x)
     weights = [random.normal(0, 0.1, w.shape) for w in model.get_weights()]
@@ -258,17 +255,44 @@ def test_relative_steps(attention, random):
     [
         ({"objectives": {"colour": 1.0}}, "objectives"),
         ({"objectives": {"pixel": 0.0}}, "must be positive"),
-        ({"objectives": {"feature": 1.0}}, "need `features`"),
-        ({"start": "middle"}, "start"),
+        ({"objectives": {"feature": 1.0}}, "needs a cell with `features`"),
         ({"penalty": "first"}, "penalty"),
-        ({"variant": "paper"}, "variant"),
-        ({"scale": 0}, "scale"),
-        ({"units": 0}, "units"),
     ],
 )
 def test_bad_arguments(kwargs, message):
     with pytest.raises(ValueError, match=message):
-        RATM(**{**SMALL, **kwargs})
+        RATM(**kwargs)
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {"start": "middle"},
+        {"attention": "fixed"},
+        {"read": "crop"},
+        {"scale": 0},
+        {"units": 0},
+        {"channels": 0},
+        {"size": 0},
+    ],
+)
+def test_bad_arguments_of_the_cell(kwargs):
+    (name,) = kwargs
+    with pytest.raises(ValueError, match=rf"`{name}` must be .*Received: {name}"):
+        RATMCell(**{**SMALL, **kwargs})
+
+
+def test_objectives_need_features_that_have_what_they_compare():
+    """A network that remembers but neither embeds nor classifies is refused."""
+    cell = RATMCell(16, 8, features=GlimpseMatch((3, 4, 4), maps=2))
+    for name in ("feature", "classification"):
+        with pytest.raises(ValueError, match=rf"{name}.* needs a cell with `features`"):
+            RATM(cell, objectives={name: 1.0})
+    RATM(cell, objectives={"pixel": 1.0})
+    assert isinstance(cell.features, Remembers)
+    assert not isinstance(cell.features, Embeds)
+    assert isinstance(GlimpseCNN(), Classifies)
+    assert not isinstance(GlimpseCNN(), Remembers)
 
 
 def test_bad_inputs(trained):
@@ -336,21 +360,26 @@ def test_glimpse_match(random, tmp_path):
         tmp_path=tmp_path,
     )
     assert layer.memory_size == 16 * 32
-    # Each is most like itself: what its own template finds in the middle.
+    # What is there, and beside it the template's votes.
     template = layer.remember(glimpses)
-    e = layer.match.embed(layer.v1(glimpses))
-    assert template.shape == (3, 16 * 32) and np.isfinite(numpy(e)).all()
+    assert template.shape == (3, 16 * 32)
     own, others = (
-        numpy(layer(glimpses, t)) for t in (template, ops.roll(template, 1, axis=0))
+        numpy(layer(glimpses, t)).reshape(3, 4, 4, 4)
+        for t in (template, ops.roll(template, 1, axis=0))
     )
-    assert abs(own - others).max() > 0.01
+    V = layer.v1(glimpses)
+    np.testing.assert_allclose(own[..., :2], numpy(layer.readout(V)), atol=1e-5)
+    np.testing.assert_allclose(own[..., 2:], numpy(layer.match(V, template)), atol=1e-5)
+    np.testing.assert_array_equal(own[..., :2], others[..., :2])
+    assert (abs(own - others).max((1, 2, 3)) > 0.01).all()
 
 
 @pytest.mark.slow
 def test_remembers_the_first_glimpse(random, tmp_path):
     """With the same frames after another first one it looks elsewhere."""
     features = GlimpseMatch((3, 4, 4), maps=2)
-    model = RATM(16, 8, features=features, relative=True, memory=0.5, scale=2.0)
+    cell = RelativeRATMCell(16, 8, features=features, memory=0.5, scale=2.0)
+    model = RATM(cell)
     x, y = clips(random, n=4, frames=3)
     model.compile(keras.optimizers.Adam(1e-2), jit_compile=True)
     loss = model.fit(x, y, epochs=2, verbose=0).history["loss"]
@@ -376,8 +405,6 @@ def test_remembers_the_first_glimpse(random, tmp_path):
 @pytest.fixture(scope="module")
 def published(golden):
     data = golden("ratm_full")
-    from tests.conftest import GOLDEN
-
     network = convert.ratm_person_cnn(GOLDEN / "ratm_human_convnet_weights.npz")
     return data, network
 
@@ -401,15 +428,8 @@ def test_golden_tracker(published):
     """Windows, glimpses, states, cost and gradients of the authors' code."""
     data, network = published
     network.trainable = False
-    model = RATM(
-        28,
-        32,
-        scale=1.5,
-        features=network,
-        objectives={"feature": 1.0},
-        weight_decay=0.2,
-        variant="published",
-    )
+    cell = PublishedRATMCell(28, 32, scale=1.5, features=network)
+    model = PublishedRATM(cell, objectives={"feature": 1.0}, weight_decay=0.2)
     model.build()
     kernels = [
         convert.flattened(data["ratm/param:win"], 7, 7, 64),
@@ -444,3 +464,26 @@ def test_golden_tracker(published):
     ]
     for slope, value in zip(slopes, expected, strict=True):
         assert relative(slope, value) < 3e-4
+
+
+def test_published_saves(random, tmp_path):
+    """With its own window and cost, and no other penalty than on all frames."""
+    x, y = clips(random, n=3)
+    model = PublishedRATM()
+    found = model(x)
+    model.save(tmp_path / "published.keras")
+    again = keras.saving.load_model(tmp_path / "published.keras")
+    assert type(again) is PublishedRATM and type(again.cell) is PublishedRATMCell
+    assert again.cell.glimpse.epsilon == 1e-4
+    np.testing.assert_allclose(
+        numpy(again(x)["glimpse"]), numpy(found["glimpse"]), 1e-4
+    )
+    # Only the first frame: its loss counts, and once more a fifth of it does.
+    only = y | {"present": np.eye(5, dtype="float32")[[0, 0, 0]]}
+    losses = model.objective_losses(x["frames"], y, y["boxes"], found)
+    expected = numpy(losses["pixel"])[:, 0] / 5
+    np.testing.assert_allclose(
+        numpy(again.sample_losses(x, only, found)), expected, rtol=1e-4, atol=1e-7
+    )
+    with pytest.raises(ValueError, match="`penalty` must be one of"):
+        PublishedRATM(penalty="last")

@@ -1,45 +1,49 @@
-"""Which candidate the tracker believes: a head for DRLT that sees `MatchBoxes`."""
+"""A head for DRLT that chooses among the boxes of `MatchBoxes`. Ours."""
 
 import keras
 from keras import layers, ops
 
 from keras_attend.arguments import check_positive_integers
-from keras_attend.models.match_boxes import NUMBERS
+from keras_attend.models.drlt.match_boxes import NUMBERS
 from keras_attend.types import Shape, Tensor
 
-FAR = 4.0  # sides away, from where on it is all the same
-STAY = -18.0  # for the last mean, before anything is learned: g log 1e-4
+FAR = 4.0  # sides: all candidates farther away than this count as this far
+STAY = -18.0  # the initial bias of the last mean: g log p for a p of 1e-4
 
 
 @keras.saving.register_keras_serializable("keras_attend")
 class CandidateChoice(keras.layers.Layer):
-    r"""$\mu_t$ as one of the candidates, or the last one, moved a little.
+    r"""Predict the location $\mu_t$ as a weighted mean of candidates, moved a little.
 
-    The candidates $c_1 \dots c_K$ of a frame, of probabilities $p_k$, and the last
-    mean $c_0 = \mu_{t-1}$ are weighed by how likely they are, how far from the last
-    mean in its sides, $\delta_k$, how much larger, $\sigma_k$ (a logarithm for each
-    side), and what the LSTM says; and so is a step in sides of the result:
+    The candidates $c_1 \dots c_K$ of a frame have probabilities $p_k$; $c_0$ is the
+    mean of the frame before, $\mu_{t-1}$. Each is weighed by its probability, by how
+    far it is from $c_0$ in sides of $c_0$, $\delta_k$, by how much larger it is,
+    $\sigma_k$ (a logarithm for each side), and by what the LSTM says:
 
     $$e_k = W h_t + b_k + g \log p_k - \lambda |\delta_k|^2 - \kappa |\sigma_k|^2,
       \qquad e_0 = W h_t + b_0, \qquad \alpha = \mathrm{softmax}(e)$$
+
+    Their mean is then moved by a step $d$ in its own sides:
 
     $$\bar c = \sum_k \alpha_k c_k, \qquad
       \mu_t = (\bar c_{xy} + \bar c_{wh} \, d_{xy}, \; \bar c_{wh} \, e^{d_{wh}}),
       \qquad d = V h_t$$
 
-    It begins with the likely candidates nearby, and learns $g$, $\lambda$ and $\kappa$
-    as well. (Paper: the LSTM's last four units are $\mu_t$ and so come back to it. So
-    does this, and so can it see what is near to where the object was.)
+    Before training, $\mu_t$ is near the likely candidates that are close to the last
+    mean; $g$, $\lambda$ and $\kappa$ are learned as well. (In the paper the LSTM's last
+    four units are $\mu_t$, so that the LSTM knows it in the next step. Here `DRLTCell`
+    gives it $\mu_{t-1}$ among its inputs.)
 
     Args:
         candidates: K.
 
     Call arguments:
         h: $h_t$, `[B, units]`.
-        i: $c_k$ with score and probability, `[B, 6 K]`.
-        last: $\mu_{t-1}$, `[B, 4]`.
+        i: the candidates, `[B, 6 K]`, as `MatchBoxes` returns them.
+        last: $\mu_{t-1}$, `[B, 4]`: centre and sides, in widths and heights of the
+            frame.
 
-    Returns $\mu_t$ `[B, 4]`.
+    Returns $\mu_t$ `[B, 4]`, in the same units.
     """
 
     def __init__(self, candidates: int, **kwargs: object) -> None:
@@ -55,7 +59,7 @@ class CandidateChoice(keras.layers.Layer):
         )
 
     def build(self, input_shape: Shape) -> None:
-        """Make the weights for $h$ `[B, units]`."""
+        """Make the weights for `h` of shape `[B, units]`."""
         self.weigh.build(input_shape)
         self.move.build(input_shape)
         self.weigh.bias.assign([STAY] + [0.0] * self.candidates)
@@ -64,7 +68,11 @@ class CandidateChoice(keras.layers.Layer):
         )  # logarithms of g / 2, lambda / 2, kappa / 2
 
     def seen(self, i: Tensor, last: Tensor) -> Tensor:
-        """The candidates as seen from `last`, for the LSTM: `[B, 6 K]`."""
+        """The candidates relative to `last`, which the LSTM takes: `[B, 6 K]`.
+
+        Of each: its distance in x and y, in sides of `last`; the logarithms of its
+        sides, in sides of `last`; its score and its probability.
+        """
         c = ops.reshape(ops.cast(i, "float32"), (-1, self.candidates, NUMBERS))
         last = ops.cast(last, "float32")[:, None]
         sides = ops.maximum(last[..., 2:], 1e-3)
@@ -75,7 +83,7 @@ class CandidateChoice(keras.layers.Layer):
         return ops.reshape(there, (-1, NUMBERS * self.candidates))
 
     def call(self, h: Tensor, i: Tensor, last: Tensor) -> Tensor:
-        r"""$\mu_t$."""
+        r"""The location $\mu_t$ `[B, 4]`."""
         c = ops.reshape(ops.cast(i, "float32"), (-1, self.candidates, NUMBERS))
         log_p = ops.log(ops.maximum(c[..., 5], 1e-9))  # [B, K]
         seen = ops.reshape(self.seen(i, last), (-1, self.candidates, NUMBERS))

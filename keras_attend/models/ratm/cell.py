@@ -1,4 +1,4 @@
-"""RATM's cell: where to look, frame by frame (Kahou et al. 2015, section 3).
+"""RATM's recurrent attention: which window to read next (section 3 of the paper).
 
 Its attention parameters are, as in the published code,
 $a = (g_x / W, g_y / H, s_x, d_x, \\gamma, s_y, d_y)$: a centre, and a sigma and a
@@ -13,7 +13,7 @@ from keras import ops
 from keras.layers import Dense
 
 from keras_attend.arguments import check_choice, check_positive_integers
-from keras_attend.boxes import box_to_ratm_attention, window_to_box
+from keras_attend.boxes import window_to_box
 from keras_attend.layers.bilinear_glimpse import BilinearGlimpse
 from keras_attend.layers.cells import IRNNCell
 from keras_attend.layers.crop import parse_size
@@ -22,49 +22,51 @@ from keras_attend.layers.gaussian_params import ratm_params
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
 from keras_attend.layers.tracing import numbers, together
 from keras_attend.models.tracker import image_size, scaled_glimpse
-from keras_attend.types import Nested, Shape, Tensor
+from keras_attend.types import Embeds, Nested, Remembers, Shape, Tensor
 
 # a = (g_x / W, g_y / H, s_x, d_x, gamma, s_y, d_y) of a window over the whole frame.
 WHOLE_FRAME = (0.5, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0)
-SMALLEST, LARGEST = 1e-3, 2.0  # window of relative steps, in frames
 
 
 @keras.saving.register_keras_serializable("keras_attend")
 class RATMCell(RecurrentTrackerCell):
-    r"""Where to look, frame by frame (Kahou et al. 2015, section 3).
+    r"""Read a window of each frame, and choose the next one (Kahou et al. 2015).
+
+    ```python
+    cell = RATMCell(size=20, units=200, scale=2.0)
+    state = cell.initial_state(frames[:, 0], box)
+    outputs, state = cell.step(frames[:, 0], state)
+    ```
 
     $$p_t = \mathrm{read}(x_t, a_t), \qquad
       h_t = \max(0, W_{in} f(p_t) + W_{rec} h_{t-1})$$
     $$a_{t+1} = a_t + W_{out} h_t \quad\text{or}\quad a_{t+1} = b + W_{out} h_t$$
 
-    The window $a_t$ is chosen before $x_t$ is seen, and it is the answer: the box is
-    the window's grid, `scale` times smaller.
+    (Section 3; the read is eq. 4, the second way to move eq. 5.) The window $a_t$ is
+    chosen before $x_t$ is seen, and it is the answer: the predicted box is the window's
+    grid, `scale` times smaller.
 
     Sigmas and strides are in strides of a window over the whole frame, so that the
-    same weights serve frames of any size. (Paper: eq. 8 to 10 mix units. Published:
-    sigmas in pixels, strides as here.)
-
-    `relative` steps, which are ours, are in sizes of the window that they start from,
-    so that the same weights follow small and large objects alike: with
-    $r = W_{out} h_t$ its centre moves by $r\,d$ and its size is multiplied by $e^r$.
+    same weights serve frames of any size. (The paper's eq. 8 to 10 mix units. The
+    published code has sigmas in pixels: see `PublishedRATMCell`.)
 
     Args:
-        size: of the glimpse, rows and columns.
-        units: of $h_t$.
-        channels: of the frames.
+        size: rows and columns of the glimpse: one number, or two.
+        units: the size of $h_t$.
+        channels: of the frames, 1 for grey or 3 for colour.
         scale: how many times the box's sides the window covers.
-        start: "box" starts $a_0$ (and $b$) at the first box; "learned" starts at a
-            learned bias, at first the whole frame: it has to find the object.
-        attention: "residual" adds to the last window, "affine" (eq. 5) to the first.
-        relative: whether steps are relative to the window's size.
-        read: "gaussian", or "transformer" for a spatial transformer's (section 8).
-        features: $f$, a layer such as `layers.GlimpseCNN`; the pixels when absent. One
-            that can `remember`, as `layers.GlimpseMatch`, compares with the first
-            glimpse.
+        start: "box" takes $a_0$ (and $b$) from the box given with the first frame;
+            "learned" learns them, beginning with a window over the whole frame: the
+            tracker is not told where the object is, and has to find it.
+        attention: "residual" adds a step to the window before, "affine" (eq. 5) adds it
+            to $b$.
+        read: "gaussian" reads by a grid of Gaussians; "transformer" reads bilinearly,
+            as a spatial transformer does, which section 8 proposes.
+        features: $f$, a layer such as `layers.GlimpseCNN`; None takes the glimpse's
+            pixels. A layer that can `remember`, as `layers.GlimpseMatch` can, compares
+            each glimpse with the one of the first frame.
         input_initializer: of $W_{in}$.
-        memory: $W_{rec}$ starts as the identity times this.
-        published: the grid of the published code: off by one stride, strides of a
-            whole number of pixels.
+        memory: $W_{rec}$ is initialised as the identity times this.
     """
 
     def __init__(
@@ -76,12 +78,10 @@ class RATMCell(RecurrentTrackerCell):
         scale: float = 1.0,
         start: str = "box",
         attention: str = "residual",
-        relative: bool = False,
         read: str = "gaussian",
         features: Any = None,
         input_initializer: Any = "glorot_uniform",
         memory: float = 1.0,
-        published: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -94,17 +94,12 @@ class RATMCell(RecurrentTrackerCell):
         self.size = parse_size(size, "size")
         self.units, self.channels, self.scale = units, channels, scale
         self.start, self.attention, self.read = start, attention, read
-        self.relative = relative
+        self.features, self.memory = features, memory
         self.input_initializer = keras.initializers.get(input_initializer)
-        self.memory, self.published = memory, published
 
         dtype = self.dtype_policy
-        if read == "gaussian":
-            epsilon = 1e-4 if published else 1e-8
-            self.glimpse = GaussianGlimpse(self.size, epsilon=epsilon, dtype=dtype)
-        else:
-            self.glimpse = BilinearGlimpse(self.size, dtype=dtype)
-        self.features = features
+        kind = GaussianGlimpse if read == "gaussian" else BilinearGlimpse
+        self.glimpse = kind(self.size, dtype=dtype)
         self.core = IRNNCell(
             units,
             memory,
@@ -126,17 +121,12 @@ class RATMCell(RecurrentTrackerCell):
         sizes = {"attention": 7, "hidden": self.units}
         if self.attention == "affine":
             sizes["bias"] = 7
-        if self.remembers:
+        if isinstance(self.features, Remembers):
             sizes["template"] = self.features.memory_size
         return sizes
 
-    @property
-    def remembers(self) -> bool:
-        """Whether the features compare with the first glimpse."""
-        return hasattr(self.features, "remember")
-
     def build(self, frame_shape: Shape) -> None:
-        """Make the weights."""
+        """Make the weights, which are the same for all sizes of frames."""
         glimpse = (None, *self.size, self.channels)
         feature_size = self.size[0] * self.size[1] * self.channels
         if self.features is not None:
@@ -153,10 +143,8 @@ class RATMCell(RecurrentTrackerCell):
                 name="bias",
             )
 
-    # Section 3: where.
-
     def initial_state(self, frame: Tensor, box: Tensor) -> Nested:
-        """No memory yet, and the first window."""
+        """An empty memory, the first window, and the template if there is one."""
         h = ops.zeros((ops.shape(frame)[0], self.units), self.compute_dtype)
         if self.start == "box":
             a = self.to_attention(ops.cast(box, "float32"), image_size(frame))
@@ -165,13 +153,13 @@ class RATMCell(RecurrentTrackerCell):
         state = {"attention": a, "hidden": h}
         if self.attention == "affine":
             state["bias"] = a
-        if self.remembers:
+        if isinstance(self.features, Remembers):
             p_0 = self.glimpse(frame, self.to_window(a, image_size(frame)))
             state["template"] = self.features.remember(scaled_glimpse(p_0, frame))
         return state
 
     def step(self, frame: Tensor, state: Nested) -> tuple[dict[str, Tensor], Nested]:
-        """Look through the window, and choose the next one."""
+        """Read the window, and choose the next one; `RATM` lists the outputs."""
         a_t = state["attention"]  # [B, 7]
         window = self.to_window(a_t, image_size(frame))  # [B, 6]
         p_t = scaled_glimpse(self.glimpse(frame, window), frame)  # [B, N, M, C]
@@ -183,13 +171,13 @@ class RATMCell(RecurrentTrackerCell):
             "attention": a_t,
             "glimpse": p_t,
         }
-        if self.features is not None and hasattr(self.features, "embed"):
+        if isinstance(self.features, Embeds):
             outputs["embedding"] = self.features.embed(f_t)  # [B, units]
         a_next = self.move(state.get("bias", a_t), self.attend(h_t))
         return outputs, state | {"attention": a_next, "hidden": h_t}
 
     def describe(self, glimpse: Tensor, template: Tensor | None = None) -> Tensor:
-        """Section 4: what is there, `[B, F]`."""
+        """What is in the glimpse (section 4): its features `[B, F]`."""
         if template is not None:
             return self.features(glimpse, template)
         if self.features is not None:
@@ -199,22 +187,19 @@ class RATMCell(RecurrentTrackerCell):
         return ops.reshape(glimpse, (-1, count))
 
     def move(self, a: Tensor, step: Tensor) -> Tensor:
-        """Attention `[B, 7]`, a step `[B, 7]` on."""
-        if not self.relative:
-            return a + step
-        g_x, g_y, s_x, d_x, gamma, s_y, d_y = numbers(a, 7)
-        r = numbers(step, 7)
-        growth = ops.exp(ops.clip(together([r[2], r[3], r[5], r[6]]), -3.0, 3.0))
-        sizes = ops.clip(together([s_x, d_x, s_y, d_y]) * growth, SMALLEST, LARGEST)
-        s_x_next, d_x_next, s_y_next, d_y_next = numbers(sizes, 4)
-        g_x, g_y = g_x + r[0] * d_x, g_y + r[1] * d_y
-        return together([g_x, g_y, s_x_next, d_x_next, gamma, s_y_next, d_y_next])
+        """The attention `[B, 7]` that a step `[B, 7]` leads to from `a`."""
+        return a + step
+
+    def localisation_error(self, found: Tensor, true: Tensor) -> Tensor:
+        """How far a centre and strides, `[..., 4]`, are from the true ones, `[...]`.
+
+        Both are $(g_x / W, g_y / H, d_x, d_y)$; the error is their mean square.
+        """
+        return ops.mean(ops.square(found - true), axis=-1)
 
     def to_attention(self, box: Tensor, size: tuple[Any, Any]) -> Tensor:
         """The attention `[B, 7]` whose box is `box` `[B, 4]`, in a frame `(H, W)`."""
         height, width = size
-        if self.published:
-            return box_to_ratm_attention(box, height, width, self.size, self.scale)
         x, y, w, h = numbers(box, 4)
         d_x, d_y = self.scale * w / (width - 1), self.scale * h / (height - 1)
         g_x, g_y = (x + w / 2) / width, (y + h / 2) / height
@@ -222,12 +207,9 @@ class RATMCell(RecurrentTrackerCell):
         return together([g_x, g_y, d_x, d_x, ops.ones_like(w), d_y, d_y])
 
     def to_window(self, a: Tensor, size: tuple[Any, Any]) -> Tensor:
-        """Attention `[B, 7]` as a grid in pixels `[B, 6]` (eq. 6 to 10)."""
-        a = ops.cast(a, "float32")
-        if self.published:
-            return ratm_params(a, size, self.size, index_base=0, int_stride=True)
+        """The window `[B, 6]` in pixels of attention `[B, 7]` (eq. 6 to 10)."""
         (height, width), (rows, columns) = size, self.size
-        g_x, g_y, s_x, d_x, gamma, s_y, d_y = numbers(a, 7)
+        g_x, g_y, s_x, d_x, gamma, s_y, d_y = numbers(ops.cast(a, "float32"), 7)
         s_x = s_x * ((width - 1) / max(columns - 1, 1))
         s_y = s_y * ((height - 1) / max(rows - 1, 1))
         a = together([g_x, g_y, s_x, d_x, gamma, s_y, d_y])
@@ -243,16 +225,8 @@ class RATMCell(RecurrentTrackerCell):
             "scale": self.scale,
             "start": self.start,
             "attention": self.attention,
-            "relative": self.relative,
             "read": self.read,
             "features": keras.saving.serialize_keras_object(self.features),
             "input_initializer": keras.initializers.serialize(self.input_initializer),
             "memory": self.memory,
-            "published": self.published,
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "RATMCell":
-        """The inverse of `get_config`."""
-        features = keras.saving.deserialize_keras_object(config["features"])
-        return cls(**{**config, "features": features})

@@ -1,10 +1,9 @@
-"""DRLT, tracking by reinforcement (Zhang et al. 2017), both versions of the paper.
+"""DRLT, tracking by reinforcement learning: how it learns (sections 3.2 and 3.3).
 
-`DRLTCell` sees and answers (section 3.1); here is what it learns by: rewards (3.2) and
-the policy's gradient over N episodes around one forward pass (3.3).
+`cell` predicts where the object is (section 3.1); here are the rewards, and the
+gradient of the policy over N episodes around one forward pass.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -12,7 +11,7 @@ from keras import ops
 
 from keras_attend.arguments import check_choice, check_positive_integers
 from keras_attend.boxes import iou
-from keras_attend.models.drlt_cell import DRLTCell
+from keras_attend.models.drlt.cell import DRLTCell
 from keras_attend.models.tracker import RecurrentTracker, targets
 from keras_attend.policies import GaussianPolicy
 from keras_attend.reinforce import (
@@ -26,11 +25,13 @@ from keras_attend.unroll import unroll
 
 
 def error_reward(location: Tensor, true: Tensor) -> Tensor:
-    r"""$r_t = -\mathrm{avg}|l_t - g_t| - \max|l_t - g_t|$, `[...]` (eq. 2).
+    r"""The reward of predicted locations `[..., D]`, `[...]` (eq. 2; version 1: eq. 4).
+
+    $$r_t = -\mathrm{avg}|l_t - g_t| - \max|l_t - g_t|$$
 
     Args:
         location: $l_t$, `[..., D]`.
-        true: $g_t$, likewise.
+        true: $g_t$, `[..., D]`, in the same unit.
     """
     error = ops.abs(location - true)
     return -ops.mean(error, axis=-1) - ops.max(error, axis=-1)
@@ -38,51 +39,57 @@ def error_reward(location: Tensor, true: Tensor) -> Tensor:
 
 @keras.saving.register_keras_serializable("keras_attend")
 class DRLT(RecurrentTracker):
-    r"""Track an object with the whole frame in view, by REINFORCE.
+    r"""Track an object in whole frames, learning by REINFORCE (Zhang et al. 2017).
+
+    ```python
+    model = DRLT(DRLTCell(point_cnn(), units=128, channels=1, location="square"))
+    model.compile("adam")
+    model.fit(clips)  # then model.predict({"frames": frames, "box": box})["boxes"]
+    ```
 
     Around the means $\mu_t$ of one forward pass N episodes of locations are drawn,
-    $l_t^i \sim N(\mu_t, \sigma^2)$, and rewarded by `error_reward` or by their IoU
-    (eq. 3). What is not drawn is not fed back, and (eq. 9)
+    $l_t^i \sim N(\mu_t, \sigma^2)$, and rewarded by `error_reward` or by their IoU with
+    the true boxes (section 3.2). Draws are not fed back to the LSTM. With the mean
+    return of the other episodes as the baseline $b$, the gradient is (section 3.3)
 
     $$\nabla J \approx \frac{1}{N} \sum_i \sum_t
       \nabla \log \pi(l_t^i) (R_t^i - b_t^i)$$
 
-    with the mean return of the other episodes as the baseline $b$.
+    (Version 1 is `DRLTCell(digit_cnn(), channels=1, location="center", given=False,
+    core="relu")` with `std=0.01`, one pixel of 100. The final version is
+    `DRLTCell(observation, head="units")`. The paper's baseline is the mean of all N
+    returns, which makes the gradient smaller by $(N - 1) / N$.)
 
     Args:
-        observation, units, channels, size, location, side, given, core, head: of
-            `DRLTCell`. (Version 1: `core="relu"`, `given=False`, for digits on
-            100x100 pixels; final: as by default, with `head="units"`.)
+        cell: predicts the locations; `DRLTCell()` when absent.
         episodes: N.
-        std: $\sigma$, in widths and heights of the frame. (Version 1: one pixel of
-            100; final: 0.01.)
+        std: $\sigma$, in widths and heights of the frame.
         returns: what $R_t$ is: "immediate", "to_go" or "total"; see
-            `reinforce.episode_returns`. (Version 1 writes the first in its algorithm
-            and the last in its equations.)
-        baseline: whether there is one; without, $b = 0$.
-        segment: if given, gradients end after so many frames, and the state is carried
-            on. (Paper: T. Without, it is the clips' own length.)
+            `reinforce.episode_returns`. (The paper's algorithm 1 has immediate rewards,
+            its eq. 7 and 8 total ones.)
+        baseline: False takes $b = 0$.
+        segment: after how many frames gradients end; the state is carried on. None
+            lets them pass through the whole clip. (The paper's T.)
 
-    "overlap" among the weights is 0 for the reward of eq. 2, and 1 for IoU:
+    The weight "overlap" is 0 while `error_reward` is the reward, and 1 for IoU:
     `callbacks.RewardSwitch` sets it.
 
-    In the place of frames it takes what `features` makes of them, once and for all.
-    Beside "boxes" `[B, T, 4]` it returns "mean" `[B, T, D]` and, in training,
-    "samples" `[B, N, T, D]`.
+    `call` returns, for B clips of T frames and locations of D numbers:
+
+    * "boxes" `[B, T, 4]`: the predicted boxes, `xywh` in pixels.
+    * "mean" `[B, T, D]`: the locations $\mu_t$ of these boxes, in widths and heights of
+      the frame.
+    * "samples" `[B, N, T, D]`: the draws $l_t^i$, in the same unit; only in training.
+
+    An observation network that is not trained any more need not see a clip again in
+    each epoch: `call`, `fit` and `predict` also take the dict that `features` returns
+    in place of frames.
     """
 
     def __init__(
         self,
-        observation: keras.layers.Layer | None = None,
-        units: int = 256,
-        channels: int = 3,
+        cell: DRLTCell | None = None,
         *,
-        size: int | Sequence[int] = 100,
-        location: str = "box",
-        side: float = 0.28,
-        given: bool = True,
-        core: str = "tanh",
-        head: str = "linear",
         episodes: int = 20,
         std: float = 0.01,
         returns: str = "immediate",
@@ -99,35 +106,29 @@ class DRLT(RecurrentTracker):
             )
         if segment is not None:
             check_positive_integers(segment=segment)
-        cell = DRLTCell(
-            observation,
-            units,
-            channels,
-            size=size,
-            location=location,
-            side=side,
-            given=given,
-            core=core,
-            head=head,
-            dtype=kwargs.get("dtype"),
-            name="cell",
-        )
+        if cell is None:
+            cell = DRLTCell(dtype=kwargs.get("dtype"), name="cell")
         super().__init__(cell, **kwargs)
         self.policy = GaussianPolicy(std)
         self.episodes, self.returns = episodes, returns
         self.baseline, self.segment = baseline, segment
         self.seed_generator = keras.random.SeedGenerator()
-        # Not in `build`: a callback may ask for it before the first batch.
+        # Not made in `build`: a callback may set it before the first batch.
         self.overlap = self.add_weight(
             shape=(), initializer="zeros", trainable=False, name="overlap"
         )
 
-    # Section 3.1: where it is.
+    @property
+    def first_judged(self) -> int:
+        """Number of the first frame that metrics count: 0 where no box is given."""
+        return int(self.cell.given)
+
+    # Section 3.1: where the object is.
 
     def call(
         self, inputs: dict[str, Tensor], training: bool | None = None
     ) -> dict[str, Tensor]:
-        """The boxes, and in training the draws around them."""
+        """The boxes and their locations, and in training the draws around them."""
         if "features" not in inputs:
             inputs = self.observed(inputs)
         i, size = inputs["features"], self._size(inputs["size"])
@@ -148,13 +149,13 @@ class DRLT(RecurrentTracker):
         return found
 
     def observed(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The observation network alone, of all frames at once: see `features`."""
+        """What `features` returns, as tensors, of all frames at once."""
         frames, box = self._checked(inputs)
         B, T, H, W, C = ops.shape(frames)
-        template = None
-        if self.cell.remembers:
-            first = self.cell.initial_state(frames[:, 0], box)["template"]
-            template = ops.repeat(first, T, axis=0)  # [B T, M]
+        # Of the cell's state only the template, if there is one, is for the network.
+        template = self.cell.initial_state(frames[:, 0], box).get("template")
+        if template is not None:
+            template = ops.repeat(template, T, axis=0)  # [B T, M]
         flat = ops.reshape(frames, (B * T, H, W, C))
         i = self.cell.observe(flat, template)
         size = ops.stack([ops.cast(H, "float32"), ops.cast(W, "float32")])
@@ -167,17 +168,18 @@ class DRLT(RecurrentTracker):
     def features(
         self, inputs: dict[str, Any], batch_size: int | None = None
     ) -> dict[str, Any]:
-        """What the observation network makes of clips, to be used in their place.
+        """What the observation network says of clips, for `call` in place of frames.
 
-        A network that is not trained any more need not look twice: with its features
-        kept, the paper's tracker runs six times as fast.
+        With these kept, the preset drlt_otb runs nine times as fast. A tracker can be
+        trained on them too, while its observation network is frozen.
 
         Args:
-            inputs: "frames" and "box", as of `call`.
-            batch_size: of clips; 32 when absent.
+            inputs: "frames" `[B, T, H, W, C]` and "box" `[B, 4]`, as of `call`.
+            batch_size: how many clips are observed at a time; 32 when absent.
 
         Returns:
-            "features" `[B, T, F]`, "size" `[B, 2]` (height, width) and "box" `[B, 4]`.
+            A dict of arrays: "features" `[B, T, F]`, $i_t$; "size" `[B, 2]`, height and
+            width of the frames; and "box" `[B, 4]`, as given.
         """
         if not self.built:
             self.build()
@@ -200,16 +202,16 @@ class DRLT(RecurrentTracker):
         height, width = ops.unstack(ops.cast(size, "float32"), 2, axis=-1)  # [B] each
         return height, width
 
-    # Section 3.2 and 3.3: why.
+    # Sections 3.2 and 3.3: rewards and gradient.
 
     def rewards(self, location: Tensor, true: Tensor, size: Any) -> Tensor:
-        """$r_t$ `[...]` of locations `[..., D]`, as "overlap" says."""
+        """The rewards `[...]` of locations `[..., D]`: by error, or by overlap."""
         both = (self.cell.to_box(at, size) for at in (location, true))
         share = ops.convert_to_tensor(self.overlap)
         return (1 - share) * error_reward(location, true) + share * iou(*both)
 
     def sample_losses(self, x: Any, y: Any, y_pred: dict[str, Tensor]) -> Tensor:
-        r"""Minus the rewards' sum, `[B]`; in training its gradient is $-\nabla J$."""
+        r"""Minus the sum of rewards, `[B]`; in training its gradient is $-\nabla J$."""
         boxes, present = targets(y)  # [B, T, 4], [B, T]
         size = self._clip_size(x)
         true = self.cell.to_location(boxes, tuple(n[:, None] for n in size))
@@ -225,7 +227,7 @@ class DRLT(RecurrentTracker):
         b_t = others_mean(R_t) if self.baseline else ops.zeros_like(R_t)
         log_pi_t = present * self.policy.log_prob(mu_t + 0 * l_t, l_t)
         loss = ops.mean(reinforce_loss(log_pi_t, R_t, b_t), axis=-1)
-        # That has the gradient, this a value that means something.
+        # The gradient is that of `loss`, the value minus the mean sum of rewards.
         J = ops.mean(ops.sum(r_t, axis=-1), axis=-1)
         return loss - ops.stop_gradient(loss + J)
 
@@ -236,28 +238,10 @@ class DRLT(RecurrentTracker):
         one = ops.ones_like(ops.cast(x["box"], "float32")[:, 0])
         return one * H, one * W
 
-    def compute_metrics(
-        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
-    ) -> dict[str, Tensor]:
-        """Loss, IoU and centre error; of all frames, where no box is given."""
-        boxes, present = targets(y)
-        first = int(self.cell.given)
-        if sample_weight is not None:
-            weight = ops.cast(ops.reshape(sample_weight, (-1, 1)), "float32")
-            present = present * weight
-        for metric in (self.iou, self.center_error):
-            metric.update_state(
-                boxes[:, first:], y_pred["boxes"][:, first:], present[:, first:]
-            )
-        return self.get_metrics_result()
-
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""
-        cell = self.cell.get_config()
-        names = ("observation", "units", "channels", "size", "location", "side")
         return {
             **super().get_config(),
-            **{name: cell[name] for name in (*names, "given", "core", "head")},
             "episodes": self.episodes,
             "std": self.policy.std,
             "returns": self.returns,
@@ -265,15 +249,9 @@ class DRLT(RecurrentTracker):
             "segment": self.segment,
         }
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "DRLT":
-        """The inverse of `get_config`."""
-        observation = keras.saving.deserialize_keras_object(config["observation"])
-        return cls(**{**config, "observation": observation})
-
 
 class _Observer(keras.Model):
-    """A DRLT's observation network, for `predict`."""
+    """A model whose `predict` is a DRLT's `observed`: compiled, batch by batch."""
 
     def __init__(self, model: DRLT) -> None:
         super().__init__(name="observer")
@@ -281,5 +259,5 @@ class _Observer(keras.Model):
         self.built = True
 
     def call(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Features in place of frames."""
+        """What `DRLT.features` returns, as tensors."""
         return self.model.observed(inputs)

@@ -1,8 +1,8 @@
-r"""Where in a frame the object of the first one may be: boxes, the best ones first.
+r"""DRLT's observation network for videos: boxes that look like the object. Ours.
 
-DRLT's final version takes YOLO's features and detections of each frame (Zhang et al.
-2017, section 3.1). These stand in for them, trained by `models.Matcher`: YOLO knows
-eighty kinds of objects, but not which one is meant.
+The final version of the paper takes features and detections of each frame from YOLO
+(section 3.1), which knows eighty kinds of objects, but not which object is meant. This
+network, trained by `Matcher`, takes YOLO's place.
 """
 
 from collections.abc import Sequence
@@ -16,42 +16,50 @@ from keras_attend.types import Shape, Tensor
 SAME = {"padding": "same", "activation": "relu"}
 STEP = 8  # pixels from one place of the maps to the next
 PARTS = 3  # of the object, along each axis
-GAIN = 10.0  # from the last convolution, which starts near 0, to scores and sides
-NUMBERS = 6  # of a candidate
+GAIN = 10.0  # of the last convolution's outputs, which are near 0 before training
+NUMBERS = 6  # of a candidate: centre, sides, score and probability
 
 
 @keras.saving.register_keras_serializable("keras_attend")
 class MatchBoxes(keras.layers.Layer):
-    r"""The boxes that look most like the object of the first frame.
+    r"""Propose the boxes that look most like the object of the first frame.
 
-    With a convolutional network $\phi$, whose places $p$ are 8 pixels apart, the
-    object's box in the first image, $(x_0, y_0, w_0, h_0)$, is remembered as the mean
-    features $T_k$ of its 3x3 parts, and all around it as $T_0$. Each place of another
-    image is compared with them,
+    ```python
+    network = MatchBoxes(candidates=8)
+    template = network.remember(first_images, location)  # [N, 4]: centre and sides
+    candidates = network(images, template)  # [N, 6 * 8]
+    ```
+
+    A convolutional network $\phi$ has its outputs at places $p$, 8 pixels apart. Of the
+    object's box in the first image, $(x_0, y_0, w_0, h_0)$, the template holds the mean
+    features $T_k$ of its 3x3 parts, and of the whole image as $T_0$. Each place of
+    another image is compared with them,
 
     $$r_k(p) = \frac{\phi(p) \cdot T_k}{|\phi(p)| |T_k|}, \qquad k = 0 \dots 9,$$
 
-    and says how well a box of $s$ times the first one's sides would match around it:
-    $v_{ks}(p)$ is the mean of $r_k$ where that box has its part $k$. Of $\phi$, $r$,
-    $v$, and $\phi$'s products with the parts' mean, convolutions make for each place a
-    score $m(p)$ and a box, in sides of the first one,
+    and votes tell how well a box around the place, of $s$ times the object's sides,
+    would match: $v_{ks}(p)$ is the mean of $r_k$ where that box has its part $k$. From
+    $\phi$, $r$, $v$, and the products of $\phi$ with the parts' mean, convolutions make
+    for each place a score $m(p)$ and a box, in sides of the object,
 
     $$(x, y, w, h) = (p_x + w_0 a_x, \; p_y + h_0 a_y, \;
       w_0 e^{a_w}, \; h_0 e^{a_h}).$$
 
-    The best place, the best one outside its box, and so on are the candidates.
+    The candidates are the box of the best place, that of the best place outside the
+    middle of that box, and so on.
 
     Args:
-        filters: of $\phi$, and of the convolutions above.
-        candidates: how many.
-        scales: $s$.
+        filters: of $\phi$, and of the convolutions above it.
+        candidates: how many boxes are returned.
+        scales: the $s$ of the votes.
 
     Call arguments:
         images: `[N, rows, columns, C]` in 0..1.
         template: what `remember` returned, `[N, memory_size]`.
 
-    Returns `[N, 6 candidates]`: of each its centre and sides, in widths and heights of
-    the image, $m / 10$, and its probability by the softmax of $m$ over all places.
+    Returns `[N, 6 candidates]`. Each candidate has its centre and sides, in widths and
+    heights of the image, its score $m / 10$, and its probability: the softmax of $m$
+    over all places.
     """
 
     def __init__(
@@ -100,15 +108,16 @@ class MatchBoxes(keras.layers.Layer):
         maps = self.features.compute_output_shape(input_shape)
         matches = 1 + PARTS**2 * (1 + len(self.scales))
         self.head.build((*maps[:-1], 2 * self.filters + matches))
-        for layer in (self.features, self.head):  # this one may be read as frozen
+        for layer in (self.features, self.head):  # a loaded network may be frozen
             layer.trainable = self.trainable
 
     def remember(self, images: Tensor, location: Tensor) -> Tensor:
-        """The template, `[N, memory_size]`.
+        """Templates `[N, memory_size]` of objects.
 
         Args:
-            images: with the object, as of `call`.
-            location: centre and sides of its box, in widths and heights, `[N, 4]`.
+            images: that show the objects, as those of `call`.
+            location: centre and sides of their boxes, in widths and heights of the
+                image, `[N, 4]`.
         """
         phi = self.features(images)  # [N, H, W, F]
         H, W, F = phi.shape[1:]
@@ -126,15 +135,15 @@ class MatchBoxes(keras.layers.Layer):
         return ops.concatenate([T, location], axis=-1)
 
     def call(self, images: Tensor, template: Tensor | None = None) -> Tensor:
-        """The candidates."""
-        if template is None:  # Keras asks for the output's shape
+        """The candidates `[N, 6 candidates]`."""
+        if template is None:  # Keras calls it so to know the output's shape
             nothing = ops.mean(images, axis=(1, 2, 3))[:, None] * 0
             template = nothing + ops.ones(self.memory_size, images.dtype)
         m, boxes = self.matches(images, template)
         return ops.cast(self.best(m, boxes), self.compute_dtype)
 
     def matches(self, images: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
-        """Of each place its score `[N, P]` and box `[N, P, 4]` (centre and sides)."""
+        """Each place's score `[N, P]` and box `[N, P, 4]` (centre and sides)."""
         phi = self.features(images)
         H, W, F = phi.shape[1:]
         T, location = template[:, :-4], ops.cast(template[:, -4:], "float32")
@@ -154,7 +163,7 @@ class MatchBoxes(keras.layers.Layer):
         return m, ops.stack([x, y, w, h], axis=-1)
 
     def _votes(self, r: Tensor, location: Tensor, size: tuple[int, int]) -> Tensor:
-        """$v$, `[N, H W, 9 scales]`, of $r$ `[N, H W, 9]`."""
+        """The votes $v$, `[N, H W, 9 scales]`, of $r$ `[N, H W, 9]`."""
         H, W = size
         r = ops.reshape(r, (-1, H, W, PARTS, PARTS))
         _, _, w_0, h_0 = ops.unstack(ops.cast(location, r.dtype), 4, axis=-1)
@@ -164,9 +173,9 @@ class MatchBoxes(keras.layers.Layer):
         return ops.reshape(v, (-1, H * W, len(self.scales) * PARTS**2))
 
     def _windows(self, side: Tensor, cells: int) -> Tensor:
-        """What share of each part of a box around each place lies in each cell.
+        """The share of each part of a box around each place that lies in each cell.
 
-        Of sides `[N]`, for each scale: `[N, S, 3, place, cell]`.
+        For one axis: of sides `[N]`, the shares `[N, scale, part, place, cell]`.
         """
         scales = ops.convert_to_tensor(self.scales, side.dtype)
         length = (side[:, None] * scales)[:, :, None] + ops.zeros(cells, side.dtype)
@@ -177,15 +186,15 @@ class MatchBoxes(keras.layers.Layer):
         return ops.swapaxes(share, 2, 3)
 
     def best(self, m: Tensor, boxes: Tensor) -> Tensor:
-        """The candidates `[N, 6 candidates]` of scores and boxes."""
+        """The candidates `[N, 6 candidates]` from all places' scores and boxes."""
         p = ops.softmax(m, axis=-1)
         found = []
         for _ in range(self.candidates):
-            _, index = ops.top_k(m, 1)  # [N, 1]; files know no `argmax` of Keras's
+            _, index = ops.top_k(m, 1)  # [N, 1]; exported files have no `argmax`
             box = ops.take_along_axis(boxes, index[..., None], axis=1)  # [N, 1, 4]
             score, share = (ops.take_along_axis(n, index, axis=1) for n in (m, p))
             found += [box[:, 0], ops.maximum(score, -100.0) / 10, share]
-            # What lies in it has been said; by its middle half, for objects in a crowd.
+            # The box's middle half, no more, is taken: in a crowd objects overlap.
             away = ops.abs(boxes[..., :2] - box[..., :2]) / box[..., 2:]
             m = ops.where(ops.max(away, axis=-1) < 0.25, -1e4, m)
         return ops.concatenate(found, axis=-1)
@@ -205,7 +214,7 @@ class MatchBoxes(keras.layers.Layer):
 
 
 def places(height: int, width: int) -> tuple[Tensor, Tensor]:
-    """The x and y of a map's places, row by row, in its widths and heights: `[P]`."""
+    """The x and y of a map's places, row by row, in widths and heights: `[P]` each."""
     x, y = _centers(width)[None], _centers(height)[:, None]
     x, y = (ops.reshape(ops.broadcast_to(n, (height, width)), (-1,)) for n in (x, y))
     return x, y
@@ -216,20 +225,20 @@ def _centers(cells: int) -> Tensor:
 
 
 def _unit(x: Tensor) -> Tensor:
-    """Vectors of length 1."""
+    """The vectors of the last axis, each divided by its length."""
     return x / ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True) + 1e-6)
 
 
 def _shares(start: Tensor, length: Tensor, cells: int, parts: int) -> Tensor:
     """How much of each part of an interval lies in each cell, `[N, parts, cells]`.
 
-    The interval is in 0..1, which the cells divide. A part's shares add up to 1, also
-    where it is outside: then it is the cell on that side.
+    The cells divide 0..1. A part's shares add up to 1; the share of a part that lies
+    outside goes to the cell at the border.
     """
     part = ops.maximum(length, 1e-3)[:, None, None] / parts
     low = start[:, None, None] + part * ops.arange(parts, dtype=part.dtype)[:, None]
     edge = ops.arange(cells + 1, dtype=part.dtype) / cells
-    # The cells at the border reach to the end of the world.
+    # The cells at the border reach as far as any part does.
     beyond = ops.convert_to_tensor([-1e3, *[0.0] * (cells - 1), 1e3], part.dtype)
     edge = edge + beyond
     inside = ops.clip((edge - low) / part, 0.0, 1.0)  # of the part, before the edge

@@ -1,4 +1,4 @@
-"""What DRLT observes digits by: networks from images to what is told of them."""
+"""DRLT's observation networks for digits (section 3.1): from an image to numbers."""
 
 import keras
 from keras import layers
@@ -9,10 +9,13 @@ SAME = {"padding": "same", "activation": "relu"}
 
 
 def digit_cnn(units: int = 256) -> keras.Sequential:
-    """Version 1's observation network: two convolutions with pooling, and a layer.
+    """Version 1's observation network: two convolutions with pooling, a dense layer.
 
-    (Paper: 5x5 filters, 16 of them; it does not say how borders are padded. Here they
-    are, so that 100x100 pixels become 25x25x16 numbers.)
+    The convolutions have 16 filters of 5x5 pixels. The paper does not say how borders
+    are padded; here they are, so that 100x100 pixels become 25x25x16 numbers.
+
+    Args:
+        units: of the dense layer, the network's output.
     """
     return keras.Sequential(
         [
@@ -28,14 +31,14 @@ def digit_cnn(units: int = 256) -> keras.Sequential:
 
 
 def point_cnn(filters: int = 24, layers_above: int = 2) -> keras.Sequential:
-    """An observation network that says where things are: key points of its maps.
+    """An observation network that returns key points: where its maps are high. Ours.
 
-    What a place looks like it learns once for all places, and it says where to a
-    fraction of a pixel: a few hundred videos are enough. Ours.
+    Its filters are the same everywhere, and a key point is exact to a fraction of a
+    pixel, so that a few hundred videos are enough to train it.
 
     Args:
-        filters: of each convolution, and key points.
-        layers_above: convolutions of 3x3 places above the first one, whose places are
+        filters: how many each convolution has, and how many key points there are.
+        layers_above: how many 3x3 convolutions follow the lowest one, whose outputs are
             4 pixels apart.
     """
     above = [layers.Conv2D(filters, 3, **SAME) for _ in range(layers_above)]

@@ -1,7 +1,7 @@
-"""Tracking by matching each frame with the first one: how `MatchBoxes` is trained.
+"""How `MatchBoxes` is trained: as a tracker that matches each frame by itself. Ours.
 
-It has no memory but of the first frame: DRLT, which takes its candidates for what it
-sees (Zhang et al. 2017, section 3.1), has to know which of them to believe.
+It remembers the first frame alone. DRLT (Zhang et al. 2017, section 3.1) then takes the
+trained network's candidates for its observation, and learns which of them to believe.
 """
 
 from collections.abc import Sequence
@@ -10,24 +10,24 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attend.boxes import iou
+from keras_attend.boxes import convert_format, iou
 from keras_attend.layers.crop import parse_size
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
 from keras_attend.models.base import fitted_images, scaled_images
-from keras_attend.models.drlt_cell import centered
-from keras_attend.models.match_boxes import STEP, MatchBoxes, places
+from keras_attend.models.drlt.locations import to_box, to_location
+from keras_attend.models.drlt.match_boxes import STEP, MatchBoxes, places
 from keras_attend.models.tracker import RecurrentTracker, image_size, targets
 from keras_attend.types import Nested, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_attend")
 class MatcherCell(RecurrentTrackerCell):
-    """The best match of each frame.
+    """Predict the box that looks most like the object of the first frame.
 
     Args:
-        observation: a `MatchBoxes`; with its defaults when absent.
-        channels: of the frames.
-        size: rows and columns of the image that is observed; frames are resized.
+        observation: `MatchBoxes()` when absent.
+        channels: of the frames, 1 for grey or 3 for colour.
+        size: rows and columns of the image that is observed; frames are resized to it.
     """
 
     def __init__(
@@ -43,22 +43,22 @@ class MatcherCell(RecurrentTrackerCell):
 
     @property
     def state_spec(self) -> Nested:
-        """The template's size."""
+        """Sizes of the state's tensors: the template's alone."""
         return {"template": self.observation.memory_size}
 
     def build(self, frame_shape: Shape) -> None:
-        """Make the weights."""
+        """Make the weights, which are the same for all sizes of frames."""
         if not self.observation.built:
             self.observation.build((None, *self.size, self.channels))
             self.observation.built = True
 
     def initial_state(self, frame: Tensor, box: Tensor) -> Nested:
-        """What the object looks like."""
-        location = centered(ops.cast(box, "float32"), image_size(frame))
+        """The template of the object in the first frame."""
+        location = to_location(box, image_size(frame))
         return {"template": self.observation.remember(self.resized(frame), location)}
 
     def step(self, frame: Tensor, state: Nested) -> tuple[dict[str, Tensor], Nested]:
-        """Where the frame looks most like it."""
+        """The box of the place with the highest score."""
         m, found = self.matches(frame, state["template"])
         best = self.observation.best(m, found)[:, :4]
         return {"box": to_box(best, image_size(frame))}, state
@@ -68,7 +68,7 @@ class MatcherCell(RecurrentTrackerCell):
         return self.observation.matches(self.resized(frames), template)
 
     def resized(self, frames: Tensor) -> Tensor:
-        """Images `[N, rows, columns, C]` in 0..1."""
+        """Frames as the observed images `[N, rows, columns, C]`, in 0..1."""
         images = scaled_images(frames, self.channels, self.compute_dtype)
         return fitted_images(images, self.size)
 
@@ -81,54 +81,54 @@ class MatcherCell(RecurrentTrackerCell):
             "size": self.size,
         }
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "MatcherCell":
-        """The inverse of `get_config`."""
-        observation = keras.saving.deserialize_keras_object(config["observation"])
-        return cls(**{**config, "observation": observation})
-
 
 @keras.saving.register_keras_serializable("keras_attend")
 class Matcher(RecurrentTracker):
-    r"""Find the first frame's object in each of the others.
+    r"""Find the object of the first frame in each of the others: trains `MatchBoxes`.
 
-    Over the places $p$ of `MatchBoxes` it learns the scores $m$ by
+    ```python
+    model = Matcher(MatcherCell(MatchBoxes(candidates=8), size=192))
+    model.compile("adam")
+    model.fit(clips)  # model.cell.observation then serves a `DRLTCell`
+    ```
+
+    Over the places $p$ of `MatchBoxes`, with scores $m$ and boxes $b$, it minimises
 
     $$\mathcal{L} = \sum_t \sum_p q_t(p) \Big( \log \frac{q_t(p)}{\pi_t(p)}
       + 1 - \mathrm{IoU}(b_t(p), g_t) + |b_t(p) - g_t| \Big), \qquad
       \pi_t = \mathrm{softmax}(m_t)$$
 
-    with $q_t$ a Gaussian around the true centre, as wide as a share of the object, and
-    $|b - g|$ the mean distance of centres, in sides, and of sides' logarithms.
+    where $g$ is the true box, $q_t$ a Gaussian around its centre, as wide as a share of
+    its sides, and $|b - g|$ the mean distance of centres, in sides of $g$, and of the
+    sides' logarithms.
 
     Args:
-        observation, channels, size: of `MatcherCell`.
-        width: of $q_t$, in the object's sides; half a place at least.
+        cell: `MatcherCell()` when absent.
+        width: of $q_t$, in sides of the object; it is half a place at least.
 
-    Beside "boxes" `[B, T, 4]` it returns "scores" `[B, T, P]` and "found"
-    `[B, T, P, 4]`.
+    `call` returns, for B clips of T frames and the P places of `MatchBoxes`:
+
+    * "boxes" `[B, T, 4]`: the box of the place with the highest score, `xywh` in
+      pixels.
+    * "scores" `[B, T, P]`: $m_t$, without unit.
+    * "found" `[B, T, P, 4]`: each place's box $b_t$, centre and sides, in widths and
+      heights of the frame.
     """
 
     def __init__(
-        self,
-        observation: MatchBoxes | None = None,
-        channels: int = 3,
-        size: int | Sequence[int] = 192,
-        *,
-        width: float = 0.15,
-        **kwargs: Any,
+        self, cell: MatcherCell | None = None, *, width: float = 0.15, **kwargs: Any
     ) -> None:
         if not width > 0:
             raise ValueError(f"`width` must be positive. Received: width={width}")
-        dtype = kwargs.get("dtype")
-        cell = MatcherCell(observation, channels, size, dtype=dtype, name="cell")
+        if cell is None:
+            cell = MatcherCell(dtype=kwargs.get("dtype"), name="cell")
         super().__init__(cell, **kwargs)
         self.width = width
 
     def call(
         self, inputs: dict[str, Tensor], training: bool | None = None
     ) -> dict[str, Tensor]:
-        """All frames at once."""
+        """The boxes, and each place's score and box; all frames at once."""
         frames, box = self._checked(inputs)
         B, T, H, W, C = ops.shape(frames)
         template = self.cell.initial_state(frames[:, 0], box)["template"]
@@ -143,9 +143,10 @@ class Matcher(RecurrentTracker):
         }
 
     def sample_losses(self, x: Any, y: Any, y_pred: dict[str, Tensor]) -> Tensor:
-        r"""$\mathcal{L}$, the mean over the frames that count: `[B]`."""
+        r"""$\mathcal{L}$ of each clip, `[B]`: the mean over frames with the object."""
         boxes, present = targets(y)  # [B, T, 4], [B, T]
-        g = centered(boxes, image_size(x["frames"][:, 0]))[:, :, None]  # [B, T, 1, 4]
+        size = image_size(x["frames"][:, 0])
+        g = to_location(boxes, size)[:, :, None]  # [B, T, 1, 4]
         rows, columns = (-(-n // STEP) for n in self.cell.size)
         p_x, p_y = places(rows, columns)
         x_, y_, w, h = ops.unstack(g, 4, axis=-1)  # [B, T, 1]
@@ -154,7 +155,8 @@ class Matcher(RecurrentTracker):
         log_q = ops.log_softmax(-0.5 * (ops.square(away_x) + ops.square(away_y)))
         q = ops.exp(log_q)  # [B, T, P]
         b = y_pred["found"]
-        overlap = iou(_corners(b), _corners(g + 0 * b))
+        corners = (convert_format(n, "center_xywh", "xywh") for n in (b, g + 0 * b))
+        overlap = iou(*corners)
         apart = ops.mean(ops.abs(b - g)[..., :2] / g[..., 2:], axis=-1) + ops.mean(
             ops.abs(ops.log(b[..., 2:]) - ops.log(g[..., 2:])), axis=-1
         )
@@ -164,28 +166,4 @@ class Matcher(RecurrentTracker):
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""
-        cell = self.cell.get_config()
-        return {
-            **super().get_config(),
-            **{name: cell[name] for name in ("observation", "channels", "size")},
-            "width": self.width,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Matcher":
-        """The inverse of `get_config`."""
-        observation = keras.saving.deserialize_keras_object(config["observation"])
-        return cls(**{**config, "observation": observation})
-
-
-def _corners(location: Tensor) -> Tensor:
-    """Boxes `xywh` of centres and sides `[..., 4]`."""
-    center, sides = location[..., :2], location[..., 2:]
-    return ops.concatenate([center - sides / 2, sides], axis=-1)
-
-
-def to_box(location: Tensor, size: tuple[Any, Any]) -> Tensor:
-    """Boxes `xywh` in pixels, of locations `[..., 4]` in a frame of `size`."""
-    height, width = size
-    x, y, w, h = ops.unstack(_corners(location), 4, axis=-1)
-    return ops.stack([x * width, y * height, w * width, h * height], axis=-1)
+        return {**super().get_config(), "width": self.width}

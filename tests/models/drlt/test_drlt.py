@@ -2,16 +2,16 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
+from layer_check import gradients, run_layer_test
+from square_clips import clips
 
 from keras_attend import callbacks
 from keras_attend.datasets import GivenClips
 from keras_attend.layers import SpatialSoftmax
 from keras_attend.models import DRLT, DRLTCell, digit_cnn
-from keras_attend.models.drlt import error_reward
-from tests.layer_check import gradients, run_layer_test
-from tests.test_ratm import clips
+from keras_attend.models.drlt.model import error_reward
 
-SMALL = {"units": 12, "channels": 1, "size": 16, "episodes": 4}
+SMALL = {"units": 12, "channels": 1, "size": 16}
 
 
 def numpy(x):
@@ -29,9 +29,10 @@ def net():
 def trained():
     """Version 1, trained once for many checks."""
     keras.utils.set_random_seed(0)
-    model = DRLT(
+    cell = DRLTCell(
         net(), **SMALL, location="center", side=5 / 16, given=False, core="relu"
     )
+    model = DRLT(cell, episodes=4)
     model.compile(keras.optimizers.Adam(5e-3))
     x, y = clips(np.random.default_rng(0), n=256)
     switch = callbacks.RewardSwitch(8)
@@ -228,17 +229,27 @@ def test_save_load_export(trained, tmp_path):
         ({"episodes": 1}, "baseline needs 2"),
         ({"std": 0}, "std"),
         ({"returns": "last"}, "returns"),
-        ({"location": "corner"}, "location"),
-        ({"core": "gru"}, "core"),
-        ({"head": "two"}, "head"),
-        ({"side": 1.5}, "side"),
         ({"segment": 0}, "segment"),
-        ({"units": 3, "head": "units"}, "at least the 4 numbers"),
     ],
 )
 def test_bad_arguments(kwargs, message):
     with pytest.raises(ValueError, match=message):
-        DRLT(**{**SMALL, **kwargs})
+        DRLT(**kwargs)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"location": "corner"}, "location"),
+        ({"core": "gru"}, "core"),
+        ({"head": "two"}, "head"),
+        ({"side": 1.5}, "side"),
+        ({"units": 3, "head": "units"}, "at least the 4 numbers"),
+    ],
+)
+def test_bad_arguments_of_the_cell(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        DRLTCell(**{**SMALL, **kwargs})
 
 
 def test_reward_switch():
@@ -268,6 +279,3 @@ def test_spatial_softmax(random, tmp_path):
             spread = np.sqrt((p * ((x - at[0]) ** 2 + (y - at[1]) ** 2)).sum() + 1e-6)
             expected = [*at, spread, (p * m).sum()]
             np.testing.assert_allclose(found[b, k::2], expected, atol=1e-4)
-
-
-# What it is shown the object for.

@@ -2,11 +2,12 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from layer_check import compiled
 
 import keras_attend as ka
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
+from keras_attend.models import RecurrentTracker
 from keras_attend.unroll import unroll
-from tests.layer_check import compiled
 
 
 def numpy(x):
@@ -188,6 +189,76 @@ def test_layers_inside_know_that_they_train():
     idle = rnn(frames, initial_state=states, training=False)
     busy = rnn(frames, initial_state=states, training=True)
     np.testing.assert_allclose(numpy(busy) - numpy(idle), 1, atol=1e-5)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Noisy(Drift):
+    """Adds one random number a step to the box, and the first step's as well."""
+
+    channels = 3
+
+    def draw_noise(self, batch_size, steps):
+        return {
+            "step": ops.ones((batch_size, 1, 1)) * ops.arange(1.0, steps + 1)[:, None]
+        }
+
+    def initial_state(self, frame, box, noise=None):
+        shift = 0.0 if noise is None else 100 * noise["step"][:, :1]
+        return super().initial_state(frame, box + shift)
+
+    def step(self, frame, state, noise=None):
+        outputs, state = super().step(frame, state)
+        shift = 0.0 if noise is None else noise["step"][:, :1]
+        return {"box": outputs["box"] + shift}, state
+
+
+@keras.saving.register_keras_serializable("tests")
+class NoisyTracker(RecurrentTracker):
+    compile_arguments = ("price",)
+    price = 0.0
+
+    def compile(self, optimizer="adam", *, price=0.0, **kwargs):
+        super().compile(optimizer, **kwargs)
+        self.price = price
+
+    def sample_losses(self, x, y, y_pred):
+        return self.price * ops.mean(y_pred["boxes"], axis=(1, 2))
+
+
+def test_noise_is_for_training_alone_and_the_first_is_the_initial_state_s():
+    frames, box = clip(2)
+    model = NoisyTracker(Noisy())
+    x = {"frames": frames, "box": box}
+    idle, busy = (numpy(model(x, training=t)["boxes"]) for t in (False, True))
+    expected = 100 * 1 + np.arange(2, 7)[:, None]  # drawn for steps 1 to 6
+    np.testing.assert_allclose(busy - idle, np.tile(expected, (2, 1, 4)), atol=1e-3)
+    plain = NoisyTracker(Plain())
+    found = [numpy(plain(x, training=t)["boxes"]) for t in (False, True)]
+    np.testing.assert_array_equal(*found)
+
+
+class Plain(Drift):
+    channels = 3
+
+
+def test_a_tracker_s_configuration_holds_its_cell_s(tmp_path):
+    model = NoisyTracker(Noisy(units=5))
+    config = model.get_config()
+    assert config["cell"]["config"]["units"] == 5
+    again = NoisyTracker.from_config(config)
+    assert again.get_config() == config and again.cell.units == 5
+    assert not again.cell.built
+    model.compile("sgd", price=2.0)
+    frames, box = clip(2)
+    model.evaluate(
+        {"frames": frames, "box": box},
+        {"boxes": np.repeat(box[:, None], 5, axis=1)},
+        verbose=0,
+    )
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.price == 2.0 and loaded.get_config() == model.get_config()
+    assert NoisyTracker(Noisy()).get_compile_config() == {}
 
 
 @pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="it exports")
