@@ -64,8 +64,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Make a checkpoint if the last one is old enough."""
-        # All workers must save in the same epoch (on TensorFlow they save together), and
-        # their clocks differ.
+        # On TensorFlow all workers must save together, and their clocks differ.
         several = distributed.cluster().workers > 1
         if several or time.monotonic() - self._saved >= self.every:
             self._save()

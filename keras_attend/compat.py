@@ -11,8 +11,8 @@ from typing import Any
 
 import keras
 
-# Before its time loop, `keras.layers.RNN` asks only cells of this class for their dropout
-# masks; Keras does not export it.
+# `keras.layers.RNN` has cells of this class, which Keras does not export, make their
+# dropout masks before its time loop.
 from keras.src.layers.rnn.dropout_rnn_cell import DropoutRNNCell as DropoutRNNCell
 
 
@@ -57,6 +57,14 @@ def replace_initializer(variable: Any, initializer: Callable[..., Any]) -> None:
         variable._initializer = initializer
 
 
+def set_direction(metric: Any, direction: str) -> None:
+    """Say whether a metric is better when it goes "up" or "down".
+
+    Keras's callbacks know it of Keras's own metrics alone, by this attribute.
+    """
+    metric._direction = direction
+
+
 def skip_symbolic_build(model: Any) -> None:
     """Keep `fit` from building a model that is built already.
 
@@ -87,9 +95,9 @@ def clip_summed_gradients(optimizer: Any) -> None:
 
 
 def flat_call(concrete: Any) -> Callable[[Sequence[Any]], Sequence[Any]]:
-    """Return a function that calls a concrete `tf.function` with a flat list of tensors.
+    """Return a function that runs a concrete `tf.function` on a flat list of tensors.
 
-    It checks none of them. TensorFlow's own call checks each argument every time, which
+    It does not check them. TensorFlow's own call checks each argument every time, which
     takes three times as long as running a small tracker's step.
     """
     call, captured = concrete.inference_fn.call_flat, concrete.captured_inputs

@@ -78,7 +78,7 @@ def test_weights_are_per_box_or_per_sample():
     assert float(by_box) == pytest.approx((1 + 3 / 3) / 4)
     column = metrics.BoxIoU()(TRUE, PRED, sample_weight=np.ones((1, 3, 1)))
     assert float(column) == pytest.approx(4 / 9)
-    with pytest.raises(ValueError, match="one number a box or one a sample"):
+    with pytest.raises(ValueError, match="one number for each box"):
         metrics.BoxIoU()(TRUE, PRED, sample_weight=np.ones((1, 3, 1, 1)))
 
 
