@@ -77,8 +77,7 @@ def total(x: Tensor) -> Tensor:
 
 def mean(losses: Tensor) -> Tensor:
     """Return what the losses `[B]` of one replica add to the whole batch's mean."""
-    count = replicas()
-    return ops.mean(losses) if count == 1 else ops.mean(losses) / count
+    return ops.mean(losses) / replicas()
 
 
 def seeds(model: Any) -> list[Any]:

@@ -86,16 +86,11 @@ def masked_mean(values: Tensor, present: Tensor | None = None) -> Tensor:
         present: `[B, T]`, 1 or true where the object is present. By default all are.
     """
     values = ops.cast(values, "float32")
-    if len(values.shape) != 2:
-        raise ValueError(
-            "`values` must be [batch, time]. "
-            f"Received: values.shape={tuple(values.shape)}"
-        )
     mask = ops.ones_like(values) if present is None else ops.cast(present, "float32")
-    if len(mask.shape) != 2:
+    if len(values.shape) != 2 or len(mask.shape) != 2:
         raise ValueError(
-            f"`present` must be [batch, time] = {tuple(values.shape)}. "
-            f"Received: present.shape={tuple(mask.shape)}"
+            "`values` and `present` must be [batch, time]. Received: values.shape="
+            f"{tuple(values.shape)}, present.shape={tuple(mask.shape)}"
         )
     values = ops.where(mask > 0, values, 0.0)
     count = ops.sum(mask, axis=0)  # [T]

@@ -40,9 +40,14 @@ class BoxMetric(keras.metrics.Metric):
     """Average `values`, which subclasses define, over boxes and over their `width`."""
 
     def __init__(
-        self, name: str | None = None, dtype: str | None = None, width: int = 1
+        self,
+        name: str | None = None,
+        dtype: str | None = None,
+        width: int = 1,
+        direction: str = "up",
     ) -> None:
         super().__init__(name=name, dtype=dtype)
+        set_direction(self, direction)
         self.total = self.add_variable(
             (width,), "zeros", dtype=self.dtype, name="total"
         )
@@ -80,7 +85,6 @@ class BoxIoU(BoxMetric):
 
     def __init__(self, name: str = "box_iou", dtype: str | None = None) -> None:
         super().__init__(name=name, dtype=dtype)
-        set_direction(self, "up")
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Compute the IoU of each box, `[..., 1]`."""
@@ -92,8 +96,7 @@ class CenterError(BoxMetric):
     """Average the distance in pixels between the centres of boxes."""
 
     def __init__(self, name: str = "center_error", dtype: str | None = None) -> None:
-        super().__init__(name=name, dtype=dtype)
-        set_direction(self, "down")
+        super().__init__(name=name, dtype=dtype, direction="down")
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Compute the distance between the centres, `[..., 1]`."""
@@ -123,7 +126,6 @@ class SuccessAUC(BoxMetric):
             )
         super().__init__(name=name, dtype=dtype, width=num_thresholds)
         self.num_thresholds = num_thresholds
-        set_direction(self, "up")
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Compare the IoU with each threshold, `[..., num_thresholds]`."""
@@ -159,7 +161,6 @@ class PrecisionAt(BoxMetric):
             )
         super().__init__(name=name or f"precision_{pixels:g}", dtype=dtype)
         self.pixels = pixels
-        set_direction(self, "up")
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Tell whether each box is near enough, `[..., 1]`, by 1 or 0."""

@@ -44,16 +44,12 @@ def unroll(
     Returns:
         $y$, `[B, T, ...]`, in the structure of the outputs of `step`, and $s_{T-1}$.
     """
-    lengths = {x.shape[1] for x in tree.flatten(inputs) if len(x.shape) > 1}
-    if not lengths or any(len(x.shape) < 2 for x in tree.flatten(inputs)):
+    shapes = [tuple(x.shape) for x in tree.flatten(inputs)]
+    lengths = {shape[1:2] for shape in shapes}  # () of a tensor without a time axis
+    if len(lengths) != 1 or lengths & {(), (0,)}:
         raise ValueError(
-            "`inputs` must hold tensors of shape [batch, time, ...]. Received shapes: "
-            f"{[tuple(x.shape) for x in tree.flatten(inputs)]}"
-        )
-    if len(lengths) > 1 or lengths == {0}:
-        raise ValueError(
-            "`inputs` must share one time axis of at least one step. Received shapes: "
-            f"{[tuple(x.shape) for x in tree.flatten(inputs)]}"
+            "`inputs` must be tensors [batch, time, ...] with the same number of steps, "
+            f"at least one. Received shapes: {shapes}"
         )
     if remat:
         step = _rematerialised(step)
@@ -77,14 +73,6 @@ def _swap(x: Any) -> Any:
     return ops.swapaxes(x, 0, 1)
 
 
-def _rematerialised(step: Step) -> Step:
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return jax.checkpoint(step)
-    return _rematerialised_tensorflow(step)
-
-
 class _VariableReads(keras.StatelessScope):
     """A scope that records in `variables` which variables are read inside it."""
 
@@ -97,16 +85,17 @@ class _VariableReads(keras.StatelessScope):
         return super().get_current_value(variable)
 
 
-def _rematerialised_tensorflow(step: Step) -> Step:
-    """Make `tf.recompute_grad(step)` work inside a loop.
+def _rematerialised(step: Step) -> Step:
+    """Make a step that the backward pass computes again."""
+    if keras.backend.backend() == "jax":
+        import jax
 
-    In a loop's body `recompute_grad` accepts neither variables nor integer tensors. So
-    this function reads the variables before and passes their values on as arguments,
-    and it keeps integers out: `floats_only` takes them from its closure, and those that
-    `step` returns come from a call of its own.
-    """
+        return jax.checkpoint(step)
     import tensorflow as tf
 
+    # `tf.recompute_grad` accepts, in a loop's body, neither variables nor integers. So
+    # variables are read before, and their values are passed on as arguments; integers
+    # enter by the closure, and those that `step` returns come from a call of its own.
     def rematerialised(x_t: Nested, state: Nested) -> tuple[Nested, Nested]:
         with _VariableReads() as reads:
             # Only its structure and integers are used, so that only these are computed.

@@ -243,7 +243,8 @@ def test_the_glimpse_does_not_hide_the_box(box):
 
 def test_annotate_in_a_tiny_frame():
     frame = np.full((2, 3, 3), 50, "uint8")
-    assert annotate(frame, (0, 0, 1, 1), glimpse=np.ones((9, 4, 3))).shape == (2, 3, 3)
+    drawn = annotate(frame, (0, 0, 1, 1), glimpse=np.ones((9, 4, 3)))
+    assert drawn.shape == (2, 3, 3) and (drawn == 255).any() and (frame == 50).all()
 
 
 def test_what_cannot_be_drawn():

@@ -132,7 +132,10 @@ class GaussianGlimpse(keras.layers.Layer):
             if worth is not False:  # a tensor where the image's size is unknown
                 crops.append((h, w))
                 spans = spans or self._spans(lengths, params)
-                fits.append(ops.logical_and(worth, _covers((h, w), spans)))
+                covered = spans[1] - spans[0] + 2 <= _pair(
+                    (h, w), params.dtype
+                )  # [B, 2]
+                fits.append(ops.logical_and(worth, ops.all(covered)))
         if not crops or images.shape[0] == 0:  # XLA cannot crop an empty batch
             return function(None, images, params, *g)
         index = ops.argmax(ops.cast(ops.stack([*fits, True]), "int32"))
@@ -191,9 +194,7 @@ class GaussianGlimpse(keras.layers.Layer):
             lowest, _ = self._spans(lengths, params)
             # The crop moves into the image, the centres do not: Gaussians outside then
             # read the same border pixels as in a dense read.
-            latest = _pair(
-                [n - m for n, m in zip(lengths, crop, strict=True)], lowest.dtype
-            )
+            latest = _pair(lengths, lowest.dtype) - _pair(crop, lowest.dtype)
             corners = ops.cast(ops.minimum(ops.floor(lowest), latest), "int32")
             corner = ops.unstack(corners, 2, axis=1)
             images, lengths = crop_images(images, corner, crop), crop  # [B, h, w, C]
@@ -244,12 +245,11 @@ class GaussianGlimpse(keras.layers.Layer):
                 "`params` must be [batch, 6]: center_y, center_x, stride_y, stride_x, "
                 f"sigma_y, sigma_x. Received: params.shape={tuple(params_shape)}"
             )
-        if None not in (images_shape[0], params_shape[0]) and (
-            images_shape[0] != params_shape[0]
-        ):
+        batch, rows = images_shape[0], params_shape[0]
+        if None not in (batch, rows) and batch != rows:
             raise ValueError(
-                "`params` must have one row for each of `images`. Received: "
-                f"{images_shape[0]} images and {params_shape[0]} rows"
+                "`params` must have one row for each image. "
+                f"Received: {batch} images and {rows} rows"
             )
 
     def compute_output_shape(
@@ -263,12 +263,6 @@ class GaussianGlimpse(keras.layers.Layer):
         """Return the constructor's arguments."""
         own = {"size": self.size, "crop": self.crop, "epsilon": self.epsilon}
         return {**super().get_config(), **own}
-
-
-def _covers(size: Size, spans: tuple[Tensor, Tensor]) -> Tensor:
-    """Whether crops of one size cover the spans of all samples."""
-    lowest, highest = spans
-    return ops.all(highest - lowest + 2 <= _pair(size, lowest.dtype))
 
 
 def _smaller(limit: int, length: int | Tensor) -> int | Tensor:

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import closing
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -120,11 +119,11 @@ def _decoded(name: str, **source: Any) -> Frames:
                     continue
                 for frame in packet.decode():
                     image = frame.to_ndarray(format="rgb24")
-                    if frame.rotation:  # filmed with the telephone held upright
-                        turned = np.rot90(image, round(frame.rotation / 90))
-                        image = np.ascontiguousarray(turned)
+                    turns = round(
+                        frame.rotation / 90
+                    )  # not 0 of a telephone held upright
                     count += 1
-                    yield image
+                    yield np.ascontiguousarray(np.rot90(image, turns))
         except av.FFmpegError as error:
             problem = f"is damaged or truncated ({error.strerror})"
         else:
@@ -234,10 +233,5 @@ class VideoWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
