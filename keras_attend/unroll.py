@@ -48,8 +48,8 @@ def unroll(
     lengths = {shape[1:2] for shape in shapes}  # () of a tensor without a time axis
     if len(lengths) != 1 or lengths & {(), (0,)}:
         raise ValueError(
-            "`inputs` must be tensors [batch, time, ...] with the same number of steps, "
-            f"at least one. Received shapes: {shapes}"
+            "`inputs` must be tensors [batch, time, ...] of one number of steps, at "
+            f"least 1. Received shapes: {shapes}"
         )
     if remat:
         step = _rematerialised(step)

@@ -75,7 +75,7 @@ def animate_games(
                 above.add_patch(square)
             above.set(xlim=(-0.5, len(screen) - 0.5), ylim=(len(screen) - 0.5, -0.5))
             bare(above)
-            # A white column after each patch parts it from the next: [g, g + 1, scales].
+            # [g, g + 1, scales]: a white column parts each patch from the next.
             patches = np.pad(seen[t][game], ((0, 0), (0, 1), (0, 0)), constant_values=1)
             strip = np.concatenate(np.moveaxis(patches, -1, 0), axis=1)[:, :-1]
             below.imshow(strip, cmap="gray", vmin=0, vmax=1)
