@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 
@@ -9,9 +8,7 @@ import pytest
 from keras_attend.datasets import Digits, mnist, sample_digits
 from keras_attend.datasets.digits import warp, write_sample
 
-needs_mnist = pytest.mark.skipif(
-    not os.environ.get("KERAS_ATTEND_DATA"), reason="KERAS_ATTEND_DATA is not set"
-)
+needs_mnist = pytest.mark.usefixtures("mnist_file")
 
 
 # The sample.

@@ -77,7 +77,6 @@ def test_bad_inputs(model):
 
 def test_plot_glimpses_that_were_chosen(random):
     """A path ends where the model stopped, in a box as wide as its zoom."""
-    keras.utils.set_random_seed(1)
     model = RAM(glimpses=4, size=4, zooms=3, stop_price=0.1, units=8, glimpse_units=8)
     images = random.random((6, 20, 20, 1), dtype="float32")
     model(images)

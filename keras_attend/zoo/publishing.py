@@ -17,9 +17,9 @@ from keras_attend.zoo.checks import (
     regular_file,
 )
 from keras_attend.zoo.hub_card import check_front_matter, front_matter, sections
+from keras_attend.zoo.hub_names import HUB, check_repo, check_revision
 from keras_attend.zoo.loading import load_folder
 from keras_attend.zoo.presets import find, info
-from keras_attend.zoo.registry import HUB, check_repo, check_revision
 from keras_attend.zoo.results import read_results
 from keras_attend.zoo.saving import save_preset
 
