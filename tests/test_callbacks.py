@@ -91,9 +91,7 @@ def test_bad_path():
 
 
 @pytest.mark.packaging
-@pytest.mark.skipif(
-    "KERAS_ATTEND_DATA" not in os.environ, reason="MNIST is not beside this checkout"
-)
+@pytest.mark.usefixtures("mnist_file")
 def test_recipe_resumes_after_kill(tmp_path):
     """`zoo/ram_mnist/recipe.py`, killed between two epochs, ends its training."""
     command = [sys.executable, str(RECIPES / "ram_mnist" / "recipe.py")]

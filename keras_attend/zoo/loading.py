@@ -43,8 +43,8 @@ def load(
             `"hf://org/name"` or `"hf://org/name@revision"` on the Hugging Face Hub;
             or a preset's folder.
         weights: False gives fresh random weights.
-        source: where to look for the name: `"package"`, `"zoo"` (KERAS_ATTEND_ZOO) or
-            `"hub"`; None looks there in this order.
+        source: where to look for a plain name: `"package"` or `"zoo"`
+            (KERAS_ATTEND_ZOO); None looks there in this order.
         token: of the Hub, for what is private; None takes the one that
             `hf auth login` has stored.
         **overrides: constructor arguments in place of the preset's, such as

@@ -149,19 +149,16 @@ def make_kth(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    "KERAS_ATTEND_DATA" not in os.environ, reason="MNIST is not beside this checkout"
-)
+@pytest.mark.usefixtures("mnist_file")
 @pytest.mark.parametrize(
     "recipe",
     sorted([*ZOO.glob("ram_*/recipe.py"), *ZOO.glob("ratm_*/recipe.py")]),
     ids=lambda path: path.parent.name,
 )
-def test_recipe_runs_and_resumes(recipe, tmp_path):
+def test_recipe_runs_and_resumes(recipe, tmp_path, data_path):
     """Two epochs of two batches, then a third one; on this test's backend."""
-    data = Path(os.environ["KERAS_ATTEND_DATA"])
-    if recipe.parent.name == "ratm_person" and not (data / "tracking").exists():
-        pytest.skip("the videos are not beside this checkout")
+    if recipe.parent.name == "ratm_person":
+        data_path("tracking")
     command = [sys.executable, str(recipe), "--validate", "--steps", "2"]
     command += ["--runs", str(tmp_path), "--checkpoint-every", "0"]
     if recipe.parent.name == "ram_tables":

@@ -139,7 +139,6 @@ def test_config_round_trip_and_errors(cls, kwargs, weights):
 
 @pytest.mark.parametrize("cells", [CELLS[1:2], CELLS[::-2]])
 def test_fit_under_xla_saves_and_loads(cells, tmp_path):
-    keras.utils.set_random_seed(0)
     cells = [cls(**kwargs) for cls, kwargs, _ in cells]
     cell = cells[0] if len(cells) == 1 else cells
     inputs = keras.Input((6, 4))
@@ -155,7 +154,6 @@ def test_fit_under_xla_saves_and_loads(cells, tmp_path):
 
 
 def test_initial_weights():
-    keras.utils.set_random_seed(0)
     irnn = IRNNCell(5, scale=0.5, input_initializer="zeros")
     irnn.build((None, 4))
     np.testing.assert_array_equal(numpy(irnn.recurrent_map.kernel), 0.5 * np.eye(5))

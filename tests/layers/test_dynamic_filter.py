@@ -98,7 +98,6 @@ def test_generate_and_convolve_are_the_call():
 
 
 def test_initial_weights_are_those_of_hart():
-    keras.utils.set_random_seed(0)
     layer = DynamicFilter(2, KERNEL)
     layer.build((None, 6, 5, 3), (None, 8))
     for weight, limit in (
