@@ -5,8 +5,12 @@ from keras_attend.models.drlt import DRLT
 from keras_attend.models.drlt_cell import DRLTCell
 from keras_attend.models.drlt_observation import digit_cnn, point_cnn
 from keras_attend.models.feedforward import Feedforward
-from keras_attend.models.hart import HART
-from keras_attend.models.hart_cell import HARTCell
+from keras_attend.models.hart import (
+    HART,
+    HARTCell,
+    PublishedHART,
+    PublishedHARTCell,
+)
 from keras_attend.models.match_boxes import MatchBoxes
 from keras_attend.models.matcher import Matcher, MatcherCell
 from keras_attend.models.ram import RAM
@@ -27,6 +31,8 @@ __all__ = [
     "MatchBoxes",
     "Matcher",
     "MatcherCell",
+    "PublishedHART",
+    "PublishedHARTCell",
     "RAMAgent",
     "RATMCell",
     "RecurrentTracker",
