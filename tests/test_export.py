@@ -15,7 +15,7 @@ import pytest
 from keras import ops
 
 import keras_attend as ka
-from keras_attend.models import DRLT, HART, RAM, RATM, Feedforward, MatchBoxes
+from keras_attend.models import DRLT, HART, RAM, RATM, Feedforward, HARTCell, MatchBoxes
 from tests.tiny_tracker import CentroidCell, TrackerModel
 
 ROOT = Path(__file__).parents[1]
@@ -30,7 +30,7 @@ def tracker(family):
     keras.utils.set_random_seed(0)
     model = {
         "ratm": lambda: RATM(8, 6, 1, attention="affine"),
-        "hart": lambda: HART(8, 6, 1, maps=2, filters=(4, 4, 4)),
+        "hart": lambda: HART(HARTCell(8, 6, 1, maps=2, filters=(4, 4, 4))),
         "drlt": lambda: DRLT(
             MatchBoxes(8, 2), units=6, channels=1, size=24, head="choice"
         ),
