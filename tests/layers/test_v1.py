@@ -1,6 +1,4 @@
-import numpy as np
 import pytest
-from keras import ops
 from layer_check import run_layer_test
 
 from keras_attend.layers import V1
