@@ -24,8 +24,8 @@ from keras_attend.datasets import (
     otb,
 )
 from keras_attend.datasets import Sequence as Video
+from keras_attend.datasets.settings import TEST_SEED
 
-TEST_SEED = 1_000_002  # of all that is drawn to test by; no training has it
 MOST_CLIPS, MOST_FRAMES, MOST_GAMES, MOST_SIDE = 20_000, 1000, 100_000, 512
 
 
@@ -127,7 +127,7 @@ class DrawnClips:
         sizes = (batch_size or self.batch_size, batches or self.batches, self.frames)
         if self.source == "bouncing_balls":
             return BouncingBalls(*sizes, seed=self.seed)
-        arguments = {
+        arguments: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in self.arguments.items()
         }

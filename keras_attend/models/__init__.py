@@ -10,8 +10,12 @@ from keras_attend.models.drlt import (
     digit_cnn,
     point_cnn,
 )
-from keras_attend.models.hart import HART
-from keras_attend.models.hart_cell import HARTCell
+from keras_attend.models.hart import (
+    HART,
+    HARTCell,
+    PublishedHART,
+    PublishedHARTCell,
+)
 from keras_attend.models.ram import (
     RAM,
     AgentCredit,
@@ -45,6 +49,8 @@ __all__ = [
     "MatchBoxes",
     "Matcher",
     "MatcherCell",
+    "PublishedHART",
+    "PublishedHARTCell",
     "PublishedRAM",
     "PublishedRATM",
     "PublishedRATMCell",

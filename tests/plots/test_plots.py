@@ -10,6 +10,7 @@ from keras_attend.models import (
     HART,
     RAM,
     RATM,
+    HARTCell,
     RAMAgent,
     RATMCell,
     StoppingRAM,
@@ -151,7 +152,7 @@ def test_plot_track(tmp_path):
     figure = plots.plot_track(colour, frames[:1].repeat(3, -1), boxes[0])
     assert len(figure.axes[0].patches) == 1
     # HART's rows: glimpse, location map, and the glimpse where that is bright.
-    hart = HART(16, 8, 1, maps=2, filters=(8, 8, 8))
+    hart = HART(HARTCell(16, 8, 1, maps=2, filters=(8, 8, 8)))
     figure = plots.plot_track(hart, frames[:2], boxes[:2])
     assert len(figure.axes) == 8
     assert figure.axes[4].get_ylabel() == "location map"
