@@ -15,6 +15,7 @@ from keras_attend.commands.parsers import (
 )
 from keras_attend.datasets.settings import DATA
 from keras_attend.training.remeasure import ERRORS, SHARE, Measured, remeasure
+from keras_attend.zoo.results import read_results
 from keras_attend.zoo.tables import aligned, metric, number
 
 EXAMPLES = f"""
@@ -56,14 +57,15 @@ def evaluate(options: argparse.Namespace) -> int:
     if options.data and not options.data.is_dir():
         raise FileNotFoundError(f"--data must be a folder. Received: {options.data}")
     info = zoo.info(options.name)
-    if not info.metrics:
+    results = read_results(info.folder)
+    if results is None or not results.results:
         raise ValueError(
             f"{info.folder} has no results.json, which names the protocols to measure "
             "by. Its recipe writes one."
         )
     measured = list(
         remeasure(
-            zoo.load(options.name), info.metrics, data=options.data, quick=options.quick
+            zoo.load(options.name), results, data=options.data, quick=options.quick
         )
     )
     if options.json:

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from keras_attend.commands.parsers import Commands, add_command
+from keras_attend.training.flags import RECIPE
 from keras_attend.zoo import presets
-from keras_attend.zoo.verify import RECIPE
 
 OUT = Path("trained")  # so that the preset that ships stays as it is
 EXAMPLES = """

@@ -74,6 +74,12 @@ from keras_attend.evaluation.digits import (
     with_arguments,
 )
 from keras_attend.evaluation.opencv import opencv_tracker
+from keras_attend.evaluation.test_sets import (
+    CatchGames,
+    DigitImages,
+    DrawnClips,
+    Videos,
+)
 from keras_attend.evaluation.tracking import (
     ClipScores,
     box_scores,
@@ -93,9 +99,13 @@ from keras_attend.evaluation.videos import (
 )
 
 __all__ = [
+    "CatchGames",
     "ClipScores",
+    "DigitImages",
+    "DrawnClips",
     "OnePass",
     "VideoClips",
+    "Videos",
     "box_scores",
     "catch_rate",
     "catch_results",

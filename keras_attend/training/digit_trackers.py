@@ -10,7 +10,6 @@ import keras
 from keras_attend import evaluation, training
 from keras_attend.callbacks import RewardSwitch
 from keras_attend.datasets import (
-    TEST_SEED,
     VALIDATION_SEED,
     GivenClips,
     MovingDigits,
@@ -86,13 +85,12 @@ def finish(
         judge = MovingDigits(*digits, 25, 4, frames=100, seed=seed, **DIGITS[data])
         print(evaluation.score_clips(model, judge))
         return
-    digits, seed = mnist("test"), TEST_SEED
     training.write_tracker(
         model,
         args,
         path,
-        test=MovingDigits(*digits, 25, 4, frames=100, seed=seed, **DIGITS[data]),
-        long=MovingDigits(*digits, 20, 1, frames=300, seed=seed, **DIGITS[data]),
+        test=evaluation.DrawnClips("moving_digits", 100, 25, 4, DIGITS[data]),
+        long=evaluation.DrawnClips("moving_digits", 300, 20, 1, DIGITS[data]),
         data=data,
         paper_scores=paper_scores,
         description=description,

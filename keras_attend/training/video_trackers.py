@@ -10,6 +10,7 @@ import keras
 from keras_attend import evaluation
 from keras_attend.datasets.sequences import Sequence as Video
 from keras_attend.datasets.sequences import otb, read_frames
+from keras_attend.evaluation.test_sets import Videos, described
 from keras_attend.layers import GlimpseMatch
 from keras_attend.models import RATM, RelativeRATMCell
 from keras_attend.tracking import Tracker
@@ -46,6 +47,15 @@ TEST = (
     "uav123_person11",
     "davis_drift-straight",
 )
+# What the protocols' names of real videos stand for.
+VIDEO_SETS: dict[str, Videos] = {
+    "videos_validation": Videos("tracking", VALIDATION),
+    "people_validation": Videos("tracking", PEOPLE),
+    "videos_test": Videos("tracking_test", TEST),
+    "kitti_held_out": Videos("kitti"),
+    "otb_first_third": Videos("tracking"),
+    "otb_last_two_thirds": Videos("tracking", skipped_thirds=1),
+}
 TEST_PEERS = ("KCF", "MedianFlow", "MOSSE", "CSRT", "TrackerNano")
 
 
@@ -99,7 +109,7 @@ def video_test_results(model: Any, data: Path) -> list[Result]:
     if not (data / "tracking_test").is_dir():
         print("Not measured: videos_test: --data holds no tracking_test/")
         return []
-    videos = [v for v in otb(data / "tracking_test") if v.name in TEST]
+    videos = VIDEO_SETS["videos_test"].load(data)
     tracks, peers = [Tracker(model).track], opencv_peers(*TEST_PEERS)
     return [
         *evaluation.video_clip_results(
@@ -137,8 +147,15 @@ def measure_test(
         device=written.device,
         training_seconds=written.training_seconds,
         commit=written.commit,
+        test_sets=written.test_sets | described(video_sets(rows)),
     )
     write_card(args.out)
+
+
+def video_sets(results: Sequence[Result]) -> dict[str, Videos]:
+    """The videos that results are of, as far as they are known by name."""
+    names = {result.protocol.partition("/")[0] for result in results}
+    return {name: videos for name, videos in VIDEO_SETS.items() if name in names}
 
 
 def video_ratm() -> keras.Model:
@@ -191,4 +208,5 @@ def write_video_tracker(
         notes=notes,
         task="tracking",
         input="frames [B, T, H, W, 3], uint8 or float in 0..1, and a box [B, 4]",
+        test_sets=video_sets(results),
     )

@@ -9,6 +9,7 @@ import keras
 
 from keras_attend import evaluation, plots
 from keras_attend.callbacks import Checkpoint
+from keras_attend.evaluation.test_sets import DrawnClips, TestSet, described
 from keras_attend.zoo.card import write_card
 from keras_attend.zoo.results import Result, write_results
 from keras_attend.zoo.saving import save_preset
@@ -24,6 +25,7 @@ def write_preset(
     paper: str,
     task: str,
     input: str,
+    test_sets: Mapping[str, TestSet],
     notes: Sequence[str] = (),
 ) -> None:
     """Write the preset that a recipe has trained, with what it scored.
@@ -38,6 +40,7 @@ def write_preset(
         paper: whose model it is, and which row of its tables.
         task: what it does.
         input: what it takes.
+        test_sets: what the results are of, by its name in the protocols.
         notes: sentences about what it cannot do, for the card.
     """
     print_results(results)
@@ -58,6 +61,7 @@ def write_preset(
         device=args.device,
         training_seconds=round(sum(map(Checkpoint.seconds_spent, checkpoints)), 1),
         commit=evaluation.commit(),
+        test_sets=described(test_sets),
     )
     write_card(args.out)  # again: now there are a picture and results to show
 
@@ -73,8 +77,8 @@ def write_tracker(
     model: Any,
     args: argparse.Namespace,
     *checkpoints: Path,
-    test: Any,
-    long: Any,
+    test: DrawnClips,
+    long: DrawnClips,
     data: str,
     paper_scores: Mapping[str, float],
     baselines: Mapping[str, Any] | None = None,
@@ -91,12 +95,14 @@ def write_tracker(
         baselines: more trackers, by name, beside the static box.
     """
 
-    def judge(clips: Any, paper: Mapping[str, float] | None = None) -> list[Result]:
+    def judge(
+        clips: DrawnClips, paper: Mapping[str, float] | None = None
+    ) -> list[Result]:
         return evaluation.clip_results(
-            [model], clips, data=data, baselines=baselines, paper=paper
+            [model], clips.load(), data=data, baselines=baselines, paper=paper
         )
 
-    x, y = test[0]
+    x, y = test.load(batches=1)[0]
     write_preset(
         model,
         [*judge(test, paper_scores), *judge(long)],
@@ -108,6 +114,7 @@ def write_tracker(
         task="tracking",
         input=f"frames [B, T, H, W, {model.channels}], uint8 or float in 0..1, "
         "and a box [B, 4]",
+        test_sets={f"{data}/{clips.frames}_frames": clips for clips in (test, long)},
     )
 
 

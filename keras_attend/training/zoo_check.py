@@ -10,6 +10,7 @@ is said, and is no failure. The exit status is 1 if anything fails.
 """
 
 import argparse
+import ast
 import sys
 import time
 from collections.abc import Sequence
@@ -18,11 +19,15 @@ from pathlib import Path
 
 from keras_attend import zoo
 from keras_attend.training.cards import generated
+from keras_attend.training.flags import RECIPE
 from keras_attend.training.remeasure import ERRORS, SHARE, Measured, remeasure
 from keras_attend.zoo import presets
 from keras_attend.zoo.checks.files import MANIFEST
+from keras_attend.zoo.results import read_results
 from keras_attend.zoo.tables import aligned, metric, number
-from keras_attend.zoo.verify import Check, check_recipe, verify
+from keras_attend.zoo.verify import Check, checked, verify
+
+HEADER = ("Paper", "Command", "Expected")  # what a recipe's docstring must say
 
 
 @dataclass(frozen=True)
@@ -67,14 +72,49 @@ def check_preset(
     checks = [_up_to_date(check, folder, cards) for check in checks]
     checks.append(check_recipe(folder))
     measured: list[Measured] = []
-    if model is not None and measure:
+    results = read_results(folder)
+    if model is not None and measure and results is not None:
         try:
-            results = zoo.info(name).metrics
             measured.extend(remeasure(model, results, quick=quick, download=False))
         except Exception as error:
             detail = f"{type(error).__name__}: {' '.join(str(error).split())}"
             checks.append(Check("measured", False, detail))
     return Report(name, tuple(checks), tuple(measured))
+
+
+def check_recipe(folder: Path) -> Check:
+    """Whether the recipe's header says what a recipe has to say."""
+    return checked("recipe", lambda: _recipe(folder))
+
+
+def _recipe(folder: Path) -> str:
+    path = folder / RECIPE
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    said = {
+        word: line.removeprefix(word).strip()
+        for line in text.splitlines()
+        for word in HEADER
+        if line.startswith(f"{word} ")
+    }
+    absent = [word for word in HEADER if not said.get(word)]
+    if absent:
+        raise ValueError(
+            f"{path} must begin with a docstring whose lines begin with "
+            f"{', '.join(HEADER)}. Received: none with {', '.join(absent)}"
+        )
+    name = folder.resolve().name
+    if f"{name}/{RECIPE}" not in said["Command"]:
+        raise ValueError(
+            f"{path} must say how to run {name}/{RECIPE}. "
+            f"Received: Command {said['Command']}"
+        )
+    results = read_results(folder)
+    if results and results.results and "not measured" in said["Expected"]:
+        raise ValueError(
+            f"{path} must say what results.json says. "
+            f"Received: Expected {said['Expected']}"
+        )
+    return said["Expected"]
 
 
 def _up_to_date(check: Check, folder: Path, cards: dict[Path, str]) -> Check:

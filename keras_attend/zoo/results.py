@@ -1,7 +1,7 @@
 """What a preset scored: `results.json`, written by the evaluation."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -142,6 +142,8 @@ class Results:
         training_seconds: how long that took.
         commit: the code's.
         results: the numbers.
+        test_sets: what they were measured on, as `evaluation.test_sets` describes it;
+            by the data's name in the protocols, and for clips also by their length.
     """
 
     preset: str
@@ -149,10 +151,13 @@ class Results:
     training_seconds: float
     commit: str
     results: tuple[Result, ...]
+    test_sets: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_name("device", self.device)
         _check_name("commit", self.commit)
+        for name in self.test_sets:
+            _check_name("test_sets", name)
         if not (_is_number(self.training_seconds) and self.training_seconds >= 0):
             raise ValueError(
                 "`training_seconds` must be at least 0 and finite. "
@@ -167,6 +172,7 @@ def write_results(
     device: str,
     training_seconds: float,
     commit: str,
+    test_sets: Mapping[str, dict[str, Any]] | None = None,
 ) -> None:
     """Write a preset's `results.json`.
 
@@ -176,10 +182,16 @@ def write_results(
         device: what the preset was trained on.
         training_seconds: how long that took.
         commit: the code's.
+        test_sets: descriptions of what they were measured on; see `Results`.
     """
     folder = Path(folder)
     content = Results(
-        folder.resolve().name, device, training_seconds, commit, tuple(results)
+        folder.resolve().name,
+        device,
+        training_seconds,
+        commit,
+        tuple(results),
+        dict(test_sets or {}),
     )
     text = json.dumps(asdict(content), indent=2) + "\n"
     (folder / "results.json").write_text(text, encoding="utf-8")

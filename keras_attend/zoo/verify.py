@@ -1,6 +1,5 @@
 """Is a preset's folder intact, harmless and complete? One check after the other."""
 
-import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -22,9 +21,6 @@ from keras_attend.zoo.checks.files import (
 from keras_attend.zoo.loading import load
 from keras_attend.zoo.presets import read_manifest
 from keras_attend.zoo.results import read_results
-
-RECIPE = "recipe.py"
-HEADER = ("Paper", "Command", "Expected")
 
 
 @dataclass(frozen=True)
@@ -55,25 +51,21 @@ def verify(folder: Path) -> tuple[list[Check], keras.Model | None]:
     model = None
     if manifest:
         checks.extend(_files(folder, manifest))
-        checks.append(_check("classes", lambda: _classes(folder)))
+        checks.append(checked("classes", lambda: _classes(folder)))
         try:
             model = load(folder)
             checks.append(Check("loads", True, f"on {keras.backend.backend()}"))
-            checks.append(_check("parameters", lambda: _parameters(model, manifest)))
+            checks.append(checked("parameters", lambda: _parameters(model, manifest)))
         # A stranger's file can make anything of what reads it.
         except Exception as error:
             checks.append(Check("loads", False, _line(error)))
-    checks.append(_check("card", lambda: _card(folder)))
-    checks.append(_check("results", lambda: _results(folder)))
+    checks.append(checked("card", lambda: _card(folder)))
+    checks.append(checked("results", lambda: _results(folder)))
     return checks, model
 
 
-def check_recipe(folder: Path) -> Check:
-    """Whether the recipe's header says what a recipe has to say."""
-    return _check("recipe", lambda: _recipe(folder))
-
-
-def _check(name: str, look: Callable[[], str]) -> Check:
+def checked(name: str, look: Callable[[], str]) -> Check:
+    """Run a check that returns what it found, or raises what is wrong."""
     try:
         return Check(name, True, look())
     except Exception as error:
@@ -88,9 +80,9 @@ def _line(error: Exception) -> str:
 def _files(folder: Path, manifest: dict[str, Any]) -> Iterator[Check]:
     """The sha256 of each file that the manifest lists."""
     for file, sha256 in manifest["sha256"].items():
-        yield _check("sha256", partial(_file, folder, file, sha256))
+        yield checked("sha256", partial(_file, folder, file, sha256))
     size = manifest["size_bytes"]
-    yield _check("size", lambda: _size(folder / WEIGHTS, size))
+    yield checked("size", lambda: _size(folder / WEIGHTS, size))
 
 
 def _file(folder: Path, file: str, sha256: str) -> str:
@@ -134,33 +126,3 @@ def _results(folder: Path) -> str:
     if results is None or not results.results:
         return "none: it was not evaluated"
     return f"{len(results.results)} of {results.device}, commit {results.commit}"
-
-
-def _recipe(folder: Path) -> str:
-    path = folder / RECIPE
-    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    said = {
-        word: line.removeprefix(word).strip()
-        for line in text.splitlines()
-        for word in HEADER
-        if line.startswith(f"{word} ")
-    }
-    absent = [word for word in HEADER if not said.get(word)]
-    if absent:
-        raise ValueError(
-            f"{path} must begin with a docstring whose lines begin with "
-            f"{', '.join(HEADER)}. Received: none with {', '.join(absent)}"
-        )
-    name = folder.resolve().name
-    if f"{name}/{RECIPE}" not in said["Command"]:
-        raise ValueError(
-            f"{path} must say how to run {name}/{RECIPE}. "
-            f"Received: Command {said['Command']}"
-        )
-    results = read_results(folder)
-    if results and results.results and "not measured" in said["Expected"]:
-        raise ValueError(
-            f"{path} must say what results.json says. "
-            f"Received: Expected {said['Expected']}"
-        )
-    return said["Expected"]

@@ -81,6 +81,7 @@ def main() -> None:
         paper="Mnih et al. 2014, section 4.2",
         task="playing a game",
         input="numbers [B, 3] in 0..1: where the ball and the paddle start",
+        test_sets={"catch": ka.evaluation.CatchGames()},
     )
 
 

@@ -40,6 +40,7 @@ from keras_attend.callbacks import Checkpoint
 from keras_attend.datasets import Digits, mnist
 
 HERE = Path(__file__).parent
+TEST = ka.evaluation.DigitImages()
 
 
 def make(batches: int) -> keras.Model:
@@ -82,7 +83,7 @@ def main() -> None:
         return
     checkpoints = [train(seed, args) for seed in range(3)]
     models = [Checkpoint.resume(path) for path in checkpoints]
-    digits = mnist("test")
+    digits = TEST.load()
     results = ka.evaluation.digit_results(
         models, *digits, data="mnist_test", paper=1.29
     )
@@ -96,6 +97,7 @@ def main() -> None:
         paper="Mnih et al. 2014, table 1: RAM, 6 glimpses, 8 x 8, 1 scale",
         task="image classification",
         input="images [B, H, W, 1], uint8 or float in 0..1, digits of about 20 pixels",
+        test_sets={"mnist_test": TEST},
     )
 
 
