@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from common import BACKEND, print_table, take_turns
 
-from keras_attend.models import HART, RATM, RATMCell
+from keras_attend.models import HART, RATM, HARTCell, RATMCell
 from keras_attend.tracking import Tracker
 
 # TensorFlow's step is the one that is tuned for a call a frame.
@@ -61,7 +61,7 @@ def our_frames(frames, channels):
 
 def make_hart():
     """`hart_kitti`'s size; not trained, it stays where it is too."""
-    model = HART(56, 256, maps=8, filters=(24, 32, 48))
+    model = HART(HARTCell(56, 256, maps=8, filters=(24, 32, 48)))
     model.build()
     return model
 

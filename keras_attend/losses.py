@@ -1,6 +1,6 @@
 """Losses for boxes over time: pure functions, and one class for `compile`.
 
-HART's three box losses (Kosiorek et al. 2017, eq. 12 to 14) and the mean over
+HART's losses of boxes (Kosiorek et al. 2017, eq. 10 and 11) and the mean over
 the objects that are present. Boxes are `xywh`.
 """
 
@@ -25,7 +25,7 @@ def nll(e: Tensor) -> Tensor:
 
 
 def iou_loss(y_true: Tensor, y_pred: Tensor) -> Tensor:
-    r"""$-\log \mathrm{IoU}$ of each box, `[...]` (eq. 12).
+    r"""$-\log \mathrm{IoU}$ of each box, `[...]` (eq. 10).
 
     It has no gradient where the boxes do not overlap.
     """
@@ -33,7 +33,7 @@ def iou_loss(y_true: Tensor, y_pred: Tensor) -> Tensor:
 
 
 def intersection_loss(y_true: Tensor, attention: Tensor) -> Tensor:
-    r"""How much of the object the attention window misses, `[...]` (eq. 13).
+    r"""How much of the object the attention window misses, `[...]` (eq. 11, term 1).
 
     $$-\log \frac{|b \cap a|}{|b|}$$
 
@@ -50,7 +50,7 @@ def intersection_loss(y_true: Tensor, attention: Tensor) -> Tensor:
 def area_loss(
     attention: Tensor, height: Tensor | float, width: Tensor | float
 ) -> Tensor:
-    r"""How much of the image the attention window takes, `[...]` (eq. 14).
+    r"""How much of the image the attention window takes, `[...]` (eq. 11, term 2).
 
     $$\mathrm{clip}(r, 1, 10) \cdot (-\log(1 - \mathrm{clip}(r, 0, 1))),
     \qquad r = |a| / (H W)$$

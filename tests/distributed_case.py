@@ -83,7 +83,7 @@ def ratm(fixed):
 def hart(fixed):
     chance = {"zoneout": 0.0, "dropout": 0.0} if fixed else {}
     return models.HART(
-        size=16, units=8, channels=1, maps=2, filters=(4, 4, 4), **chance
+        models.HARTCell(16, 8, channels=1, maps=2, filters=(4, 4, 4), **chance)
     )
 
 

@@ -22,6 +22,7 @@ from keras_attend.models import (
     RATM,
     DRLTCell,
     Feedforward,
+    HARTCell,
     MatchBoxes,
     RATMCell,
 )
@@ -39,7 +40,7 @@ def tracker(family):
     keras.utils.set_random_seed(0)
     model = {
         "ratm": lambda: RATM(RATMCell(8, 6, 1, attention="affine")),
-        "hart": lambda: HART(8, 6, 1, maps=2, filters=(4, 4, 4)),
+        "hart": lambda: HART(HARTCell(8, 6, 1, maps=2, filters=(4, 4, 4))),
         "drlt": lambda: DRLT(
             DRLTCell(MatchBoxes(8, 2), 6, channels=1, size=24, head="choice")
         ),

@@ -6,7 +6,7 @@ from keras import ops
 from keras_attend import plots
 from keras_attend.datasets import BouncingBalls, Catch
 from keras_attend.evaluation import OnePass
-from keras_attend.models import HART, RAM, RATM, RAMAgent, RATMCell
+from keras_attend.models import HART, RAM, RATM, HARTCell, RAMAgent, RATMCell
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -132,7 +132,7 @@ def test_plot_track(tmp_path):
     figure = plots.plot_track(colour, frames[:1].repeat(3, -1), boxes[0])
     assert len(figure.axes[0].patches) == 1
     # HART's rows: glimpse, location map, and the glimpse where that is bright.
-    hart = HART(16, 8, 1, maps=2, filters=(8, 8, 8))
+    hart = HART(HARTCell(16, 8, 1, maps=2, filters=(8, 8, 8)))
     figure = plots.plot_track(hart, frames[:2], boxes[:2])
     assert len(figure.axes) == 8
     assert figure.axes[4].get_ylabel() == "location map"

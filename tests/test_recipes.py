@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keras_attend.datasets import BouncingBalls
-from keras_attend.models import RAM, RATM, RATMCell
+from keras_attend.models import HART, RAM, HARTCell
 from keras_attend.recipes import Stage, fit_stages, start_from
 
 ZOO = Path(__file__).parents[1] / "zoo"
@@ -53,18 +53,18 @@ def test_start_from_a_smaller_canvas(teacher):
     np.testing.assert_allclose(old["logits"], new["logits"], atol=1e-5)
 
 
-def test_stages(tmp_path):
-    """Each goes on where the last one ended, with what changes, also when resumed."""
+def test_stages(tmp_path, quick):
+    """Each goes on where the last one ended, compiled its way, also when resumed."""
     stages = [
         Stage("short", frames=2, batch_size=2, epochs=1, first=2),
-        Stage("long", 3, 2, epochs=1, first=3, rate=0.0, change={"weight_decay": 0.5}),
+        Stage("long", 3, 2, epochs=1, first=3, rate=0.0, compile={"detached": True}),
     ]
     options = argparse.Namespace(
         runs=tmp_path, epochs=None, steps=1, resume=True, checkpoint_every=1
     )
 
     def make():
-        return RATM(RATMCell(4, 4))
+        return HART(HARTCell(4, 4, channels=1, maps=2, filters=(2, 2, 2)))
 
     def clips(stage):
         return BouncingBalls(stage.batch_size, 1, frames=stage.frames, size=32)
@@ -72,7 +72,7 @@ def test_stages(tmp_path):
     found, paths = fit_stages(make, stages, clips, options, "seed_0")
     again, _ = fit_stages(make, stages, clips, options, "seed_0")
     short, long = map(keras.saving.load_model, paths)
-    assert [m.weight_decay for m in (short, long, found)] == [0.0, 0.5, 0.5]
+    assert [m.detached for m in (short, long, found)] == [False, True, True]
     for model in (short, long, again):  # the second stage's rate is 0
         for old, new in zip(found.get_weights(), model.get_weights(), strict=True):
             np.testing.assert_array_equal(old, new)

@@ -1,4 +1,4 @@
-"""One paper a file."""
+"""The models: one paper a folder."""
 
 from keras_attend.models.drlt import (
     DRLT,
@@ -11,8 +11,12 @@ from keras_attend.models.drlt import (
     point_cnn,
 )
 from keras_attend.models.feedforward import Feedforward
-from keras_attend.models.hart import HART
-from keras_attend.models.hart_cell import HARTCell
+from keras_attend.models.hart import (
+    HART,
+    HARTCell,
+    PublishedHART,
+    PublishedHARTCell,
+)
 from keras_attend.models.ram import RAM
 from keras_attend.models.ram_agent import RAMAgent
 from keras_attend.models.ratm import (
@@ -36,6 +40,8 @@ __all__ = [
     "MatchBoxes",
     "Matcher",
     "MatcherCell",
+    "PublishedHART",
+    "PublishedHARTCell",
     "PublishedRATM",
     "PublishedRATMCell",
     "RAMAgent",

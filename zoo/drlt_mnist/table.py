@@ -60,9 +60,8 @@ def make(row: str, data: str, steps: int) -> keras.Model:
         )
         model = ka.models.RATM(cell, objectives={"localisation": 1.0, "overlap": 0.3})
     elif row == "HART":
-        model = ka.models.HART(
-            size=28, units=128, channels=1, maps=8, filters=(16, 16, 16)
-        )
+        cell = ka.models.HARTCell(28, 128, channels=1, maps=8, filters=(16, 16, 16))
+        model = ka.models.HART(cell)
     else:
         if data == GOES_ON:
             model = ka.zoo.load(HERE.parent / data)

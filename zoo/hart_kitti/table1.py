@@ -37,7 +37,12 @@ ROWS = {
     "App Att": 0.78,
     "HART": 0.81,
 }  # the paper's
-ABLATIONS = {"Spatial Att": "spatial", "App Att": "appearance", "HART": "hart"}
+# Whether a row has appearance attention, and the losses that it learns by.
+ABLATIONS = {
+    "Spatial Att": (False, ("tracking", "attention")),
+    "App Att": (True, ("tracking",)),
+    "HART": (True, ("tracking", "attention", "appearance")),
+}
 STAGES = (
     recipes.Stage("short", 8, batch_size=24, epochs=8, first=4, every=2, views=NEAR),
     PRESET[3]._replace(epochs=6),  # "far"
@@ -50,13 +55,11 @@ def make(row: str) -> keras.Model:
     """The model of a row."""
     if row == "RATM":
         return recipes.video_ratm()
-    return ka.models.HART(
-        size=40,
-        units=256,
-        maps=8,
-        filters=(24, 32, 48),
-        ablation=ABLATIONS[row],
+    dorsal, losses = ABLATIONS[row]
+    cell = ka.models.HARTCell(
+        size=40, units=256, maps=8, filters=(24, 32, 48), dorsal=dorsal
     )
+    return ka.models.HART(cell, losses=losses)
 
 
 def stages(row: str) -> tuple[recipes.Stage, ...]:

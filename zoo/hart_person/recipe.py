@@ -51,7 +51,8 @@ def clips(train: list[Sequence], stage: recipes.Stage, seed: int) -> MixedClips:
 
 def make() -> keras.Model:
     """The model."""
-    return ka.models.HART(size=28, units=192, maps=8, filters=(24, 32, 32))
+    cell = ka.models.HARTCell(size=28, units=192, maps=8, filters=(24, 32, 32))
+    return ka.models.HART(cell)
 
 
 def train(videos: list[Sequence], name: str, args: argparse.Namespace) -> Any:
