@@ -16,7 +16,7 @@ from keras_attend.datasets import (
     MovingDigits,
     mnist,
 )
-from keras_attend.models import DRLT, point_cnn
+from keras_attend.models import DRLT, DRLTCell, point_cnn
 
 VIDEOS = 500
 # Arguments of MovingDigits, by the names of the data in the protocols.
@@ -31,10 +31,10 @@ def drlt(location: str, steps: int) -> keras.Model:
     """The model, compiled for a training of so many batches.
 
     Args:
-        location: of `DRLT`.
+        location: of `DRLTCell`.
         steps: batches in all.
     """
-    model = DRLT(
+    cell = DRLTCell(
         point_cnn(),
         units=128,
         channels=1,
@@ -42,6 +42,7 @@ def drlt(location: str, steps: int) -> keras.Model:
         given=False,  # it has to find its digit
         core="relu",
     )
+    model = DRLT(cell)
     model.compile(training.falling_rate(steps, rate=2e-3))
     return model
 

@@ -28,7 +28,11 @@ def parser(
     add("--data", type=Path, help="a folder: with mnist.npz, or as the header says")
     add("--device", default="CPU, one core", help="for results.json")
     add("--checkpoint-every", type=float, default=30.0, help="seconds")
-    add("--validate", action="store_true", help="hold digits out, write no preset")
+    add(
+        "--validate",
+        action="store_true",
+        help="judge by validation data, write no preset",
+    )
     add("--resume", action="store_true", help="go on from the last checkpoint")
     add("--devices", type=int, default=1, help="of each worker: GPUs, or CPU parts")
     add("--workers", type=int, default=1, help="processes: here, or as TF_CONFIG says")

@@ -9,9 +9,7 @@ import pytest
 
 from keras_attend.datasets import ClutteredDigits, cluttered_mnist, sample_digits
 
-needs_mnist = pytest.mark.skipif(
-    not os.environ.get("KERAS_ATTEND_DATA"), reason="KERAS_ATTEND_DATA is not set"
-)
+needs_mnist = pytest.mark.usefixtures("mnist_file")
 
 
 def digest(*arrays):

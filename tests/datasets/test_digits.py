@@ -10,9 +10,7 @@ from keras_attend.datasets import Digits, mnist, sample_digits
 from keras_attend.datasets.digits import warp
 from keras_attend.datasets.mnist_digits import write_sample
 
-needs_mnist = pytest.mark.skipif(
-    not os.environ.get("KERAS_ATTEND_DATA"), reason="KERAS_ATTEND_DATA is not set"
-)
+needs_mnist = pytest.mark.usefixtures("mnist_file")
 
 
 # The sample.

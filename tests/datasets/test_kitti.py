@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,6 @@ from keras_attend.evaluation.tracking import static_box
 
 Image = pytest.importorskip("PIL.Image")
 
-REAL = Path(os.environ.get("KERAS_ATTEND_DATA", "absent")) / "kitti"
-needs_kitti = pytest.mark.skipif(
-    not (REAL / "training").exists(), reason="no KITTI beside this checkout"
-)
 DONT_CARE = "0 -1 DontCare -1 -1 -10 1 2 3 4" + " -1000" * 3 + " -10 -1 -1 -1"
 
 
@@ -183,9 +178,8 @@ def test_missing_folders(tmp_path, folder):
         KITTI(folder, kinds=("Dog",))
 
 
-@needs_kitti
-def test_real_labels():
-    videos = read_folder(REAL)
+def test_real_labels(data_path):
+    videos = read_folder(data_path("kitti"))
     assert len(videos) == 21 and sum(map(len, videos)) == 65301 - 18039
     assert sum(len(np.unique(v.track)) for v in videos) == 917
     kept = [v.kept() for v in videos]
@@ -200,9 +194,8 @@ def test_real_labels():
     assert held_out / 1374 == pytest.approx(0.15, abs=0.01)
 
 
-@needs_kitti
-def test_ten_real_frames():
-    data = KITTI(REAL)
+def test_ten_real_frames(data_path):
+    data = KITTI(data_path("kitti"))
     found = {s.name: s for s in data.sequences}
     assert {name: len(s) for name, s in found.items()} == {
         "0005_27": 6,

@@ -1,6 +1,4 @@
 import dataclasses
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,10 +25,7 @@ from keras_attend.datasets.rendered.wardrobe import Wardrobe
 
 Image = pytest.importorskip("PIL.Image")
 
-REAL = Path(os.environ.get("KERAS_ATTEND_DATA", "absent")) / "kitti"
-needs_kitti = pytest.mark.skipif(
-    not (REAL / "frames").exists(), reason="no KITTI beside this checkout"
-)
+WIDTH = 1242
 
 
 def video(name, rows):
@@ -530,9 +525,11 @@ def test_bad_scenes():
         RenderedKITTI([passing()], {"a": np.zeros((2, 9, 9, 3)), "b": 0})
 
 
-@needs_kitti
-def test_real_paths_and_streets():
-    labels, scenes = read_folder(REAL), street_scenes(REAL / "frames")
+def test_real_paths_and_streets(data_path):
+    labels, scenes = (
+        read_folder(data_path("kitti")),
+        street_scenes(data_path("kitti/frames")),
+    )
     for split, least in (("train", 500), ("validation", 80)):
         data = RenderedKITTI(
             *(labels, scenes, (), 2, 5),

@@ -1,5 +1,4 @@
 import hashlib
-import os
 
 import numpy as np
 import pytest
@@ -12,9 +11,7 @@ from keras_attend.datasets.moving_digits import (
 )
 from keras_attend.datasets.scaled_tiles import resize_matrix, walk_sides
 
-needs_mnist = pytest.mark.skipif(
-    not os.environ.get("KERAS_ATTEND_DATA"), reason="KERAS_ATTEND_DATA is not set"
-)
+needs_mnist = pytest.mark.usefixtures("mnist_file")
 WALKS = pytest.mark.parametrize("walk", ["momentum", "published"])
 
 
@@ -111,12 +108,19 @@ def test_never_changes(walk, expected):
 # The walks.
 
 
-@needs_mnist
+def authors_walk():
+    return published_walk(np.random.RandomState(1), 16, 30, room=72)
+
+
 def test_published_walk_is_the_authors(golden):
-    """Their generator under `RandomState(1)`: places, pictures and classes."""
-    theirs = golden("ratm_moving_mnist")
-    places = published_walk(np.random.RandomState(1), 16, 30, room=72)
-    np.testing.assert_array_equal(places, theirs["pos_row_col"])
+    """Their generator under `RandomState(1)`: the digits' places."""
+    theirs = golden("ratm_moving_mnist")["pos_row_col"]
+    np.testing.assert_array_equal(authors_walk(), theirs)
+
+
+@needs_mnist
+def test_published_pictures_are_the_authors(golden):
+    theirs, places = golden("ratm_moving_mnist", whole=True), authors_walk()
     images, labels = mnist("test")
     rows = theirs["digit_idx"]
     np.testing.assert_array_equal(labels[rows], theirs["targets"])

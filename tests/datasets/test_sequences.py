@@ -1,6 +1,3 @@
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -17,11 +14,6 @@ from keras_attend.datasets import (
 from keras_attend.datasets.views import resample
 
 Image = pytest.importorskip("PIL.Image")
-
-VIDEOS = Path(os.environ.get("KERAS_ATTEND_DATA", "absent")) / "tracking"
-needs_videos = pytest.mark.skipif(
-    not (VIDEOS / "index.json").exists(), reason="no videos beside this checkout"
-)
 
 
 def scene(x, y, w=8, h=6, shape=(48, 64)):
@@ -438,9 +430,8 @@ def test_bad_arguments(videos):
             StillClips([image], [bad], 2)
 
 
-@needs_videos
-def test_real_videos():
-    videos = otb(VIDEOS)
+def test_real_videos(data_path):
+    videos = otb(data_path("tracking"))
     assert len(videos) == 31 and sum(len(v) for v in videos) == 4692
     skiing = next(v for v in videos if v.name == "otb_Skiing")
     np.testing.assert_allclose(skiing.boxes[0], [222.5, 90, 14.5, 13])
