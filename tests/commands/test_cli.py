@@ -7,7 +7,7 @@ import pytest
 
 from keras_attend import zoo
 from keras_attend.commands.main import main
-from keras_attend.datasets import digits, sample_digits
+from keras_attend.datasets import mnist_digits, sample_digits
 from keras_attend.models.ram import RAM
 from keras_attend.zoo import presets
 
@@ -47,7 +47,7 @@ def fifty_digits(monkeypatch):
     """MNIST is the sample digits."""
     images, labels = sample_digits()
     arrays = {"x_test": images[..., 0], "y_test": labels}
-    monkeypatch.setattr(digits, "_mnist_arrays", lambda: arrays)
+    monkeypatch.setattr(mnist_digits, "_mnist_arrays", lambda: arrays)
 
 
 def error(capsys):
