@@ -9,7 +9,6 @@ import keras
 
 from keras_attend import evaluation, plots
 from keras_attend.callbacks import Checkpoint
-from keras_attend.zoo.cards import write_card
 from keras_attend.zoo.results import Result, write_results
 from keras_attend.zoo.saving import save_preset
 
@@ -40,6 +39,9 @@ def write_preset(
         input: what it takes.
         notes: sentences about what it cannot do, for the card.
     """
+    # Here, for `python -m keras_attend.zoo.cards` to find it not yet imported.
+    from keras_attend.zoo.cards import write_card
+
     print_results(results)
     model.compile(keras.optimizers.Adam(1e-4))
     save_preset(
