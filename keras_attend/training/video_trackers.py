@@ -16,6 +16,7 @@ from keras_attend.models import RATM, RelativeRATMCell
 from keras_attend.tracking import Tracker
 from keras_attend.training.flags import parser
 from keras_attend.training.writing import picture_track, print_results, write_preset
+from keras_attend.zoo.card import write_card
 from keras_attend.zoo.loading import load
 from keras_attend.zoo.results import Result, read_results, write_results
 from keras_attend.zoo.saving import describe_preset
@@ -132,9 +133,6 @@ def measure_test(
         measure: gives the rows, such as `video_test_results`.
         about: the recipe's description, paper and notes.
     """
-    # Here, for `python -m keras_attend.zoo.cards` to find it not yet imported.
-    from keras_attend.zoo.cards import write_card
-
     describe_preset(args.out, **about)
     written = read_results(args.out)
     if written is None:

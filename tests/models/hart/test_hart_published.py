@@ -11,7 +11,6 @@ from keras_attend.models import PublishedHART, PublishedHARTCell
 from keras_attend.models.hart.published_losses import rasterised
 from keras_attend.optimizers import TF1RMSprop
 from keras_attend.zoo import convert
-from tests.conftest import GOLDEN
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +18,7 @@ def clip(golden):
     """Reads a golden clip: its arrays, inputs and targets; time moves second."""
 
     def read(name):
-        data = golden(name)
+        data = golden(name, whole=True)
         boxes = xywh(by_batch(data["gt_bbox_yxhw"][:, :, 0])).astype("float32")
         x = {"frames": by_batch(data["images_uint8"]), "box": boxes[:, 0]}
         present = by_batch(data["presence"][..., 0]).astype("float32")
@@ -50,10 +49,10 @@ def relative(found, expected):
     return np.abs(numpy(found) - expected).max() / np.abs(expected).max()
 
 
-def test_golden_forward(clip):
+def test_golden_forward(clip, golden_path):
     """The checkpoint converted: states, glimpses, maps, boxes and every loss."""
     data, x, y, out = clip("hart_full_test")
-    model = convert.hart(GOLDEN / "hart_synthetic_ckpt")
+    model = convert.hart(golden_path("hart_synthetic_ckpt"))
     set_loss_scales(model, data)
     variables = convert.hart_variables(model)
     assert len(variables) == 49
@@ -198,10 +197,11 @@ def test_convert_without_a_checkpoint(tmp_path):
 
 @pytest.mark.packaging
 def test_convert_command(tmp_path, capsys):
-    if not (GOLDEN / "hart_synthetic_ckpt").is_dir():
+    if not (golden_path("hart_synthetic_ckpt")).is_dir():
         pytest.skip("hart_synthetic_ckpt is not beside this checkout")
     out = tmp_path / "hart_kitti"
-    assert main(["convert", "hart", str(GOLDEN / "hart_synthetic_ckpt"), str(out)]) == 0
+    checkpoint = str(golden_path("hart_synthetic_ckpt"))
+    assert main(["convert", "hart", checkpoint, str(out)]) == 0
     assert str(out) in capsys.readouterr().out
     model = zoo.load(out)
     assert isinstance(model, PublishedHART)

@@ -1,7 +1,6 @@
 import keras
 import numpy as np
 import pytest
-from conftest import GOLDEN
 from keras import ops
 from layer_check import gradients, run_layer_test
 from square_clips import clips
@@ -403,9 +402,9 @@ def test_remembers_the_first_glimpse(random, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def published(golden):
-    data = golden("ratm_full")
-    network = convert.ratm_person_cnn(GOLDEN / "ratm_human_convnet_weights.npz")
+def published(golden, golden_path):
+    data = golden("ratm_full", whole=True)
+    network = convert.ratm_person_cnn(golden_path("ratm_human_convnet_weights.npz"))
     return data, network
 
 
