@@ -196,9 +196,7 @@ def test_convert_without_a_checkpoint(tmp_path):
 
 
 @pytest.mark.packaging
-def test_convert_command(tmp_path, capsys):
-    if not (golden_path("hart_synthetic_ckpt")).is_dir():
-        pytest.skip("hart_synthetic_ckpt is not beside this checkout")
+def test_convert_command(tmp_path, capsys, golden_path):
     out = tmp_path / "hart_kitti"
     checkpoint = str(golden_path("hart_synthetic_ckpt"))
     assert main(["convert", "hart", checkpoint, str(out)]) == 0
