@@ -13,6 +13,7 @@ from keras import ops
 from keras_attend.boxes import area, convert_format, intersection
 from keras_attend.distributed import total
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
+from keras_attend.layers.tracing import numbers
 from keras_attend.models.tracker import RecurrentTracker
 from keras_attend.types import Shape, Tensor
 
@@ -32,8 +33,8 @@ def coverage(box: Tensor, region: Tensor, shape: tuple[int, int]) -> Tensor:
     Returns:
         `[..., rows, cols]`, in 0..1.
     """
-    x, y, w, h = numbers(box)
-    x_r, y_r, w_r, h_r = numbers(region)
+    x, y, w, h = numbers(box, 4)
+    x_r, y_r, w_r, h_r = numbers(region, 4)
     over_y = _cover(y, h, y_r, h_r, shape[0])
     over_x = _cover(x, w, x_r, w_r, shape[1])
     return over_y[..., :, None] * over_x[..., None, :]
@@ -87,11 +88,6 @@ def visible(box: Tensor, region: Tensor, share: float = 0.25) -> Tensor:
     least = share * area(box)
     found = ops.cast(intersection(box, region) >= least, "float32")
     return ops.stop_gradient(found)
-
-
-def numbers(box: Tensor) -> tuple[Tensor, ...]:
-    """The four numbers of boxes `[..., 4]`, each `[...]`."""
-    return tuple(ops.unstack(ops.cast(box, "float32"), 4, axis=-1))
 
 
 # How the losses of frames make a loss of each clip: by weights `[B, T]`, so that the

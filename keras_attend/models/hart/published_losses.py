@@ -11,13 +11,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attend.layers.tracing import numbers
 from keras_attend.losses import area_loss, intersection_loss, iou_loss
 from keras_attend.models.hart.losses import (
     LOSSES,
     WeighedTracker,
     after_first,
     by_steps,
-    numbers,
     over_frames,
 )
 from keras_attend.models.hart.published import PublishedHARTCell
@@ -110,8 +110,8 @@ def rasterised(box: Tensor, region: Tensor, shape: tuple[int, int]) -> Tensor:
     Returns:
         `[..., rows, cols]`, mostly 0 or 1.
     """
-    x, y, w, h = numbers(box)
-    x_r, y_r, w_r, h_r = numbers(region)
+    x, y, w, h = numbers(box, 4)
+    x_r, y_r, w_r, h_r = numbers(region, 4)
     over_y = _raster(y, h, y_r, h_r, shape[0])
     over_x = _raster(x, w, x_r, w_r, shape[1])
     return over_y[..., :, None] * over_x[..., None, :]

@@ -122,53 +122,72 @@ def test_golden_mask(golden):
 
 @pytest.mark.slow
 def test_golden_training(clip):
-    """Gradients of every weight, and one step of the optimizer."""
+    """Gradients of every weight, and one step of the optimizer.
+
+    Some numbers of V1 lie so near to 0 that rounding decides whether their rectifiers
+    let a gradient through, in their code as here. Two more passes, with all of these
+    rectifiers on and with all of them off, say how much that can change.
+    """
     data, x, y, out = clip("hart_full_train")
     # Their random draws cannot be had: nothing is drawn.
     model = PublishedHART(PublishedHARTCell(zoneout=0.0, dropout=0.0))
     model.build()
     convert.set_hart_weights(model, arrays(data))
     set_loss_scales(model, data)
-    kinks = channels_on_a_kink(model, x)
-    assert kinks.sum() < 10  # of 96
-    model.compile(keras.optimizers.SGD(1.0))  # its step is the gradient
-    before = {v.path: numpy(v) for v in model.trainable_variables}
-    loss = model.train_on_batch(x, y, return_dict=True)["loss"]
-    assert relative(loss, out["loss:loss"]) < 1e-4
-    found = {v.path: before[v.path] - numpy(v) for v in model.trainable_variables}
-    scales = np.array([data[f"grad:weight/{n}"] for n in ("bbox", "att", "obj_mask")])
-    assert relative(found.pop(model.loss_scales.path), scales) < 1e-3
-    variables = convert.hart_variables(model)
-    assert found.keys() == {v.path for v in variables.values()}
-    for name, variable in variables.items():
-        slope = found[variable.path]
-        if "grad:" + name in data:
-            expected = data["grad:" + name].reshape(slope.shape)
+    found, on, off = (
+        gradients_of_weights(model, x, y, activation, out["loss:loss"])
+        for activation in (None, on_the_kink, off_the_kink)
+    )
+    paths = {name: v.path for name, v in convert.hart_variables(model).items()}
+    paths |= {"weight": model.loss_scales.path}
+    assert len(paths) == len(found) == 50
+    for name, path in paths.items():
+        chance = np.abs(on[path] - off[path]).max()
+        if name == "weight":
+            names = ("bbox", "att", "obj_mask")
+            expected = np.array([data[f"grad:weight/{n}"] for n in names])
+        elif "grad:" + name in data:
+            expected = data["grad:" + name].reshape(found[path].shape)
         else:  # of the largest only the norm was kept
-            slope, expected = np.linalg.norm(slope), data["gradnorm:" + name]
-        if "conv1" in name:
-            slope, expected = slope[..., ~kinks], expected[..., ~kinks]
+            found[path], expected = (
+                np.linalg.norm(found[path]),
+                data[f"gradnorm:{name}"],
+            )
+            chance = np.linalg.norm(on[path] - off[path])
         # A bias before a normalisation has no slope but rounding's.
-        error = np.abs(slope - expected).max() / max(np.abs(expected).max(), 1e-2)
-        assert error < 1e-3, name
+        scale = max(np.abs(expected).max(), 1e-2)
+        assert chance < 0.05 * scale, name
+        error = np.abs(found[path] - expected).max()
+        assert error < 1e-3 * scale + chance, name
     check_optimizer(data)
 
 
-def channels_on_a_kink(model, x):
-    """Channels of conv1 with a number so near 0 that rounding decides on its rectifier.
+NEAR = 3e-6  # rounding of V1's numbers, which go up to 2
 
-    Their own gradients are then one thing or another; nothing else has a gradient from
-    a number that is 0 but for rounding.
-    """
-    first = model.cell.v1.convolutions[0]
-    tensors = {name: ops.convert_to_tensor(value) for name, value in x.items()}
-    glimpses = quick(lambda x: model(x)["glimpse"])(tensors)
-    images = normalise_contrast(ops.reshape(glimpses, (-1, *glimpses.shape[2:])))
-    images = images - ops.mean(images, axis=(1, 2), keepdims=True)
-    linear = keras.layers.Conv2D(96, 11, strides=4, padding="same")
-    linear.build(images.shape)
-    linear.set_weights(first.get_weights())
-    return np.abs(numpy(linear(images))).min(axis=(0, 1, 2)) < 1e-5
+
+def on_the_kink(z):
+    """`z`; what is near 0 is above it."""
+    return ops.where(ops.abs(z) < NEAR, z + ops.stop_gradient(1e-7 - z), z)
+
+
+def off_the_kink(z):
+    """`z`; what is near 0 has no gradient."""
+    return ops.where(ops.abs(z) < NEAR, ops.stop_gradient(z), z)
+
+
+def gradients_of_weights(model, x, y, activation, expected_loss):
+    """By path; `activation` acts on V1's numbers before their rectifiers."""
+    for convolution in model.cell.v1.convolutions:
+        convolution.activation = activation or (lambda z: z)
+    weights = model.get_weights()
+    before = {v.path: numpy(v) for v in model.trainable_variables}
+    xla = keras.backend.backend() == "jax"
+    model.compile(keras.optimizers.SGD(1.0), jit_compile=xla)  # its step: the gradient
+    loss = model.train_on_batch(x, y, return_dict=True)["loss"]
+    assert relative(loss, expected_loss) < 1e-4
+    found = {v.path: before[v.path] - numpy(v) for v in model.trainable_variables}
+    model.set_weights(weights)
+    return found
 
 
 def check_optimizer(data):
