@@ -69,7 +69,8 @@ class RecurrentTracker(AttentionModel):
     ) -> dict[str, Tensor]:
         """The boxes, and what the cell saw; see the class."""
         frames, box = self._checked(inputs)
-        cell, given = self.cell, (frames[:, 0], ops.cast(box, "float32"))
+        cell: Any = self.cell  # one that draws noise takes it as a third argument
+        given = frames[:, 0], ops.cast(box, "float32")
         B, T = ops.shape(frames)[:2]
         noise = cell.draw_noise(B, T + 1) if training else None
         if noise is None:
