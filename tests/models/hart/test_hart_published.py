@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from hart_case import SMALL, numpy, quick
 from keras import ops
-from keras_attend.cli import main
 
 from keras_attend import zoo
+from keras_attend.commands.main import main
 from keras_attend.layers.v1 import normalise_contrast
 from keras_attend.models import PublishedHART, PublishedHARTCell
 from keras_attend.models.hart.published_losses import rasterised
