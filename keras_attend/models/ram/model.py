@@ -210,7 +210,8 @@ class RAM(RAMLayers):
             return {"logits": found["episode_logits"], **found}
         # Not -1: of a single glimpse there are no baselines to count.
         B = ops.shape(images)[0] // M
-        found = {n: ops.reshape(x, (B, M, *x.shape[1:])) for n, x in found.items()}
+        for name, x in found.items():  # (tfp forgets that an axis has length 1)
+            found[name] = ops.reshape(x, (B, M, *ops.shape(x)[1:]))
         log_p = ops.log_softmax(found["episode_logits"])  # [B, M, classes]
         return {"logits": ops.mean(log_p, axis=1), **found}
 
