@@ -18,10 +18,8 @@ def run(code):
 
 
 def test_importing_the_package_imports_no_backend():
-    code = (
-        "import sys, keras_attend\n"
-        "print(*(m for m in ('keras', 'tensorflow', 'jax', 'numpy') if m in sys.modules))"
-    )
+    backends = ("keras", "tensorflow", "jax", "numpy")
+    code = f"import sys, keras_attend\nprint(*({{*{backends}}} & {{*sys.modules}}))"
     assert run(code) == []
 
 
