@@ -1,7 +1,8 @@
 """Cards and tables of the presets, generated from what they say of themselves.
 
-python -m keras_attend.training.cards           writes them
-python -m keras_attend.training.cards --check   fails when one is out of date
+python -m keras_attend.training.cards           write those of the presets that ship
+python -m keras_attend.training.cards --check   fail if one of these is out of date
+python -m keras_attend.training.cards FOLDER    write the card of a preset's folder
 """
 
 import argparse
@@ -116,7 +117,7 @@ def _others(result: Result) -> dict[str, float]:
 
 
 def generated(zoo: Path) -> dict[Path, str]:
-    """Every generated file of a zoo, and what it must hold."""
+    """What each generated file of a folder of presets must hold."""
     presets = []
     files = {}
     for name in list_models(zoo):
@@ -149,10 +150,16 @@ def generated(zoo: Path) -> dict[Path, str]:
 def main(arguments: list[str] | None = None) -> int:
     """Write the cards and tables, or check them."""
     parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
     parser.add_argument("--check", action="store_true", help="write nothing")
-    check: bool = parser.parse_args(arguments).check
+    options = parser.parse_args(arguments)
+    check: bool = options.check
     stale = 0
-    for path, text in generated(presets_folder()).items():
+    files = {
+        folder / "README.md": card(info(folder), read_results(folder))
+        for folder in options.folders
+    }
+    for path, text in (files or generated(presets_folder())).items():
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             continue
         stale += 1

@@ -1,7 +1,6 @@
 """What the recipes of DRLT's digits share: data, model, training and evaluation."""
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +74,7 @@ def finish(
     path: Path,
     data: str,
     args: argparse.Namespace,
-    paper_scores: Mapping[str, float],
-    description: str,
-    paper: str,
+    **about: Any,
 ) -> None:
     """Measure, and write the preset; with `--validate` print a score instead."""
     if args.validate:
@@ -92,7 +89,5 @@ def finish(
         test=evaluation.DrawnClips("moving_digits", 100, 25, 4, DIGITS[data]),
         long=evaluation.DrawnClips("moving_digits", 300, 20, 1, DIGITS[data]),
         data=data,
-        paper_scores=paper_scores,
-        description=description,
-        paper=paper,
+        **about,
     )

@@ -1,4 +1,4 @@
-"""A training that outlives a kill, in one stage or more."""
+"""Trainings, of one stage or several, that go on after a kill."""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
@@ -22,17 +22,18 @@ def fit(
     callbacks: tuple[keras.callbacks.Callback, ...] = (),
     epochs: int | None = None,
 ) -> keras.Model:
-    """Train a model, or go on with one, and keep it in a checkpoint.
+    """Train a model and keep it in a checkpoint, or go on from the checkpoint.
 
     Args:
-        make: makes the compiled model for a training of so many batches in all.
+        make: returns the compiled model; it is called with the number of batches of
+            the whole training.
         data: a `PyDataset` whose `epoch` says which batches come next.
-        path: of the checkpoint.
-        args: `parse`'s.
-        callbacks: of `fit`, beside the checkpoint.
-        epochs: how many; `args.epochs` when absent.
+        path: of the checkpoint, a `.keras` file.
+        args: what `parse` returned.
+        callbacks: more callbacks for Keras's `fit`.
+        epochs: `args.epochs` when absent.
     """
-    return _alone(_fit(make, data, path, args, callbacks, epochs), path)
+    return _on_one_device(_fit(make, data, path, args, callbacks, epochs), path)
 
 
 def _fit(
@@ -43,7 +44,7 @@ def _fit(
     callbacks: tuple[keras.callbacks.Callback, ...] = (),
     epochs: int | None = None,
 ) -> keras.Model:
-    """As `fit`; the model stays with all devices that have trained it."""
+    """Do what `fit` does, and return the model as it lies on all its devices."""
     epochs = epochs or args.epochs
     steps = min(args.steps or len(data), len(data))
     with scope():
@@ -64,8 +65,8 @@ def _fit(
     return model
 
 
-def _alone(model: keras.Model, path: Path) -> Any:
-    """The model on one device: read again, where several have trained it."""
+def _on_one_device(model: keras.Model, path: Path) -> Any:
+    """Read a model that several devices have trained from its checkpoint."""
     if cluster().strategy is None:
         return model
     wait(path.name)  # the first worker may still be writing
@@ -75,9 +76,10 @@ def _alone(model: keras.Model, path: Path) -> Any:
 class Stage(NamedTuple):
     """A stage of a tracker's training, on clips of one length.
 
-    `first` frames of a clip count at the start, one more every `every` epochs (all,
-    when `every` is 0). The rate falls from `rate` to its share `end`. `compile` holds
-    more arguments of the model's `compile`, `views` those of the clips.
+    In the first epoch `first` frames of a clip are judged, and one more every `every`
+    epochs; all of them if `every` is 0. The learning rate falls from `rate` to
+    `rate * end`. `compile` holds more arguments of the model's `compile`, and `views`
+    more arguments of the clips.
     """
 
     name: str
@@ -105,17 +107,17 @@ def fit_stages(
     args: argparse.Namespace,
     name: str,
 ) -> tuple[Any, list[Path]]:
-    """Train a tracker in stages, each from where the last one ended.
+    """Train a tracker in stages, each of which goes on with the last one's weights.
 
     Args:
-        make: makes the model.
-        stages: in their order; `args.epochs`, if given, is the most of each.
-        clips: the data of a stage.
-        args: `parse`'s.
-        name: of the checkpoints, which also have their stages' names.
+        make: returns the model, not compiled.
+        stages: in their order; none has more epochs than `args.epochs`, if given.
+        clips: returns the data of a stage.
+        args: what `parse` returned.
+        name: of the checkpoints, before the stage's own name.
 
     Returns:
-        The model, and the checkpoints.
+        The model, and the paths of the checkpoints.
     """
     model: Any = None
     paths = []
@@ -135,16 +137,16 @@ def fit_stages(
         paths.append(args.runs / f"{name}_{stage.name}.keras")
         curriculum = (longer,) if stage.every else ()
         model = _fit(compiled, data, paths[-1], args, curriculum, epochs)
-    return _alone(model, paths[-1]), paths
+    return _on_one_device(model, paths[-1]), paths
 
 
 def falling_rate(steps: int, end: float = 0.0, rate: float = 1e-3) -> Any:
-    """Adam for a training of so many batches: a warm rate that falls to a share.
+    """Adam with a rate that rises over 50 batches and then falls by a cosine.
 
     Args:
-        steps: batches in all; the rate rises over the first 50.
-        end: the last rate, as a share of the greatest.
-        rate: the greatest.
+        steps: batches of the whole training.
+        end: the last rate, as a share of the highest.
+        rate: the highest.
     """
     warm = min(50, steps // 2)
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -154,16 +156,16 @@ def falling_rate(steps: int, end: float = 0.0, rate: float = 1e-3) -> Any:
 
 
 def start_from(model: keras.Model, other: keras.Model, width: float = 1.0) -> None:
-    """Give a `models.RAM` the weights of another one.
+    """Give a `models.RAM` the weights of another RAM.
 
-    Layers that differ in size keep what they have, but for the first of the glimpse
-    network: scales that the other one lacks start with no effect.
+    Layers whose sizes differ keep their weights. In the glimpse network's first layer
+    the scales that the other RAM lacks get weights of 0.
 
     Args:
-        model: built here where it is not.
-        other: of the same task's size, with as many scales or fewer.
+        model: it is built if need be.
+        other: with as many scales or fewer.
         width: of `model`'s canvas in widths of `other`'s. Locations are fractions of
-            the canvas: they are rescaled so that both look as many pixels away.
+            the canvas, and are rescaled so that a step has as many pixels in both.
     """
     if not model.built:
         model.build(model.serving_shape)

@@ -185,16 +185,13 @@ def write_video_tracker(
     args: argparse.Namespace,
     judge: Sequence[Video],
     *checkpoints: Path,
-    description: str,
-    paper: str,
-    notes: Sequence[str] = (),
+    **about: Any,
 ) -> None:
-    """`write_preset` of a tracker of real videos.
+    """Write a tracker of real videos, as `write_preset` does.
 
     Args:
-        model, results, args, *checkpoints: as of `write_preset`.
-        description, paper, notes: as of `write_preset`.
-        judge: `split_videos`'s; a picture shows DAVIS's parkour, and says so.
+        model, results, args, *checkpoints, **about: as of `write_preset`.
+        judge: the validation videos; the picture shows DAVIS's parkour.
     """
     (shown,) = (v for v in judge if v.name == "davis_parkour")
     write_preset(
@@ -203,10 +200,8 @@ def write_video_tracker(
         args,
         *checkpoints,
         picture=picture_track(model, read_frames(shown), shown.boxes),
-        description=description,
-        paper=paper,
-        notes=notes,
         task="tracking",
         input="frames [B, T, H, W, 3], uint8 or float in 0..1, and a box [B, 4]",
         test_sets=video_sets(results),
+        **about,
     )

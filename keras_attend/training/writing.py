@@ -1,4 +1,4 @@
-"""Writing what a recipe has trained, with what it scored."""
+"""Write what a recipe has trained, with what it scored."""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
@@ -21,39 +21,23 @@ def write_preset(
     args: argparse.Namespace,
     *checkpoints: Path,
     picture: Callable[[Path], Any],
-    description: str,
-    paper: str,
-    task: str,
-    input: str,
     test_sets: Mapping[str, TestSet],
-    notes: Sequence[str] = (),
+    **about: Any,
 ) -> None:
     """Write the preset that a recipe has trained, with what it scored.
 
     Args:
-        model: compiled anew here, at a rate to fine-tune with.
+        model: it is compiled anew, at a rate for fine-tuning.
         results: of the evaluation.
-        args: `parse`'s.
+        args: what `parse` returned.
         *checkpoints: of the training's stages, which know how long each took.
-        picture: draws what the model does into the preset's folder.
-        description: one sentence.
-        paper: whose model it is, and which row of its tables.
-        task: what it does.
-        input: what it takes.
+        picture: draws what the model does into the folder that it is given.
         test_sets: what the results are of, by its name in the protocols.
-        notes: sentences about what it cannot do, for the card.
+        **about: `description`, `paper`, `task`, `input` and `notes` of `save_preset`.
     """
     print_results(results)
     model.compile(keras.optimizers.Adam(1e-4))
-    save_preset(
-        model,
-        args.out,
-        description=description,
-        paper=paper,
-        task=task,
-        input=input,
-        notes=notes,
-    )
+    save_preset(model, args.out, **about)
     picture(args.out)
     write_results(
         args.out,
@@ -63,11 +47,11 @@ def write_preset(
         commit=evaluation.commit(),
         test_sets=described(test_sets),
     )
-    write_card(args.out)  # again: now there are a picture and results to show
+    write_card(args.out)  # again, now that there are a picture and results
 
 
 def print_results(results: Sequence[Result]) -> None:
-    """Each number with its spread, and the baselines' numbers below it."""
+    """Print each result with its spread, and the baselines' below it."""
     for result in results:
         print(f"{result.metric}, {result.protocol}: {result.value}", end=" ")
         print(f"({result.min} to {result.max})\n  baselines: {result.baselines}")
@@ -82,17 +66,17 @@ def write_tracker(
     data: str,
     paper_scores: Mapping[str, float],
     baselines: Mapping[str, Any] | None = None,
-    description: str,
-    paper: str,
+    **about: Any,
 ) -> None:
-    """`write_preset` of a tracker, judged by clips as in the paper and by long ones.
+    """Write a tracker that is judged by drawn clips, as `write_preset` does.
 
     Args:
-        model, args, *checkpoints, description, paper: as of `write_preset`.
-        test, long: the clips; a picture shows the first one of `test`.
-        data: their name in the protocols' names.
+        model, args, *checkpoints, **about: as of `write_preset`.
+        test: clips of the paper's length; the picture shows the first of them.
+        long: longer clips.
+        data: the clips' name in the protocols.
         paper_scores: the paper's numbers, as `evaluation.clip_results` takes them.
-        baselines: more trackers, by name, beside the static box.
+        baselines: trackers by name, in addition to the static box.
     """
 
     def judge(
@@ -109,19 +93,18 @@ def write_tracker(
         args,
         *checkpoints,
         picture=picture_track(model, x["frames"][0], y["boxes"][0]),
-        description=description,
-        paper=paper,
         task="tracking",
         input=f"frames [B, T, H, W, {model.channels}], uint8 or float in 0..1, "
         "and a box [B, 4]",
         test_sets={f"{data}/{clips.frames}_frames": clips for clips in (test, long)},
+        **about,
     )
 
 
 def picture_digits(
     model: keras.Model, images: Any, labels: Any
 ) -> Callable[[Path], Any]:
-    """For `write_preset`: where a RAM looks in the first four images."""
+    """Return a function for `write_preset` that draws a RAM's glimpses."""
 
     def draw(folder: Path) -> None:
         path = folder / "picture.png"
@@ -131,7 +114,7 @@ def picture_digits(
 
 
 def picture_track(model: keras.Model, frames: Any, boxes: Any) -> Callable[[Path], Any]:
-    """For `write_preset`: what a tracker makes of a clip."""
+    """Return a function for `write_preset` that draws a tracker's boxes in a clip."""
 
     def draw(folder: Path) -> None:
         plots.plot_track(model, frames, boxes, path=folder / "picture.png")
@@ -140,7 +123,7 @@ def picture_track(model: keras.Model, frames: Any, boxes: Any) -> Callable[[Path
 
 
 def print_errors(model: keras.Model, images: Any, labels: Any) -> None:
-    """A digit model's errors in one pass and in ten, for choosing settings."""
+    """Print a RAM's error in one pass and in ten, for choosing settings."""
     for episodes, location in ((1, "mean"), (10, "sample")):
         errors = evaluation.error_percent(
             model, images, labels, episodes=episodes, location=location

@@ -1,12 +1,13 @@
-"""All presets at once: do they load, are they what they say, do they score it still?
+"""Check all presets: their files, what they say of themselves, and their scores.
 
 python -m keras_attend.training.zoo_check              every preset, by a sample
 python -m keras_attend.training.zoo_check ram_mnist    one preset
 python -m keras_attend.training.zoo_check --no-measure results are not measured
 python -m keras_attend.training.zoo_check --whole      results by all of the test data
 
-Test data are looked for in the folder KERAS_ATTEND_DATA. What cannot be measured here
-is said, and is no failure. The exit status is 1 if anything fails.
+Test data are read from the folder that KERAS_ATTEND_DATA names. A result that cannot be
+measured is reported and does not count as a failure. The exit status is 1 if a check
+fails.
 """
 
 import argparse
@@ -32,12 +33,12 @@ HEADER = ("Paper", "Command", "Expected")  # what a recipe's docstring must say
 
 @dataclass(frozen=True)
 class Report:
-    """What was found of a preset.
+    """What the checks of a preset have found.
 
     Attributes:
         name: the preset's.
         checks: of its folder.
-        measured: its results, now.
+        measured: its results, measured again.
     """
 
     name: str
@@ -59,23 +60,24 @@ class Report:
 def check_preset(
     name: str, cards: dict[Path, str], *, measure: bool = True, quick: bool = True
 ) -> Report:
-    """Look at a preset from all sides.
+    """Check a preset's folder, card and recipe, and measure its results again.
 
     Args:
         name: the preset's.
-        cards: what generated files must hold, by path; of `cards.generated`.
-        measure: also measure its results again, where the data are at hand.
-        quick: by a sample.
+        cards: what `cards.generated` returned.
+        measure: whether results are measured, as far as there are data for it.
+        quick: whether a sample is measured.
     """
     folder = presets.find(name)
     checks, model = verify(folder)
     checks = [_up_to_date(check, folder, cards) for check in checks]
     checks.append(check_recipe(folder))
     measured: list[Measured] = []
-    results = read_results(folder)
-    if model is not None and measure and results is not None:
+    if model is not None and measure:
         try:
-            measured.extend(remeasure(model, results, quick=quick, download=False))
+            if results := read_results(folder):
+                found = remeasure(model, results, quick=quick, download=False)
+                measured.extend(found)
         except Exception as error:
             detail = f"{type(error).__name__}: {' '.join(str(error).split())}"
             checks.append(Check("measured", False, detail))
@@ -83,7 +85,7 @@ def check_preset(
 
 
 def check_recipe(folder: Path) -> Check:
-    """Whether the recipe's header says what a recipe has to say."""
+    """Check that the recipe's docstring has the lines that a recipe needs."""
     return checked("recipe", lambda: _recipe(folder))
 
 
@@ -118,7 +120,7 @@ def _recipe(folder: Path) -> str:
 
 
 def _up_to_date(check: Check, folder: Path, cards: dict[Path, str]) -> Check:
-    """A preset that ships has to have a card of today, and results."""
+    """Let a check fail if the card is out of date or the results are missing."""
     if not check.ok:
         return check
     path = folder / "README.md"
@@ -130,7 +132,7 @@ def _up_to_date(check: Check, folder: Path, cards: dict[Path, str]) -> Check:
 
 
 def _tables(cards: dict[Path, str]) -> list[str]:
-    """What is wrong with the generated files that are about all presets."""
+    """Name the generated tables that are out of date."""
     return [
         f"{path} is out of date: run `make zoo`"
         for path, text in cards.items()
