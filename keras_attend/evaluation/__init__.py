@@ -25,8 +25,8 @@ Catch (RAM), the share of games in which the ball is caught:
 Tracking of one object whose box in the first frame is given. Frames in which the object
 is absent do not count:
 
-* `<data>/<T>_frames`: clips of T frames. `mean_iou` and `center_error_px` are means over
-  all boxes after the given one.
+* `<data>/<T>_frames`: clips of T frames. `mean_iou` and `center_error_px` are means
+  over all boxes after the given one.
 * `<data>/<T>_frames_with_first`: the given first box counts as well; a tracker that
   repeats it has IoU 1 there. (HART's published evaluation counts it.)
 * `<data>/<T>_frames_last`: `mean_iou` in the last frame alone (RATM).
