@@ -82,7 +82,7 @@ def sections(preset: ModelInfo) -> str:
         f"Research on, and teaching of, visual attention: {preset.task}. It takes "
         f"{preset.input}. It was measured on the data below and on nothing else; do "
         "not use it to watch people, nor where an error harms somebody.\n\n"
-        "`keras.saving.load_model` loads it too, once `keras_attend` is imported.\n"
+        "`keras.saving.load_model` loads it too, after `import keras_attend.models`.\n"
         "\n## Training data, and training\n\n"
     )
     told = _recipe(preset)
