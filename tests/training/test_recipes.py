@@ -101,7 +101,7 @@ def written(folder, **notes):
         (folder / "picture.png").touch()
 
     about = {**ABOUT, "task": "-", "input": "-", **notes}
-    write_preset(model, [ROW], options, picture=draw, **about)
+    write_preset(model, [ROW], options, picture=draw, test_sets={}, **about)
     return options, (folder / "README.md").read_text()
 
 
