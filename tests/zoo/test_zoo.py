@@ -301,7 +301,6 @@ def test_results_have_the_shape_that_all_presets_share(folder):
         "device": "a CPU",
         "training_seconds": 60,
         "commit": "abc",
-        "test_sets": {},
         "results": [
             {
                 "metric": "error_percent",
