@@ -183,11 +183,11 @@ class DRLT(RecurrentTracker):
         """
         if not self.built:
             self.build()
-        if "_observer" not in self.__dict__:
-            observer = _Observer(self)
-            observer.compile()
-            self.__dict__["_observer"] = observer  # not one of this model's layers
-        return self._observer.predict(inputs, batch_size=batch_size, verbose=0)
+        kept = self.__dict__  # as an attribute it would be one of this model's layers
+        if "_observer" not in kept:
+            kept["_observer"] = _Observer(self)
+            kept["_observer"].compile()
+        return kept["_observer"].predict(inputs, batch_size=batch_size, verbose=0)
 
     def _segments(self, i: Tensor) -> list[Tensor]:
         T, length = i.shape[1], self.segment
