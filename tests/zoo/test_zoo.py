@@ -313,6 +313,7 @@ def test_results_have_the_shape_that_all_presets_share(folder):
                 "baselines": {"most common class": 88.65},
             }
         ],
+        "test_sets": {},
     }
 
 
