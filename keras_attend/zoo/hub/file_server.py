@@ -111,8 +111,8 @@ def _check_whole(
     # The client itself notices this when it reads a file at once, not by parts.
     if promised is not None and promised != size:
         raise ConnectionError(
-            f"{without_secrets(url)} must have {promised} bytes. Received: {size}, then "
-            "the connection broke off. Nothing was kept; try again."
+            f"{without_secrets(url)} must have {promised} bytes. Received: {size}, "
+            "then the connection broke off. Nothing was kept; try again."
         )
 
 
