@@ -11,6 +11,7 @@ from keras_attend.datasets import sample_digits
 from keras_attend.models.ram import RAM
 from keras_attend.training import cards
 from keras_attend.zoo import presets
+from keras_attend.zoo.card import write_card
 from keras_attend.zoo.results import Result, headline, headlines, read_results
 from keras_attend.zoo.saving import describe_preset
 
@@ -386,7 +387,7 @@ def test_a_card_says_what_a_preset_loses_to(folder):
         for metric in ("mean_iou", "center_error_px")
     ]
     zoo.write_results(folder, rows, **write)
-    cards.write_card(folder)
+    write_card(folder)
     iou, distance = (
         line
         for line in (folder / "README.md").read_text().splitlines()
