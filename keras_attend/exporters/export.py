@@ -122,8 +122,8 @@ def _size(model: keras.Model, size: Sequence[int] | None) -> tuple[int, int] | N
     _, height, width, _ = model.serving_shape
     if shape not in (None, (height, width)):
         raise ValueError(
-            f"`size` of a Feedforward must be {(height, width)} or None. "
-            f"Received: size={size}"
+            f"A Feedforward takes images of one size: `size` must be {(height, width)} "
+            f"or None. Received: size={size}"
         )
     return height, width
 
@@ -131,8 +131,8 @@ def _size(model: keras.Model, size: Sequence[int] | None) -> tuple[int, int] | N
 def _check_location(model: keras.Model, location: Sequence[float]) -> None:
     if not isinstance(model, RAM):
         raise ValueError(
-            "`first_location` is for a RAM only. Received: "
-            f"first_location={location} and {model!r}"
+            "`first_location` is where a RAM looks first; no other model takes it. "
+            f"Received: first_location={location} and {model!r}"
         )
     if len(location) != 2 or not all(-1 <= x <= 1 for x in location):
         raise ValueError(
