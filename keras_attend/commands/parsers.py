@@ -18,15 +18,9 @@ def add_command(
     examples: str,
     more: str = "",
 ) -> argparse.ArgumentParser:
-    """Add a subcommand whose `--help` shows examples, and return its parser.
+    """Add a subcommand, which calls `run` with its options; return its parser.
 
-    Args:
-        commands: the subcommands of `keras-attend`.
-        name: the name of the new one.
-        run: takes the parsed options and returns the exit status.
-        summary: one line about what it does.
-        examples: command lines, each with what it does.
-        more: paragraphs of help below the summary.
+    Its `--help` shows the summary (one line), `more` (paragraphs) and the examples.
     """
     parser = commands.add_parser(
         name,

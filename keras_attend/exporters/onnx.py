@@ -21,13 +21,7 @@ KEY = "keras_attend"  # the entry in the file's metadata that describes the mode
 
 
 def save(traced: TracedModel, path: Path, int8: bool) -> None:
-    """Write an ONNX file.
-
-    Args:
-        traced: the model.
-        path: the file.
-        int8: whether to store large weights in eight bits.
-    """
+    """Write an ONNX file, with large weights in eight bits if `int8` is true."""
     import onnx
 
     graphs = {name: _converted(f) for name, f in traced.functions.items()}
@@ -136,15 +130,22 @@ def _content(x: Any) -> tuple[Any, ...]:
 
 def _rename(graph: Any, new: Callable[[str], str]) -> None:
     """Rename the tensors of a graph and of the graphs within it."""
+    for each in _graphs(graph):
+        for node in each.node:
+            node.input[:] = [name and new(name) for name in node.input]
+            node.output[:] = [name and new(name) for name in node.output]
+        for x in (*each.output, *each.initializer):
+            x.name = new(x.name)
+        del each.value_info[:]
+
+
+def _graphs(graph: Any) -> Iterator[Any]:
+    """Yield a graph and the graphs within it."""
+    yield graph
     for node in graph.node:
-        node.input[:] = [name and new(name) for name in node.input]
-        node.output[:] = [name and new(name) for name in node.output]
         for attribute in node.attribute:
             if attribute.HasField("g"):
-                _rename(attribute.g, new)
-    for x in (*graph.output, *graph.initializer):
-        x.name = new(x.name)
-    del graph.value_info[:]
+                yield from _graphs(attribute.g)
 
 
 def _quantise(graph: Any) -> None:
@@ -152,7 +153,8 @@ def _quantise(graph: Any) -> None:
     import numpy as np
     from onnx import helper, numpy_helper
 
-    convolved = {n.input[1] for n in _nodes(graph) if n.op_type == "Conv"}
+    nodes = (node for each in _graphs(graph) for node in each.node)
+    convolved = {node.input[1] for node in nodes if node.op_type == "Conv"}
     before = []
     for x in list(graph.initializer):
         weight = numpy_helper.to_array(x)
@@ -171,15 +173,6 @@ def _quantise(graph: Any) -> None:
         before.append(
             helper.make_node("DequantizeLinear", sources, [x.name], axis=axis)
         )
-    nodes = [*before, *graph.node]
+    after = list(graph.node)
     del graph.node[:]
-    graph.node.extend(nodes)
-
-
-def _nodes(graph: Any) -> Iterator[Any]:
-    """Yield the nodes of a graph and of the graphs within it."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from _nodes(attribute.g)
+    graph.node.extend([*before, *after])

@@ -37,19 +37,14 @@ def trace(
     int8: bool = False,
     first_location: Sequence[float] | None = None,
 ) -> TracedModel:
-    """Trace the functions of a model.
+    """Trace the functions of a model; see `export` for the arguments.
 
-    Args:
-        model: a built tracker, `RAM` or `Feedforward`.
-        size: the height and width of frames or images; None for any.
-        dtype: the dtype of frames or images.
-        int8: whether large weights are kept in eight bits.
-        first_location: the place of a `RAM`'s first glimpse, `(x, y)`; None makes it
-            an input.
+    `dtype` is that of frames or images. With `int8` large weights are kept in eight
+    bits, and multiplied out in each call.
     """
     import tensorflow as tf
 
-    weights = _Weights(model, int8)
+    module, small = _stored(model, int8)
     metadata: dict[str, Any] = {
         "family": type(model).__name__,
         "channels": model.channels,
@@ -61,7 +56,9 @@ def trace(
 
     def traced(function: Callable[..., Nested], **specs: Any) -> Any:
         def run(**inputs: Tensor) -> Nested:
-            with for_a_file(), weights.expanded():
+            # A stateless scope also keeps seeds from changing.
+            large = [(v, tf.cast(q, "float32") * scale) for v, q, scale in small]
+            with for_a_file(), keras.StatelessScope(large):
                 found = function(**inputs)
             for name in found.keys() & inputs.keys():  # a state keeps its shape
                 found[name].set_shape(inputs[name].shape)
@@ -94,7 +91,7 @@ def trace(
             "states": {name: list(x.shape) for name, x in states.items()},
         }
         functions = {"init": first, "step": function}
-    return TracedModel(functions, metadata, weights.module)
+    return TracedModel(functions, metadata, module)
 
 
 def _tracker(cell: Any) -> tuple[Callable[..., Nested], Callable[..., Nested]]:
@@ -177,36 +174,24 @@ def check_model(model: Any) -> None:
             )
 
 
-class _Weights:
-    """A model's weights in a `tf.Module`, as they are or in eight bits."""
+def _stored(model: keras.Model, int8: bool) -> tuple[Any, list[tuple[Any, Any, Any]]]:
+    """Return a `tf.Module` that holds a model's weights, and those in eight bits.
 
-    def __init__(self, model: keras.Model, int8: bool) -> None:
-        import tensorflow as tf
+    Each of these is a variable of the model, its numbers and their scale.
+    """
+    import tensorflow as tf
 
-        self.module = tf.Module()
-        self.module.kept = []  # TensorFlow saves the variables that a module holds
-        self.eight_bits: list[tuple[Any, Any, Any]] = []
-        for variable in {id(v): v for v in model.variables}.values():
-            found = None
-            if int8 and takes_eight_bits(variable):
-                found = eight_bits(variable.numpy())
-            if found is None:
-                self.module.kept.append(variable.value)
-            else:
-                stored = [tf.Variable(x) for x in found]
-                self.eight_bits.append((variable, *stored))
-                self.module.kept.extend(stored)
-
-    def expanded(self) -> Any:
-        """Return a scope in which a layer reads eight-bit weights as floats.
-
-        Being stateless, it also keeps seeds from changing.
-        """
-        import tensorflow as tf
-
-        return keras.StatelessScope(
-            [(v, tf.cast(q, "float32") * scale) for v, q, scale in self.eight_bits]
-        )
+    module, small = tf.Module(), []
+    module.kept = []  # TensorFlow saves the variables that a module holds
+    for variable in {id(v): v for v in model.variables}.values():
+        found = None
+        if int8 and takes_eight_bits(variable):
+            found = eight_bits(variable.numpy())
+        stored = [variable.value] if found is None else [tf.Variable(x) for x in found]
+        module.kept.extend(stored)
+        if found is not None:
+            small.append((variable, *stored))
+    return module, small
 
 
 def eight_bits(x: Any, axis: int = -1) -> tuple[Any, Any] | None:

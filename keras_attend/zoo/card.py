@@ -85,13 +85,10 @@ def results_table(results: Results | None) -> list[str]:
 
 
 def scores(result: Result | None, spread: bool = True) -> list[str]:
-    """Return the cells of the columns `SCORES` for a result.
+    """Return the cells of the columns `SCORES` for a result, with its runs' spread.
 
-    The preset's own score is bold, and so is every baseline that is better.
-
-    Args:
-        result: the result; None for a preset that was not evaluated.
-        spread: whether to add the least and the greatest value of several runs.
+    The preset's own score is bold, and so is every baseline that is better. None is the
+    result of a preset that was not evaluated.
     """
     if result is None:
         return ["not evaluated", "", "", "", "", ""]

@@ -130,10 +130,7 @@ def _with_weights(
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / files.WEIGHTS
         path.write_bytes(content)
-        try:
-            files.check_weights(path, parameters)
-        except ValueError as error:
-            raise ValueError(f"{folder}: {error}") from error
+        files.check_weights(path, parameters, folder / files.WEIGHTS)
         model, count = _made(
             folder / files.CONFIG, lambda: _empty(config, parameters), overrides
         )

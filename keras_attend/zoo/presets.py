@@ -139,17 +139,13 @@ def find(
                 "`keras.saving.load_model` loads other models."
             )
         return folder
-    raise ValueError(_unknown(text, source))
-
-
-def _unknown(name: str, source: str | None) -> str:
-    where = {None: "", "package": " in the package"}
+    places = {None: "", "package": " in the package"}
+    place = places.get(source, f" in KERAS_ATTEND_ZOO ({user_zoo.place()})")
     names = list_models()
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+    near = difflib.get_close_matches(text, names, n=3, cutoff=0.4)
     hint = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
-    place = where.get(source, f" in KERAS_ATTEND_ZOO ({user_zoo.place()})")
-    return (
-        f"There is no preset and no folder {name!r}{place}. {hint}"
+    raise ValueError(
+        f"There is no preset and no folder {text!r}{place}. {hint}"
         f"The presets are: {', '.join(names) or 'none'}. "
         "Those on the Hugging Face Hub have names like hf://org/name."
     )

@@ -6,12 +6,7 @@ from keras_attend.zoo.results import METRICS, Result
 
 
 def aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table as text: columns of numbers to the right, of words to the left.
-
-    Args:
-        columns: the name of each column.
-        rows: in each row, a text for each column.
-    """
+    """Return a table as text: columns of numbers to the right, of words to the left."""
     lines = ["" for _ in range(1 + len(rows))]
     for name, *cells in zip(columns, *rows, strict=True):
         width = max(map(len, (name, *cells)))

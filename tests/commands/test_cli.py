@@ -39,7 +39,9 @@ def scored(folder, **values):
         zoo.Result("error_percent", f"mnist_test/{name}", v, v - 1, v + 1, 5, 1.29)
         for name, v in values.items()
     ]
-    zoo.write_results(folder, results, device="a CPU", training_seconds=0, commit="abc")
+    sets = {"mnist_test": {"kind": "digit_images", "side": 28, "pieces": 0}}
+    about = {"device": "a CPU", "training_seconds": 0, "commit": "abc"}
+    zoo.write_results(folder, results, **about, test_sets=sets)
 
 
 @pytest.fixture

@@ -148,7 +148,11 @@ def check_manifest(path: Path, content: bytes) -> dict[str, Any]:
             raise ValueError(f"it lacks {', '.join(sorted(absent))}")
         for key in (*DESCRIPTIONS, "model"):
             _check_text(key, manifest[key])
-        _check_notes(manifest.get("notes", []))
+        notes = manifest.get("notes", [])
+        if not isinstance(notes, list) or len(notes) > MAX_NOTES:
+            raise ValueError(f"`notes` must be a list of up to {MAX_NOTES} texts")
+        for note in notes:
+            _check_text("notes", note)
         for key in NUMBERS:
             number = manifest[key]
             if type(number) is not int or not 0 <= number <= MAX_WEIGHTS_BYTES:
@@ -171,13 +175,6 @@ def _check_text(key: str, text: Any) -> None:
     # A terminal would obey escape sequences that it is asked to print.
     if not text.isprintable():
         raise ValueError(f"`{key}` holds control characters: {text!r}")
-
-
-def _check_notes(notes: Any) -> None:
-    if not isinstance(notes, list) or len(notes) > MAX_NOTES:
-        raise ValueError(f"`notes` must be a list of up to {MAX_NOTES} texts")
-    for note in notes:
-        _check_text("notes", note)
 
 
 def _check_sums(sums: Any) -> None:
@@ -209,16 +206,19 @@ def check_keras_version(path: Path) -> None:
         )
 
 
-def check_weights(path: Path, parameters: int) -> None:
-    """Refuse an HDF5 file that does not hold just arrays, of `parameters` numbers."""
+def check_weights(path: Path, parameters: int, name: Path) -> None:
+    """Refuse an HDF5 file that does not hold just arrays, of `parameters` numbers.
+
+    Errors call it `name`, the file that it is a copy of.
+    """
     try:
         with h5py.File(path, "r") as file:
             sizes = list(_sizes(file, set()))
     except (OSError, RuntimeError, KeyError, RecursionError) as error:
-        raise ValueError(f"{path.name} is damaged. Received: {error}") from error
+        raise ValueError(f"{name} is damaged. Received: {error}") from error
     if sum(sizes) != parameters:
         raise ValueError(
-            f"{path.name} must hold the preset's {parameters} parameters. "
+            f"{name} must hold the preset's {parameters} parameters. "
             f"Received: {sum(sizes)}"
         )
 

@@ -13,16 +13,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from huggingface_hub import (
-    CommitOperationAdd,
-    CommitOperationDelete,
-    HfApi,
-    constants,
-    get_hf_file_metadata,
-    hf_hub_download,
-    hf_hub_url,
-    try_to_load_from_cache,
-)
+import huggingface_hub as hf
+from huggingface_hub import constants
 
 from keras_attend.zoo.checks import files
 from keras_attend.zoo.hub.errors import explained
@@ -41,15 +33,8 @@ def fetch(
     """Return the folder in the Hub's cache of a preset, which is fetched if need be.
 
     The manifest is fetched before the other files, and says how large they may be. All
-    come from the commit that it came from, though the branch may move meanwhile.
-
-    Args:
-        repo: `org/name`.
-        revision: a branch, a tag or a commit; None is `main`. A commit that is in the
-            cache is found without a request.
-        token: see `load`.
-        everything: whether to fetch the card, the results and the recipe too.
-        force: whether to fetch files again that are in the cache.
+    come from the commit that it came from, though the branch may move meanwhile. A
+    commit that is in the cache is found without a request. The arguments are `find`'s.
     """
     fetched = _Revision(repo, revision or constants.DEFAULT_REVISION, token, force)
     with explained(f"{HUB}{repo}", revision, token):
@@ -66,7 +51,7 @@ def fetch(
             contextlib.suppress(ConnectionError),
             explained(f"{HUB}{repo}", revision, token),
         ):
-            api = HfApi(token=token, library_name=LIBRARY)
+            api = hf.HfApi(token=token, library_name=LIBRARY)
             there = api.list_repo_files(repo, revision=fetched.revision)
             for file in sorted(OTHERS & set(there)):
                 fetched.file(file, MAX_OTHER_BYTES, sums)
@@ -77,22 +62,18 @@ class _Revision:
     """Fetches files of one revision of a repository."""
 
     def __init__(self, repo: str, revision: str, token: Token, force: bool) -> None:
-        self.repo = repo
-        self.revision = revision
-        self.token = token
-        self.force = force
+        self.repo, self.revision = repo, revision
+        self.token, self.force = token, force
 
     def file(
         self, file: str, limit: int, sums: Mapping[str, str] | None = None
     ) -> Path:
         """Return the path of a file whose size and sha256 are right."""
         expected = (sums or {}).get(file)
-        path = self._download(file, limit, self.force)
-        if _is_right(path, limit, expected):
-            return path
-        if not constants.is_offline_mode() and not self.force:
-            # The disk may have damaged the cache's copy: it is fetched again.
-            path = self._download(file, limit, force=True)
+        # The disk may have damaged the cache's copy: it is fetched a second time.
+        again = self.force or not constants.is_offline_mode()
+        for force in sorted({self.force, again}):
+            path = self._download(file, limit, force)
             if _is_right(path, limit, expected):
                 return path
         content = path.read_bytes()
@@ -108,12 +89,12 @@ class _Revision:
         )
 
     def _download(self, file: str, limit: int, force: bool) -> Path:
-        cached = try_to_load_from_cache(self.repo, file, revision=self.revision)
+        cached = hf.try_to_load_from_cache(self.repo, file, revision=self.revision)
         pinned = files.is_revision(self.revision)
         if pinned and not force and isinstance(cached, str):
             return files.regular_file(Path(cached).parent, file)
         download = functools.partial(
-            hf_hub_download,
+            hf.hf_hub_download,
             self.repo,
             file,
             revision=self.revision,
@@ -129,8 +110,8 @@ class _Revision:
 
     def _check(self, file: str, commit: str, limit: int) -> None:
         """Refuse a file, before it is fetched, by its size and its tag."""
-        found = get_hf_file_metadata(
-            hf_hub_url(self.repo, file, revision=commit),
+        found = hf.get_hf_file_metadata(
+            hf.hf_hub_url(self.repo, file, revision=commit),
             token=self.token,
             library_name=LIBRARY,
         )
@@ -159,7 +140,8 @@ def list_presets(author: str) -> list[str]:
     """Return the names, as `load` takes them, of a user's or organization's presets."""
     check_repo(f"{author}/name", HUB + author)
     with explained(f"{HUB}{author}"):
-        found = HfApi(library_name=LIBRARY).list_models(author=author, filter=LIBRARY)
+        api = hf.HfApi(library_name=LIBRARY)
+        found = api.list_models(author=author, filter=LIBRARY)
         return sorted(f"{HUB}{model.id}" for model in found)
 
 
@@ -173,18 +155,12 @@ def commit(
     token: Token,
     overwrite: bool,
 ) -> str:
-    """Put files into a repository, which is made if there is none, in one commit.
+    """Commit files, given by name, to a repository, and return the commit's address.
 
-    Args:
-        repo: `org/name`.
-        contents: the files' bytes, by name.
-        private, revision, create_pr, token, overwrite: see `publish`.
-
-    Returns:
-        The address of the commit, or of the pull request.
+    See `publish` for the other arguments.
     """
     with explained(f"{HUB}{repo}", revision, token):
-        api = HfApi(token=token, library_name=LIBRARY)
+        api = hf.HfApi(token=token, library_name=LIBRARY)
         api.create_repo(repo, private=private, exist_ok=True)
         if revision is not None and not create_pr:
             api.create_branch(repo, branch=revision, exist_ok=True)
@@ -199,10 +175,10 @@ def commit(
                 "replace them, or `create_pr=True` to propose it."
             )
         stale = sorted((OTHERS & there) - contents.keys()) if overwrite else []
-        added = [CommitOperationAdd(*item) for item in contents.items()]
+        added = [hf.CommitOperationAdd(*item) for item in contents.items()]
         done = api.create_commit(
             repo,
-            [*added, *map(CommitOperationDelete, stale)],
+            [*added, *map(hf.CommitOperationDelete, stale)],
             commit_message=f"Preset of keras_attend: {repo.partition('/')[2]}",
             revision=revision,
             create_pr=create_pr,

@@ -64,10 +64,7 @@ def explained(
 ) -> Iterator[None]:
     """Replace an error of the Hub's client by one that says what to do.
 
-    Args:
-        name: the preset, or the user, that is asked for.
-        revision: the preset's revision.
-        token: the token, which no message may hold.
+    It is about the preset (or user) `name` and its revision, and hides the token.
     """
     try:
         yield

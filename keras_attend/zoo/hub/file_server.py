@@ -58,14 +58,7 @@ def read(url: str, limit: int) -> bytes:
 
 
 def save(url: str, path: Path, limit: int, sha256: str | None = None) -> None:
-    """Fetch a file to `path`; after an error there is no file.
-
-    Args:
-        url: the file's address.
-        path: where it is written.
-        limit: how many bytes it may have.
-        sha256: the sha256 of its bytes, where it is known.
-    """
+    """Fetch a file of at most `limit` bytes to `path`; after an error there is none."""
     found, size = hashlib.sha256(), 0
     try:
         with (

@@ -49,9 +49,7 @@ def folders() -> list[Path]:
 def find(name: str, force: bool = False) -> Path | None:
     """Return the folder of a preset of the user's zoo; None if it has none.
 
-    Args:
-        name: the preset's name.
-        force: whether to fetch it again if it is in the cache.
+    With `force` a file server's preset is fetched again if it is in the cache.
     """
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name, re.ASCII):
         return None  # it could be a path
