@@ -20,7 +20,7 @@ def add_demo(commands: Commands) -> None:
     """Add the subcommand `demo`."""
     summary = "classify the sample digits and draw where the model looks"
     parser = add_command(commands, "demo", demo, summary, EXAMPLES)
-    text = "the folder of the picture (default: the current one)"
+    text = "the picture's folder (default: the current one)"
     parser.add_argument("--out", type=Path, default=".", metavar="DIR", help=text)
 
 

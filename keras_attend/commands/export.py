@@ -24,14 +24,11 @@ def add_export(commands: Commands) -> None:
     add = parser.add_argument
     add("name", metavar="NAME", help=NAME_HELP)
     add("out", type=Path, metavar="OUT", help="the file or folder to write")
-    text = "OUT's format (default: saved_model)"
-    add("--format", choices=list(ENDINGS), default="saved_model", help=text)
-    text = "the height and width of frames (default: any)"
-    add("--size", type=_size, metavar="HxW", help=text)
+    add("--format", choices=list(ENDINGS), default="saved_model", help="OUT's format")
+    add("--size", type=_size, metavar="HxW", help="the frames' size (default: any)")
     add("--uint8", action="store_true", help="take frames of bytes, not of floats")
     add("--int8", action="store_true", help="store large weights in eight bits")
-    text = "the place of a RAM's first glimpse, in -1..1"
-    add("--first", type=_first, metavar="X,Y", help=text)
+    add("--first", type=_first, metavar="X,Y", help="where a RAM looks first, in -1..1")
 
 
 def run(options: argparse.Namespace) -> int:

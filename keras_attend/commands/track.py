@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -60,6 +61,7 @@ def track(options: argparse.Namespace) -> int:
         table = None
         if boxes:  # line by line, so that the table can be read while it grows
             table = stack.enter_context(boxes.open("w", encoding="utf-8", buffering=1))
+            table.write("frame,x,y,w,h,present\n")
         results = _Results(tracker, writer, table)
         bar = stack.enter_context(_bar(video.length))
         begin = time.perf_counter()
@@ -104,16 +106,14 @@ def _check_outputs(source: str, out: Path | None, boxes: Path | None) -> None:
         raise FileNotFoundError(f"There is no folder {boxes.parent}.")
 
 
+@dataclass
 class _Results:
     """Writes frames and boxes to the video and the table; `count` of them so far."""
 
-    def __init__(
-        self, tracker: Tracker, writer: VideoWriter | None, table: TextIO | None
-    ) -> None:
-        self.tracker, self.writer, self.table = tracker, writer, table
-        self.count = 0
-        if table:
-            table.write("frame,x,y,w,h,present\n")
+    tracker: Tracker
+    writer: VideoWriter | None
+    table: TextIO | None
+    count: int = 0
 
     def write(self, frame: Frame, box: Iterable[Any], present: bool) -> None:
         """Write a frame and its box."""

@@ -90,7 +90,16 @@ def export(
     check_model(model)
     shape = _size(model, size)
     if first_location is not None:
-        _check_location(model, first_location)
+        if not isinstance(model, RAM):
+            raise ValueError(
+                "`first_location` is where a RAM looks first; no other model takes it. "
+                f"Received: first_location={first_location} and {model!r}"
+            )
+        if len(first_location) != 2 or not all(-1 <= x <= 1 for x in first_location):
+            raise ValueError(
+                "`first_location` must be (x, y) in -1..1. "
+                f"Received: first_location={first_location}"
+            )
     if int8 and format == "litert":
         _check_eight_bits(model)
     traced = trace(
@@ -126,19 +135,6 @@ def _size(model: keras.Model, size: Sequence[int] | None) -> tuple[int, int] | N
             f"or None. Received: size={size}"
         )
     return height, width
-
-
-def _check_location(model: keras.Model, location: Sequence[float]) -> None:
-    if not isinstance(model, RAM):
-        raise ValueError(
-            "`first_location` is where a RAM looks first; no other model takes it. "
-            f"Received: first_location={location} and {model!r}"
-        )
-    if len(location) != 2 or not all(-1 <= x <= 1 for x in location):
-        raise ValueError(
-            "`first_location` must be (x, y) in -1..1. "
-            f"Received: first_location={location}"
-        )
 
 
 def _check_eight_bits(model: keras.Model) -> None:

@@ -82,7 +82,14 @@ def trace(
             for name, x in first.structured_outputs.items()
         }
         function = traced(step, **specs, **states)
-        _check_state(model.cell, states, function.structured_outputs)
+        for name, spec in states.items():
+            x = function.structured_outputs[name]
+            if (x.shape, x.dtype) != (spec.shape, spec.dtype):
+                raise ValueError(
+                    f"{type(model.cell).__name__}.step must return a state like the "
+                    f"one that it got. Received: {name} of {x.shape}, {x.dtype} in the "
+                    f"place of {spec.shape}, {spec.dtype}"
+                )
         outputs = [name for name in function.structured_outputs if name not in states]
         metadata |= {
             "kind": "tracker",
@@ -111,17 +118,6 @@ def _tracker(cell: Any) -> tuple[Callable[..., Nested], Callable[..., Nested]]:
         return {**outputs, **named(state)}
 
     return init, step
-
-
-def _check_state(cell: Any, before: dict[str, Any], after: dict[str, Any]) -> None:
-    for name, spec in before.items():
-        x = after[name]
-        if (x.shape, x.dtype) != (spec.shape, spec.dtype):
-            raise ValueError(
-                f"{type(cell).__name__}.step must return a state like the one that it "
-                f"got. Received: {name} of {x.shape}, {x.dtype} in the place of "
-                f"{spec.shape}, {spec.dtype}"
-            )
 
 
 def _classifier(

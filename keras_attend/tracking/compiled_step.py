@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from keras_attend.compat import flat_call
 from keras_attend.types import Nested, Tensor
-from keras_attend_runtime.frames import grey_of, is_in_frame
+from keras_attend_runtime.frames import is_in_frame, with_channels
 
 Flat = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 
@@ -106,7 +106,8 @@ class CompiledStep:
         On a CPU the objects are taken one by one, because N copies of the frame would
         take longer than N small batches. On an accelerator the loop would.
         """
-        frame = _with_channels(frame, self.channels)[None]  # [1, H, W, C]
+        frame = with_channels(frame, self.channels, ops.repeat, ops.cast)
+        frame = frame[None]  # [1, H, W, C]
         if self.count == 1:
             return function(frame, xs)
         if not _on_cpu():
@@ -118,19 +119,6 @@ class CompiledStep:
             return tree.map_structure(lambda x: ops.convert_to_tensor(x)[0], found)
 
         return ops.map(one, xs)
-
-
-def _with_channels(frame: Tensor, channels: int) -> Tensor:
-    """Convert a frame to 1 or 3 channels; its dtype stays."""
-    if frame.shape[-1] == channels:
-        return frame
-    if channels == 3:
-        return ops.repeat(frame, 3, axis=-1)
-    # Channel by channel: XLA's reduction over three numbers takes five times as long.
-    floats = keras.backend.is_float_dtype(frame.dtype)
-    wide = frame if floats else ops.cast(frame, "int32")
-    grey = grey_of(wide[..., :1], wide[..., 1:2], wide[..., 2:], floats)
-    return ops.cast(grey, frame.dtype)
 
 
 def _on_cpu() -> bool:

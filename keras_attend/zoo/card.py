@@ -30,6 +30,8 @@ def card(
     """
     title = preset.name.rpartition("/")[2]  # of `hf://org/name` too
     pictures = sorted(path.name for path in preset.folder.glob("picture.*"))
+    size = preset.size_bytes
+    weights = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
     lines = [
         *(head or HEAD.format(licence=preset.licence.lower())).splitlines(),
         "",
@@ -49,8 +51,7 @@ def card(
         f"* **Task**: {preset.task}",
         f"* **Paper**: {preset.paper}",
         f"* **Input**: {preset.input}",
-        f"* **Model**: `{preset.model}`, {preset.parameters:,} parameters, "
-        f"{_size(preset.size_bytes)}",
+        f"* **Model**: `{preset.model}`, {preset.parameters:,} parameters, {weights}",
         f"* **Licence**: {preset.licence}",
     ]
     if (preset.folder / "recipe.py").is_file():
@@ -113,10 +114,6 @@ def table(columns: Sequence[str]) -> list[str]:
 def row(cells: Sequence[str]) -> str:
     """Return a row of a Markdown table."""
     return f"| {' | '.join(cells)} |"
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
 
 
 def _duration(seconds: float) -> str:

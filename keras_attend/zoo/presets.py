@@ -26,18 +26,13 @@ class ModelInfo:
 
     Attributes:
         name: the name that `load` takes.
-        description: one sentence about the preset.
-        paper: the paper whose model it is.
-        task: what the model does.
-        input: what the model takes.
-        licence: the licence of the weights.
+        description, paper, task, input, licence, notes: see `save_preset`.
         model: the name of the model's class.
         parameters: how many numbers the weights hold.
         size_bytes: the size of the weights' file.
         sha256: the sha256 of each file that is loaded, by the file's name.
         metrics: what the preset scored.
         folder: the folder that holds it.
-        notes: sentences about what the model cannot do.
     """
 
     name: str

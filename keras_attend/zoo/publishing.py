@@ -113,11 +113,9 @@ def download(
     """Fetch a preset with its card, its results and its recipe; no model is built.
 
     Args:
-        name: see `load`.
+        name: see `load`; `source` and `token` too.
         folder: where to put a copy, a path that does not exist yet; None leaves the
             preset in the cache.
-        source: see `load`.
-        token: see `load`.
         force: whether to fetch a preset again that is in the cache.
 
     Returns:

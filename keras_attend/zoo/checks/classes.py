@@ -13,40 +13,20 @@ import keras
 PACKAGE = "keras_attend"
 # The names under which Keras writes plain data into configurations.
 VALUES = {
-    "__tensor__",
-    "__numpy__",
-    "__bytes__",
-    "__ellipsis__",
-    "__slice__",
-    "__keras_tensor__",
+    *("__tensor__", "__numpy__", "__keras_tensor__"),
+    *("__bytes__", "__ellipsis__", "__slice__"),
 }
-# Classes of Keras that carry code, or the path of a file that they read.
+# Classes of Keras that carry code, and those that carry the path of a file to read.
 CARRIERS = {
-    "FlaxLayer",
-    "IntegerLookup",
-    "JaxLayer",
-    "Lambda",
-    "StringLookup",
-    "TFSMLayer",
-    "TextVectorization",
-    "TorchModuleWrapper",
+    *("Lambda", "FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper"),
+    *("IntegerLookup", "StringLookup", "TextVectorization"),
 }
 # The modules of Keras that models are made of. Others read files and URLs, or change
 # settings (`keras.config.enable_unsafe_deserialization`).
 MODULES = {
-    "activations",
-    "constraints",
+    *("layers", "models", "losses", "metrics", "optimizers", "ops", "random"),
+    *("activations", "constraints", "initializers", "quantizers", "regularizers"),
     "dtype_policies",
-    "initializers",
-    "layers",
-    "losses",
-    "metrics",
-    "models",
-    "ops",
-    "optimizers",
-    "quantizers",
-    "random",
-    "regularizers",
 }
 # The classes in `keras` itself that a preset may name.
 ROOT = {"DTypePolicy", "DTypePolicyMap", "Variable", "Functional", "Sequential"}

@@ -73,26 +73,26 @@ def explained(
         new = _explanation(error, name, revision)
         if new is not None:
             raise new from None
-        message = hidden(str(error), token)
+        message = str(error)
+        for secret in (token, os.environ.get("HF_TOKEN")):
+            if isinstance(secret, str) and secret:
+                message = message.replace(secret, "***")
+        message = re.sub(r"\bhf_\w{6,}", "***", message)  # what resembles a token
         if message == str(error):
             raise
         kind = OSError if isinstance(error, OSError) else ValueError
         raise kind(message) from None
 
 
-def hidden(text: str, token: str | bool | None) -> str:
-    """Return a text without the token, nor anything that resembles one."""
-    for secret in (token, os.environ.get("HF_TOKEN")):
-        if isinstance(secret, str) and secret:
-            text = text.replace(secret, "***")
-    return re.sub(r"\bhf_\w{6,}", "***", text)
-
-
 def _explanation(
     error: Exception, name: str, revision: str | None
 ) -> OSError | ValueError | None:
     """Return the error to raise in place of one of the client's; None keeps it."""
-    causes = list(_causes(error))
+    causes: list[BaseException] = [error]
+    while cause := causes[-1].__cause__ or causes[-1].__context__:
+        if cause in causes:
+            break
+        causes.append(cause)
     for cause in causes:
         if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
             place = cause.filename or "the Hub's cache"
@@ -140,13 +140,3 @@ def _explanation(
             "Nothing was fetched. Check HF_ENDPOINT."
         )
     return None
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and the errors that led to it."""
-    cause: BaseException | None = error
-    seen: set[int] = set()
-    while cause is not None and id(cause) not in seen:
-        seen.add(id(cause))
-        yield cause
-        cause = cause.__cause__ or cause.__context__

@@ -60,20 +60,15 @@ def find(name: str, force: bool = False) -> Path | None:
     return next((path for path in found if (path / MANIFEST).is_file()), None)
 
 
-def _cache_folder() -> Path:
-    if chosen := os.environ.get(CACHE):
-        return Path(chosen).expanduser()
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "keras_attend"
-
-
 def _fetch(url: str, name: str, force: bool) -> Path | None:
     """Return the cache's folder of a preset, as the file server has it now.
 
     Where the server cannot be reached it is the version that was fetched last.
     """
     plain = file_server.without_secrets(url)
-    kept = _cache_folder() / hashlib.sha256(plain.encode()).hexdigest()[:16] / name
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    cache = Path(os.environ.get(CACHE) or Path(home) / "keras_attend").expanduser()
+    kept = cache / hashlib.sha256(plain.encode()).hexdigest()[:16] / name
     latest = kept / "latest"  # a file that holds the name of the last version's folder
     address = f"{url.rstrip('/')}/{name}"
     try:
