@@ -83,11 +83,8 @@ class Result:
     def better_baselines(self) -> tuple[str, ...]:
         """The names of the baselines that score better than the preset does."""
         sign = 1 if METRICS[self.metric].higher_is_better else -1
-        return tuple(
-            name
-            for name, value in self.baselines.items()
-            if sign * value > sign * self.value
-        )
+        ours, others = sign * self.value, self.baselines.items()
+        return tuple(name for name, value in others if sign * value > ours)
 
 
 def _is_number(value: Any) -> bool:

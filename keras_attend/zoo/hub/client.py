@@ -129,10 +129,8 @@ class _Revision:
 
 
 def _is_right(path: Path, limit: int, sha256: str | None) -> bool:
-    if sha256 is None:
-        return True
-    if path.stat().st_size > limit:
-        return False
+    if sha256 is None or path.stat().st_size > limit:
+        return sha256 is None
     return hashlib.sha256(path.read_bytes()).hexdigest() == sha256
 
 
