@@ -10,17 +10,17 @@ Classification (RAM), error in percent on a test set:
 * `<data>/single_seeds`: the mean of `single` over training seeds.
 
 `<data>` is `mnist_test` (10,000 images), or `translated_mnist`, `cluttered_mnist`
-(60x60) or `cluttered_mnist_100` (100x100): MNIST's test images, each once, on canvases
-that `datasets.cluttered_mnist("test", ...)` draws from a fixed seed. Each is measured
-several times; `value` is the mean, `min` and `max` the spread. The baselines are the
-same network under two policies that learn nothing: "random glimpses" (every location is
-uniform) and "unmoving glimpses" (every location is the first one).
+(60x60) or `cluttered_mnist_100` (100x100): those images, each once, at places that
+`datasets.cluttered_mnist("test", ...)` fixes. Each is measured several times; `value`
+is the mean, `min` and `max` the spread. The baselines are measured as `single`, by the
+same network but without its policy: "random glimpses" (every location uniform) and
+"unmoving glimpses" (every location the first one).
 
 Catch (RAM), the share of games in which the ball is caught:
 
-* `catch/10000_games`: five times 10,000 games. The first location is uniform; after it
-  the agent takes the locations and actions that its policies prefer. The baselines are
-  "random play", and an agent of the same size that sees the "whole screen".
+* `catch/10000_games`: five times 10,000 games from a uniform first location. The agent
+  looks where its policy's mean is, and takes the most probable action. The baselines
+  are "random play", and an agent of the same size that sees the "whole screen".
 
 Tracking of one object whose box in the first frame is given. Frames in which the object
 is absent do not count:
@@ -40,12 +40,12 @@ is absent do not count:
   included. `otb_last_two_thirds/ope` judges the same weights by the rest of each video
   alone. `otb_unseen/ope` judges other weights, which were trained by the same recipe
   without the six videos of `videos_validation`, by these six.
-* `<data>/<T>_frame_clips`: each video is divided into clips of T frames, and the true
-  box is given in the first frame of each. `mean_iou` and `center_error_px` are means
-  over the boxes after it, then over a video's clips, then over the videos.
-* `<data>/presence`: `presence_auc`, the area under the ROC curve of the tracker's
-  "presence" in all frames but the first. The baseline "clock" only counts the frames:
-  objects leave late, so that time alone tells something.
+* `<data>/<T>_frame_clips`: videos cut into clips of T frames, the true box given at the
+  beginning of each. `mean_iou` and `center_error_px` over the boxes after it: the mean
+  over each clip, then over a video's clips, then over videos.
+* `<data>/presence`: `presence_auc`, the area under the ROC curve of a tracker's
+  "presence", over all frames but the first. The baseline is a "clock", whose presence
+  falls from frame to frame, because objects leave late.
 
 `<data>` of real videos, in OTB's layout:
 

@@ -1,10 +1,10 @@
-"""Test sets, as the `results.json` of a preset describes them.
+"""Test sets that the `results.json` of a preset describes.
 
-A recipe judges by these, and its preset keeps their descriptions. So
+A recipe measures by them, and writes their descriptions into `results.json`. From these
 `keras-attend evaluate` draws the same images, clips and games, or reads the same
-videos, and does not run the recipe. A description holds numbers and names of this
-package's data sets, within limits: a stranger's can neither run code nor fill the
-memory.
+videos, without running the recipe. A description holds only numbers and names of this
+package's data sets, and the numbers have limits, so that a description from a stranger
+can neither run code nor fill the memory.
 """
 
 from collections.abc import Mapping
@@ -34,8 +34,8 @@ class DigitImages:
     """MNIST's test digits, each once.
 
     Attributes:
-        side: of the canvas on which a digit lies, in pixels; 28 is MNIST's own image.
-        pieces: how many pieces of other digits lie on the canvas.
+        side: the side of the canvas in pixels; 28 means MNIST's own images.
+        pieces: the number of pieces of other digits on the canvas.
     """
 
     kind: ClassVar[str] = "digit_images"
@@ -57,7 +57,7 @@ class CatchGames:
     """Games of Catch.
 
     Attributes:
-        count: how many games are played.
+        count: the number of games.
     """
 
     kind: ClassVar[str] = "catch_games"
@@ -73,9 +73,9 @@ class DrawnClips:
 
     Attributes:
         source: "bouncing_balls" or "moving_digits".
-        frames: of a clip.
-        batch_size: clips in a batch.
-        batches: number of batches.
+        frames: the number of frames in a clip.
+        batch_size: the number of clips in a batch.
+        batches: the number of batches.
         arguments: more arguments of `MovingDigits`: numbers and pairs of numbers.
     """
 
@@ -162,7 +162,7 @@ KINDS: dict[str, type[TestSet]] = {
 
 
 def described(test_sets: Mapping[str, TestSet]) -> dict[str, dict[str, Any]]:
-    """Describe test sets for `results.json`, by their names in the protocols' names."""
+    """Describe test sets, by their names in the protocols, for `results.json`."""
     return {name: {"kind": t.kind, **asdict(t)} for name, t in test_sets.items()}
 
 

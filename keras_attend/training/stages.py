@@ -21,30 +21,20 @@ def fit(
     args: argparse.Namespace,
     callbacks: tuple[keras.callbacks.Callback, ...] = (),
     epochs: int | None = None,
-) -> keras.Model:
+    spread: bool = False,
+) -> Any:
     """Train a model and keep it in a checkpoint, or go on from the checkpoint.
 
     Args:
-        make: returns the compiled model; it is called with the number of batches of
-            the whole training.
+        make: makes the compiled model, given the number of batches of the training.
         data: a `PyDataset` whose `epoch` says which batches come next.
-        path: of the checkpoint, a `.keras` file.
-        args: what `parse` returned.
-        callbacks: more callbacks for Keras's `fit`.
-        epochs: `args.epochs` when absent.
+        path: the checkpoint's file.
+        args: what `parse` returns.
+        callbacks: callbacks of `fit`, in addition to the checkpoint's.
+        epochs: the number of epochs; `args.epochs` unless given.
+        spread: return the model on all devices that have trained it, as the next stage
+            of the training needs it, and not on one device.
     """
-    return _on_one_device(_fit(make, data, path, args, callbacks, epochs), path)
-
-
-def _fit(
-    make: Callable[[int], keras.Model],
-    data: Any,
-    path: Path,
-    args: argparse.Namespace,
-    callbacks: tuple[keras.callbacks.Callback, ...] = (),
-    epochs: int | None = None,
-) -> keras.Model:
-    """Do what `fit` does, and return the model as it lies on all its devices."""
     epochs = epochs or args.epochs
     steps = min(args.steps or len(data), len(data))
     with scope():
@@ -62,12 +52,7 @@ def _fit(
                 verbose=2 if cluster().first else 0,
                 callbacks=[Checkpoint(path, every=args.checkpoint_every), *callbacks],
             )
-    return model
-
-
-def _on_one_device(model: keras.Model, path: Path) -> Any:
-    """Read a model that several devices have trained from its checkpoint."""
-    if cluster().strategy is None:
+    if spread or cluster().strategy is None:
         return model
     wait(path.name)  # the first worker may still be writing
     return Checkpoint.resume(path)
@@ -76,10 +61,10 @@ def _on_one_device(model: keras.Model, path: Path) -> Any:
 class Stage(NamedTuple):
     """A stage of a tracker's training, on clips of one length.
 
-    In the first epoch `first` frames of a clip are judged, and one more every `every`
-    epochs; all of them if `every` is 0. The learning rate falls from `rate` to
-    `rate * end`. `compile` holds more arguments of the model's `compile`, and `views`
-    more arguments of the clips.
+    In the first epoch `first` frames of a clip count, and one more after each `every`
+    epochs; if `every` is 0, all frames count always. The learning rate falls from
+    `rate` to `end * rate`. `compile` holds more arguments of the model's `compile`,
+    `views` more arguments of the datasets.
     """
 
     name: str
@@ -95,7 +80,7 @@ class Stage(NamedTuple):
 
     @property
     def clips(self) -> dict[str, Any]:
-        """Arguments of the stage's datasets."""
+        """The arguments of the stage's datasets."""
         sizes = {"batch_size": self.batch_size, "frames": self.frames}
         return sizes | dict(self.views)
 
@@ -107,26 +92,27 @@ def fit_stages(
     args: argparse.Namespace,
     name: str,
 ) -> tuple[Any, list[Path]]:
-    """Train a tracker in stages, each of which goes on with the last one's weights.
+    """Train a tracker in stages, each with the weights that the last one ended with.
 
     Args:
-        make: returns the model, not compiled.
-        stages: in their order; none has more epochs than `args.epochs`, if given.
-        clips: returns the data of a stage.
-        args: what `parse` returned.
-        name: of the checkpoints, before the stage's own name.
+        make: makes the model, not compiled.
+        stages: the stages in their order. No stage takes more than `args.epochs`
+            epochs, if that is given.
+        clips: makes the data of a stage.
+        args: what `parse` returns.
+        name: the beginning of the checkpoints' names; the stage's name follows.
 
     Returns:
-        The model, and the paths of the checkpoints.
+        The model, and the checkpoints' files.
     """
     model: Any = None
     paths = []
     for stage in stages:
 
         def compiled(
-            steps: int, stage: Stage = stage, last: Any = model
+            steps: int, stage: Stage = stage, before: Any = model
         ) -> keras.Model:
-            found = make() if last is None else last
+            found = make() if before is None else before
             rate = falling_rate(steps, stage.end, stage.rate)
             found.compile(rate, **stage.compile)
             return found
@@ -136,17 +122,20 @@ def fit_stages(
         epochs = min(stage.epochs, args.epochs or stage.epochs)
         paths.append(args.runs / f"{name}_{stage.name}.keras")
         curriculum = (longer,) if stage.every else ()
-        model = _fit(compiled, data, paths[-1], args, curriculum, epochs)
-    return _on_one_device(model, paths[-1]), paths
+        last = stage is stages[-1]
+        model = fit(
+            compiled, data, paths[-1], args, curriculum, epochs, spread=not last
+        )
+    return model, paths
 
 
 def falling_rate(steps: int, end: float = 0.0, rate: float = 1e-3) -> Any:
-    """Adam with a rate that rises over 50 batches and then falls by a cosine.
+    """Make an Adam whose rate rises over up to 50 batches and then falls on a cosine.
 
     Args:
-        steps: batches of the whole training.
-        end: the last rate, as a share of the highest.
-        rate: the highest.
+        steps: the number of batches of the training.
+        end: the last rate, as a share of the greatest one.
+        rate: the greatest rate.
     """
     warm = min(50, steps // 2)
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -158,14 +147,15 @@ def falling_rate(steps: int, end: float = 0.0, rate: float = 1e-3) -> Any:
 def start_from(model: keras.Model, other: keras.Model, width: float = 1.0) -> None:
     """Give a `models.RAM` the weights of another RAM.
 
-    Layers whose sizes differ keep their weights. In the glimpse network's first layer
-    the scales that the other RAM lacks get weights of 0.
+    Variables of another shape keep their values, except for the first layer of the
+    glimpse network: there the weights of scales that the other one lacks become 0.
 
     Args:
-        model: it is built if need be.
-        other: with as many scales or fewer.
-        width: of `model`'s canvas in widths of `other`'s. Locations are fractions of
-            the canvas, and are rescaled so that a step has as many pixels in both.
+        model: takes the weights; it is built if it is not yet.
+        other: gives them; it has as many scales as `model` or fewer.
+        width: the width of `model`'s canvas relative to `other`'s. Locations are
+            shares of the canvas; they are rescaled, so that both move their gaze by as
+            many pixels.
     """
     if not model.built:
         model.build(model.serving_shape)

@@ -1,18 +1,14 @@
-"""What the recipes of trackers of real videos share: videos, flags, measurements."""
+"""The videos, flags and measurements that recipes of trackers of videos share."""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import keras
-
 from keras_attend import evaluation
 from keras_attend.datasets.sequences import Sequence as Video
 from keras_attend.datasets.sequences import otb, read_frames
 from keras_attend.evaluation.test_sets import Videos, described
-from keras_attend.layers import GlimpseMatch
-from keras_attend.models import RATM, RelativeRATMCell
 from keras_attend.tracking import Tracker
 from keras_attend.training.flags import parser
 from keras_attend.training.writing import picture_track, print_results, write_preset
@@ -22,7 +18,6 @@ from keras_attend.zoo.results import Result, read_results, write_results
 from keras_attend.zoo.saving import describe_preset
 
 TestResults: TypeAlias = Callable[[Any, Path], list[Result]]
-
 
 # Six videos of `FOLDER/tracking` on which no weights are trained and by which settings
 # and stages were chosen. The first four show people.
@@ -35,8 +30,8 @@ VALIDATION = (
     "otb_Tiger1",
 )
 PEOPLE = VALIDATION[:4]
-# With `--validate` these four are judged by, and kept from training; the weights that
-# are published have been trained on them.
+# With `--validate` these four are kept from training, and the model is measured by
+# them. The published weights were trained on them too.
 TUNING = ("otb_Skiing", "otb_Human3", "davis_dance-twirl", "uav123_wakeboard7")
 # The videos of `FOLDER/tracking_test`: nothing was trained on them or chosen by them.
 TEST = (
@@ -47,7 +42,7 @@ TEST = (
     "uav123_person11",
     "davis_drift-straight",
 )
-# What the protocols' names of real videos stand for.
+# The videos that the names in the protocols stand for.
 VIDEO_SETS: dict[str, Videos] = {
     "videos_validation": Videos("tracking", VALIDATION),
     "people_validation": Videos("tracking", PEOPLE),
@@ -62,11 +57,7 @@ TEST_PEERS = ("KCF", "MedianFlow", "MOSSE", "CSRT", "TrackerNano")
 def tracker_parser(
     doc: str | None, preset: Path, epochs: int | None = None
 ) -> argparse.ArgumentParser:
-    """`parser`, with a flag for weights that are trained already.
-
-    Args:
-        doc, preset, epochs: as of `parser`.
-    """
+    """Make the flags of `parser`, and `--measure-test` for trained weights."""
     found = parser(doc, preset, epochs)
     found.add_argument(
         "--measure-test",
@@ -78,9 +69,9 @@ def tracker_parser(
 
 
 def split_videos(args: argparse.Namespace) -> tuple[list[Video], list[Video]]:
-    """The videos of `FOLDER/tracking` to train on, and those to judge by.
+    """Split the videos of `FOLDER/tracking` into those to train on and to measure by.
 
-    To judge by are the validation videos, or with `--validate` those for tuning.
+    The latter are the validation videos; with `--validate` those of `TUNING`.
     """
     judge = TUNING if args.validate else VALIDATION
     found = otb(args.data / "tracking")
@@ -89,7 +80,7 @@ def split_videos(args: argparse.Namespace) -> tuple[list[Video], list[Video]]:
 
 
 def opencv_peers(*names: str) -> dict[str, Any]:
-    """OpenCV's trackers by name; those that cannot be had here are left out."""
+    """Make OpenCV's trackers, by name, without those that are not installed here."""
     peers = {}
     for name in names:
         try:
@@ -100,11 +91,9 @@ def opencv_peers(*names: str) -> dict[str, Any]:
 
 
 def video_test_results(model: Any, data: Path) -> list[Result]:
-    """Rows of the test set, `videos_test`; none where there is no `tracking_test`.
+    """Measure a tracker on `videos_test`, in the folder that `--data` names.
 
-    Args:
-        model: the trained tracker.
-        data: the folder that `--data` names.
+    There are no rows if the folder has no `tracking_test`.
     """
     if not (data / "tracking_test").is_dir():
         print("Not measured: videos_test: --data holds no tracking_test/")
@@ -126,11 +115,11 @@ def measure_test(
 ) -> None:
     """Add the rows of the test set to a preset that is trained already.
 
-    Its other rows stay, and so do its weights; what it says of itself is written anew.
+    Its weights and its other rows stay; its description, paper and notes are replaced.
 
     Args:
-        args: `parse`'s; the preset is in `args.out`.
-        measure: gives the rows, such as `video_test_results`.
+        args: what `parse` returns; the preset is in `args.out`.
+        measure: makes the rows, as `video_test_results` does.
         about: the recipe's description, paper and notes.
     """
     describe_preset(args.out, **about)
@@ -153,27 +142,13 @@ def measure_test(
 
 
 def video_sets(results: Sequence[Result]) -> dict[str, Videos]:
-    """The videos that results are of, as far as they are known by name."""
+    """Find the `VIDEO_SETS` that results were measured on."""
     names = {result.protocol.partition("/")[0] for result in results}
     return {name: videos for name, videos in VIDEO_SETS.items() if name in names}
 
 
-def video_ratm() -> keras.Model:
-    """RATM for real videos, not compiled."""
-    cell = RelativeRATMCell(
-        size=32,
-        units=128,
-        channels=3,
-        scale=2.0,
-        memory=0.5,
-        features=GlimpseMatch(),
-        input_initializer=keras.initializers.RandomNormal(stddev=0.01),
-    )
-    return RATM(cell, objectives={"localisation": 1.0, "overlap": 0.3})
-
-
 def print_overlaps(model: Any, judge: Sequence[Video]) -> None:
-    """A tracker's IoU in each video, for choosing settings."""
+    """Print a tracker's IoU in each video, for choosing settings."""
     scores = evaluation.video_clips(Tracker(model).track, judge)
     print(dict(zip(scores.names, scores.mean_iou.round(3), strict=True)))
     print("mean IoU over 60-frame clips", scores.mean_iou.mean())
@@ -187,11 +162,11 @@ def write_video_tracker(
     *checkpoints: Path,
     **about: Any,
 ) -> None:
-    """Write a tracker of real videos, as `write_preset` does.
+    """Write the preset of a tracker of real videos.
 
     Args:
         model, results, args, *checkpoints, **about: as of `write_preset`.
-        judge: the validation videos; the picture shows DAVIS's parkour.
+        judge: videos, among them DAVIS's parkour, which the picture shows.
     """
     (shown,) = (v for v in judge if v.name == "davis_parkour")
     write_preset(

@@ -1,4 +1,4 @@
-"""Write what a recipe has trained, with what it scored."""
+"""Write a preset: what a recipe has trained, and how it scores."""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
@@ -24,15 +24,15 @@ def write_preset(
     test_sets: Mapping[str, TestSet],
     **about: Any,
 ) -> None:
-    """Write the preset that a recipe has trained, with what it scored.
+    """Write the preset that a recipe has trained, and how it scores.
 
     Args:
-        model: it is compiled anew, at a rate for fine-tuning.
-        results: of the evaluation.
-        args: what `parse` returned.
-        *checkpoints: of the training's stages, which know how long each took.
-        picture: draws what the model does into the folder that it is given.
-        test_sets: what the results are of, by its name in the protocols.
+        model: the trained model. It is compiled anew, at a rate to fine-tune with.
+        results: the rows of its evaluation.
+        args: what `parse` returns.
+        *checkpoints: those of the training's stages, which know how long each took.
+        picture: draws a picture of what the model does into the preset's folder.
+        test_sets: the results' test sets, by their names in the protocols.
         **about: `description`, `paper`, `task`, `input` and `notes` of `save_preset`.
     """
     print_results(results)
@@ -51,7 +51,7 @@ def write_preset(
 
 
 def print_results(results: Sequence[Result]) -> None:
-    """Print each result with its spread, and the baselines' below it."""
+    """Print each number with its range, and the baselines' numbers below it."""
     for result in results:
         print(f"{result.metric}, {result.protocol}: {result.value}", end=" ")
         print(f"({result.min} to {result.max})\n  baselines: {result.baselines}")
@@ -68,15 +68,15 @@ def write_tracker(
     baselines: Mapping[str, Any] | None = None,
     **about: Any,
 ) -> None:
-    """Write a tracker that is judged by drawn clips, as `write_preset` does.
+    """Measure a tracker on drawn clips, and write its preset.
 
     Args:
         model, args, *checkpoints, **about: as of `write_preset`.
-        test: clips of the paper's length; the picture shows the first of them.
-        long: longer clips.
-        data: the clips' name in the protocols.
-        paper_scores: the paper's numbers, as `evaluation.clip_results` takes them.
-        baselines: trackers by name, in addition to the static box.
+        test, long: clips as long as the paper's, and longer ones. The picture shows the
+            first clip of `test`.
+        data: their name in the protocols' names.
+        paper_scores: the paper's numbers for `test`, as of `evaluation.clip_results`.
+        baselines: trackers, by name, that are measured as well as the static box.
     """
 
     def judge(
@@ -104,7 +104,7 @@ def write_tracker(
 def picture_digits(
     model: keras.Model, images: Any, labels: Any
 ) -> Callable[[Path], Any]:
-    """Return a function for `write_preset` that draws a RAM's glimpses."""
+    """Make `write_preset`'s `picture`: where a RAM looks in the first four images."""
 
     def draw(folder: Path) -> None:
         path = folder / "picture.png"
@@ -114,7 +114,7 @@ def picture_digits(
 
 
 def picture_track(model: keras.Model, frames: Any, boxes: Any) -> Callable[[Path], Any]:
-    """Return a function for `write_preset` that draws a tracker's boxes in a clip."""
+    """Make `write_preset`'s `picture`: a tracker's boxes in frames of a clip."""
 
     def draw(folder: Path) -> None:
         plots.plot_track(model, frames, boxes, path=folder / "picture.png")
@@ -123,7 +123,7 @@ def picture_track(model: keras.Model, frames: Any, boxes: Any) -> Callable[[Path
 
 
 def print_errors(model: keras.Model, images: Any, labels: Any) -> None:
-    """Print a RAM's error in one pass and in ten, for choosing settings."""
+    """Print a digit model's errors in one pass and in ten, for choosing settings."""
     for episodes, location in ((1, "mean"), (10, "sample")):
         errors = evaluation.error_percent(
             model, images, labels, episodes=episodes, location=location
