@@ -21,9 +21,9 @@ settings differ by about a point):
     h_t, and hardly at all without): 10.8 / 6.5.
  4. Crediting a glimpse with what the baseline expects after it: with `trace=0.6`
     10.0 / 6.2, with `trace=0` 9.2 / 6.2.
-Without effect: a `policy_weight` of 0.03 to 0.3 (at 1 its noise hides the classifier's
-gradient: 16.8 / 10.4), a std of 0.1 to 0.2. Worse: a std of 0.06, a linear locator, a
-reward of 1 or 0, training an answer after each glimpse as well.
+What has no effect: a `policy_weight` of 0.03 to 0.3 (at 1 its noise hides the
+classifier's gradient: 16.8 / 10.4), a std of 0.1 to 0.2. What is worse: a std of 0.06,
+a linear locator, a reward of 1 or 0, training an answer after each glimpse as well.
 """
 
 from pathlib import Path
@@ -40,7 +40,7 @@ TEST = ka.evaluation.DigitImages(**CANVAS)
 
 
 def make(batches: int) -> keras.Model:
-    """The model, compiled for a training of so many batches."""
+    """Make the model, compiled for a training of so many batches."""
     model = ka.models.RAM(
         glimpses=8,
         size=12,

@@ -24,7 +24,7 @@ TEST = ka.evaluation.DigitImages(**CANVAS)
 
 
 def make(batches: int) -> keras.Model:
-    """The model, compiled for a training of so many batches."""
+    """Make the model, compiled for a training of so many batches."""
     model = ka.models.RAM(
         glimpses=8,
         size=12,

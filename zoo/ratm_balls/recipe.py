@@ -31,7 +31,7 @@ HERE = Path(__file__).parent
 
 
 def make(batches: int, read: str = "gaussian") -> keras.Model:
-    """The model, compiled for a training of so many batches."""
+    """Make the model, compiled for a training of so many batches."""
     cell = ka.models.RATMCell(
         size=10,
         units=64,

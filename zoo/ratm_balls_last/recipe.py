@@ -33,7 +33,7 @@ HERE = Path(__file__).parent
 
 
 def make(batches: int) -> keras.Model:
-    """The model, compiled for a training of so many batches."""
+    """Make the model, compiled for a training of so many batches."""
     cell = ka.models.RATMCell(
         size=10,
         units=64,

@@ -29,7 +29,7 @@ HERE = Path(__file__).parent
 
 
 def make(batches: int) -> keras.Model:
-    """The model, compiled for a training of so many batches."""
+    """Make the model, compiled for a training of so many batches."""
     cell = ka.models.RATMCell(
         size=20,
         units=200,

@@ -16,7 +16,7 @@ Expected  Test set: 0.363 on clips of 60 frames of six videos (the box that neve
 
 What differs from the paper's model for KTH: the features compare each glimpse with the
 first one (`GlimpseMatch`), windows move in units of their own size, and half of the
-training clips are stills over which a view wanders. The six validation videos were not
+training clips are stills over which a view moves. The six validation videos were not
 trained on, but they chose settings. After a kill, the same command with `--resume` goes
 on.
 
@@ -51,8 +51,17 @@ ABOUT: dict[str, Any] = {
 
 
 def make(batches: int) -> keras.Model:
-    """The model, compiled for a training of so many batches."""
-    model = training.video_ratm()
+    """Make the model, compiled for a training of so many batches."""
+    cell = ka.models.RelativeRATMCell(
+        size=32,
+        units=128,
+        channels=3,
+        scale=2.0,
+        memory=0.5,
+        features=ka.layers.GlimpseMatch(),
+        input_initializer=keras.initializers.RandomNormal(stddev=0.01),
+    )
+    model = ka.models.RATM(cell, objectives={"localisation": 1.0, "overlap": 0.3})
     schedule = keras.optimizers.schedules.CosineDecay(1e-3, batches)
     model.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0))
     return model

@@ -1,4 +1,7 @@
-"""What the recipes of DRLT's digits share: data, model, training and evaluation."""
+"""The data, model, training and evaluation of drlt_mnist, its _scaled and its _noisy.
+
+Their three recipes import this file.
+"""
 
 import argparse
 from pathlib import Path
@@ -26,11 +29,11 @@ DIGITS: dict[str, dict[str, Any]] = {
 
 
 def drlt(location: str, steps: int) -> keras.Model:
-    """The model, compiled for a training of so many batches.
+    """Make the model, compiled for a training of so many batches.
 
     Args:
-        location: of `DRLTCell`.
-        steps: batches in all.
+        location: as of `DRLTCell`.
+        steps: the number of batches.
     """
     cell = DRLTCell(
         point_cnn(),
@@ -46,7 +49,7 @@ def drlt(location: str, steps: int) -> keras.Model:
 
 
 def given_videos(data: str, args: argparse.Namespace) -> GivenClips:
-    """The paper's 500 videos of 20 frames, moved about their canvas."""
+    """Draw the paper's 500 videos of 20 frames; they are shifted in each epoch."""
     digits = mnist("train", validation=6000 if args.validate else 0)
     drawn = MovingDigits(*digits, VIDEOS, 1, frames=20, seed=args.seed, **DIGITS[data])
     x, y = drawn[0]
@@ -60,7 +63,10 @@ def given_videos(data: str, args: argparse.Namespace) -> GivenClips:
 def train(
     location: str, data: GivenClips, args: argparse.Namespace
 ) -> tuple[Any, Path]:
-    """The trained model and its checkpoint; the last epochs reward the overlap."""
+    """Train the model; return it and its checkpoint.
+
+    In the last third of the epochs the reward is the overlap.
+    """
     path = args.runs / f"seed_{args.seed}.keras"
     switch = RewardSwitch(args.epochs * 2 // 3)
     model = training.fit(
@@ -76,7 +82,7 @@ def finish(
     args: argparse.Namespace,
     **about: Any,
 ) -> None:
-    """Measure, and write the preset; with `--validate` print a score instead."""
+    """Measure the model and write the preset; with `--validate` print a score only."""
     if args.validate:
         digits, seed = mnist("validation"), VALIDATION_SEED
         judge = MovingDigits(*digits, 25, 4, frames=100, seed=seed, **DIGITS[data])
