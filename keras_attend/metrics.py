@@ -5,12 +5,11 @@ Boxes are `xywh` in pixels, `[..., 4]`. `sample_weight` holds one number for eac
 for each sample, 0 where the object is absent; there the boxes may hold NaN.
 """
 
-from typing import Any
-
 import keras
 import numpy as np
 from keras import ops
 
+from keras_attend.arguments import KeepsArguments
 from keras_attend.boxes import center_distance, iou
 from keras_attend.compat import set_direction
 from keras_attend.types import Tensor
@@ -36,7 +35,7 @@ def success(overlap: Tensor, num_thresholds: int = NUM_THRESHOLDS) -> Tensor:
     return ops.cast(passed, "float32")
 
 
-class BoxMetric(keras.metrics.Metric):
+class BoxMetric(KeepsArguments, keras.metrics.Metric):
     """Average `values`, which subclasses define, over boxes and over their `width`."""
 
     def __init__(
@@ -135,10 +134,6 @@ class SuccessAUC(BoxMetric):
         """Return the success plot: the share of boxes that pass each threshold."""
         return ops.divide_no_nan(ops.convert_to_tensor(self.total), self.count)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "num_thresholds": self.num_thresholds}
-
 
 @keras.saving.register_keras_serializable("keras_attend")
 class PrecisionAt(BoxMetric):
@@ -166,10 +161,6 @@ class PrecisionAt(BoxMetric):
         """Tell whether each box is near enough, `[..., 1]`, by 1 or 0."""
         near = center_distance(y_true, y_pred) <= self.pixels
         return ops.expand_dims(ops.cast(near, "float32"), -1)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "pixels": self.pixels}
 
 
 def _weights(sample_weight: Tensor | None, values: Tensor) -> Tensor:

@@ -6,13 +6,14 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attend.arguments import KeepsArguments
 from keras_attend.layers.crop import parse_size
 from keras_attend.layers.tracing import over_columns, over_rows
 from keras_attend.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class BilinearGlimpse(keras.layers.Layer):
+class BilinearGlimpse(KeepsArguments, keras.layers.Layer):
     r"""Read a small patch of an image at points of a grid, bilinearly.
 
     A spatial transformer (Jaderberg et al. 2015, eq. 2 and 5) whose map is a shift and
@@ -57,10 +58,6 @@ class BilinearGlimpse(keras.layers.Layer):
     ) -> tuple[int | None, ...]:
         """`[B, rows, cols, C]`."""
         return (images_shape[0], *self.size, images_shape[-1])
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "size": self.size}
 
 
 def _bank(axis_params: Tensor, count: int, length: Any) -> Tensor:

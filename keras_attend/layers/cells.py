@@ -7,11 +7,12 @@ from keras import ops
 from keras.initializers import Identity, Orthogonal
 from keras.layers import Dense
 
+from keras_attend.arguments import KeepsArguments
 from keras_attend.compat import DropoutRNNCell
 from keras_attend.types import Shape, Tensor
 
 
-class _Cell(keras.layers.Layer):
+class _Cell(KeepsArguments, keras.layers.Layer):
     """Two linear maps, of the input and of the state before, and an all-zero state."""
 
     def __init__(self, units: int, **kwargs: Any) -> None:
@@ -43,10 +44,6 @@ class _Cell(keras.layers.Layer):
         shape = (batch_size, self.units)
         count = len(keras.tree.flatten(self.state_size))
         return [ops.zeros(shape, dtype=self.compute_dtype) for _ in range(count)]
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "units": self.units}
 
 
 @keras.saving.register_keras_serializable("keras_attend")
@@ -90,14 +87,6 @@ class IRNNCell(_Cell):
         (h,) = states  # [B, units]
         h = ops.relu(self.input_map(inputs) + self.recurrent_map(h))  # eq. 1
         return h, [h]
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "scale": self.scale,
-            "input_initializer": keras.initializers.serialize(self.input_initializer),
-        }
 
 
 @keras.saving.register_keras_serializable("keras_attend")
@@ -217,15 +206,6 @@ class ZoneoutLSTMCell(_Cell, DropoutRNNCell):
         """Forget a sequence's masks; `keras.layers.RNN` calls this after its loop."""
         self._sequence_masks = None
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "zoneout_cell": self.zoneout_cell,
-            "zoneout_hidden": self.zoneout_hidden,
-            "seed": self.seed,
-        }
-
 
 @keras.saving.register_keras_serializable("keras_attend")
 class ReluLSTMCell(_Cell):
@@ -264,10 +244,6 @@ class ReluLSTMCell(_Cell):
         z = self.input_map(inputs) + self.recurrent_map(h)
         h, c = _lstm(z, c, ops.relu, self.cell_clip)
         return h, [h, c]
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "cell_clip": self.cell_clip}
 
 
 def _identity_candidate(shape: tuple[int, int], dtype: str | None = None) -> Tensor:

@@ -8,6 +8,7 @@ import numpy as np
 from keras import initializers, ops
 from keras.layers import Dense
 
+from keras_attend.arguments import KeepsArguments
 from keras_attend.layers.tracing import is_for_a_file, picked
 from keras_attend.types import Shape, Tensor
 
@@ -75,7 +76,7 @@ def _shifted(padded: Tensor, size: tuple[Any, Any], kernel: tuple[int, int]) -> 
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class DynamicFilter(keras.layers.Layer):
+class DynamicFilter(KeepsArguments, keras.layers.Layer):
     r"""Convolution whose kernel depends on the object's appearance.
 
     After Brabandere et al. 2016; HART's dorsal stream (Kosiorek et al. 2017,
@@ -177,16 +178,6 @@ class DynamicFilter(keras.layers.Layer):
     ) -> tuple[int | None, ...]:
         """`[B, H, W, filters]`."""
         return (*features_shape[:-1], self.filters)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "units": self.units,
-            "activation": keras.activations.serialize(self.activation),
-        }
 
     def _map(self, size: int, factor: float, name: str) -> Dense:
         """A linear map that starts with HART's "unit scaling" times `factor`."""

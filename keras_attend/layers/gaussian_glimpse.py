@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attend.arguments import KeepsArguments
 from keras_attend.layers.crop import Size, crop_images, parse_crop, parse_size
 from keras_attend.layers.gaussian_bank import bank, bank_gradient, positive
 from keras_attend.layers.tracing import (
@@ -25,7 +26,7 @@ Banks = list[tuple[Tensor, Tensor]]  # along y and x: `gaussian_bank.bank`
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class GaussianGlimpse(keras.layers.Layer):
+class GaussianGlimpse(KeepsArguments, keras.layers.Layer):
     r"""Read a small patch of an image through a grid of Gaussians.
 
     The read of DRAW (Gregor et al. 2015), RATM (Kahou et al. 2015, eq. 4 to 12) and
@@ -258,11 +259,6 @@ class GaussianGlimpse(keras.layers.Layer):
         """The shape `[B, rows, cols, C]` of the glimpses."""
         self._check_shapes(images_shape, params_shape)
         return (images_shape[0], *self.size, images_shape[-1])
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        own = {"size": self.size, "crop": self.crop, "epsilon": self.epsilon}
-        return {**super().get_config(), **own}
 
 
 def _smaller(limit: int, length: int | Tensor) -> int | Tensor:

@@ -7,11 +7,12 @@ import keras
 from keras import ops
 from keras.layers import Dense
 
+from keras_attend.arguments import KeepsArguments
 from keras_attend.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class GlimpseNetwork(keras.layers.Layer):
+class GlimpseNetwork(KeepsArguments, keras.layers.Layer):
     r"""Make one vector of what a glimpse shows and of where it is.
 
     RAM's $f_g$ (Mnih et al. 2014, section 4, "Glimpse network"):
@@ -67,11 +68,3 @@ class GlimpseNetwork(keras.layers.Layer):
     ) -> tuple[int | None, ...]:
         """`(B, units)`."""
         return (rho_shape[0], self.units)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "hidden_units": self.hidden_units,
-            "units": self.units,
-        }

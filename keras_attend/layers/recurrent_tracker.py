@@ -1,13 +1,14 @@
 """What a tracker's cell is: the contract between models and time loops."""
 
-from typing import Any, Self
+from typing import Any
 
 import keras
 
+from keras_attend.arguments import KeepsArguments
 from keras_attend.types import Nested, Tensor
 
 
-class RecurrentTrackerCell(keras.layers.Layer):
+class RecurrentTrackerCell(KeepsArguments, keras.layers.Layer):
     """A cell that follows one object: a frame and a state in, a box out.
 
     A tracker starts from the first frame and its box and goes on frame by frame:
@@ -91,10 +92,8 @@ class RecurrentTrackerCell(keras.layers.Layer):
         """
         return None
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """The inverse of `get_config`; layers among the arguments are made from it."""
-        return cls(**keras.saving.deserialize_keras_object(config))
+    def get_build_config(self) -> None:
+        """Nothing: the model or the `RNN` around a cell builds it."""
 
     @property
     def state_size(self) -> list[int]:

@@ -6,12 +6,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attend.arguments import check_positive_integers
+from keras_attend.arguments import KeepsArguments, check_positive_integers
 from keras_attend.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class Retina(keras.layers.Layer):
+class Retina(KeepsArguments, keras.layers.Layer):
     r"""Square patches around a location, each wider than the last.
 
     The glimpse sensor of RAM (Mnih et al. 2014, section 3.1).
@@ -190,12 +190,3 @@ class Retina(keras.layers.Layer):
         batch, channels = images_shape[0], images_shape[-1]
         depth = None if channels is None else self.scales * channels
         return (batch, self.size, self.size, depth)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "size": self.size,
-            "scales": self.scales,
-            "factor": self.factor,
-        }

@@ -8,7 +8,7 @@ from keras import ops
 from keras.layers import Dense
 from numpy.typing import NDArray
 
-from keras_attend.arguments import check_positive_integers
+from keras_attend.arguments import KeepsArguments, check_positive_integers
 from keras_attend.layers.dynamic_filter import dynamic_conv
 from keras_attend.layers.patch_conv import PatchConv2D, pointwise
 from keras_attend.layers.tracing import is_for_a_file, picked
@@ -16,7 +16,7 @@ from keras_attend.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class TemplateMatch(keras.layers.Layer):
+class TemplateMatch(KeepsArguments, keras.layers.Layer):
     r"""Vote for where in a map of features an object is that was seen before.
 
     The features of each place are mapped to a vector $e$ of length one. The template
@@ -140,17 +140,6 @@ class TemplateMatch(keras.layers.Layer):
     ) -> tuple[int | None, ...]:
         """`[B, H, W, maps]`."""
         return (*features_shape[:-1], self.maps)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "maps": self.maps,
-            "units": self.units,
-            "parts": self.parts,
-            "extent": self.extent,
-            "kernel": self.kernel,
-        }
 
 
 def _unit(x: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 from keras.layers import GroupNormalization
 
-from keras_attend.arguments import check_choice, check_positive_integers
+from keras_attend.arguments import KeepsArguments, check_choice, check_positive_integers
 from keras_attend.layers.patch_conv import PatchConv2D
 from keras_attend.layers.tracing import is_for_a_file
 from keras_attend.types import Shape, Tensor
@@ -15,7 +15,7 @@ NORMS = ("group", "response")
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class V1(keras.layers.Layer):
+class V1(KeepsArguments, keras.layers.Layer):
     r"""Compute features of a glimpse (Kosiorek et al. 2017, section 3.2).
 
     The glimpse's contrast is stretched to 0..1 and the mean of each channel is
@@ -111,17 +111,6 @@ class V1(keras.layers.Layer):
         for convolution in self.convolutions:
             shape = convolution.compute_output_shape(shape)
         return shape
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernels": self.kernels,
-            "strides": self.strides,
-            "groups": self.groups,
-            "norm": self.norm,
-        }
 
 
 def normalise_contrast(x: Tensor) -> Tensor:

@@ -5,13 +5,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attend.arguments import check_positive_integers
+from keras_attend.arguments import KeepsArguments, check_positive_integers
 from keras_attend.layers.retina import Retina
 from keras_attend.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class ZoomRetina(keras.layers.Layer):
+class ZoomRetina(KeepsArguments, keras.layers.Layer):
     r"""A retina that is told how wide its patches are (Mnih et al. 2014, section 5).
 
     At zoom $z$ the patches are those of a `Retina` that are $2^z, 2^{z+1}, \dots$
@@ -60,12 +60,3 @@ class ZoomRetina(keras.layers.Layer):
         batch, channels = images_shape[0], images_shape[-1]
         depth = None if channels is None else self.scales * channels
         return (batch, self.size, self.size, depth)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "size": self.size,
-            "scales": self.scales,
-            "zooms": self.zooms,
-        }

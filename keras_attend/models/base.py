@@ -7,11 +7,12 @@ import numpy as np
 from keras import ops
 
 from keras_attend import distributed
+from keras_attend.arguments import KeepsArguments
 from keras_attend.layers.tracing import over_columns, over_rows
 from keras_attend.types import Tensor
 
 
-class AttentionModel(keras.Model):
+class AttentionModel(KeepsArguments, keras.Model):
     """A model with a loss of its own, compiled under XLA unless told otherwise.
 
     A subclass writes `sample_losses` and `compute_metrics`; Keras's own training

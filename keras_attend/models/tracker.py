@@ -1,6 +1,6 @@
 """What the trackers share: a clip and a first box in, a box for each frame out."""
 
-from typing import Any, Self
+from typing import Any
 
 import keras
 from keras import ops
@@ -133,18 +133,6 @@ class RecurrentTracker(AttentionModel):
             box = keras.InputSpec(shape=(None, 4), dtype="float32")
             kwargs["input_signature"] = [{"frames": frames, "box": box}]
         super().export(filepath, *args, **kwargs)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments, the cell with its own."""
-        cell = keras.saving.serialize_keras_object(self.cell)
-        cell.pop("build_config", None)  # the model builds it
-        return {**super().get_config(), "cell": cell}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """The inverse of `get_config`."""
-        cell = keras.saving.deserialize_keras_object(config["cell"])
-        return cls(**{**config, "cell": cell})
 
 
 def targets(y: Any) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_attend.arguments import check_positive_integers
+from keras_attend.arguments import KeepsArguments, check_positive_integers
 from keras_attend.models.drlt.match_boxes import NUMBERS
 from keras_attend.types import Shape, Tensor
 
@@ -12,7 +12,7 @@ STAY = -18.0  # the initial bias of the last mean: g log p for a p of 1e-4
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class CandidateChoice(keras.layers.Layer):
+class CandidateChoice(KeepsArguments, keras.layers.Layer):
     r"""Predict the location $\mu_t$ as a weighted mean of candidates, moved a little.
 
     The candidates $c_1 \dots c_K$ of a frame have probabilities $p_k$; $c_0$ is the
@@ -101,7 +101,3 @@ class CandidateChoice(keras.layers.Layer):
         return ops.concatenate(
             [center + sides * d[:, :2], sides * ops.exp(d[:, 2:])], axis=-1
         )
-
-    def get_config(self) -> dict[str, object]:
-        """Constructor arguments."""
-        return {**super().get_config(), "candidates": self.candidates}

@@ -211,18 +211,3 @@ class DRLTCell(RecurrentTrackerCell):
         else:
             w, h = ops.relu(numbers[2]) * width, ops.relu(numbers[3]) * height
         return ops.stack([x - w / 2, y - h / 2, w, h], axis=-1)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "observation": keras.saving.serialize_keras_object(self.observation),
-            "units": self.units,
-            "channels": self.channels,
-            "size": self.size,
-            "location": self.location,
-            "side": self.side,
-            "given": self.given,
-            "core": self.core,
-            "head": self.head,
-        }

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers, ops
 
-from keras_attend.arguments import check_positive_integers
+from keras_attend.arguments import KeepsArguments, check_positive_integers
 from keras_attend.types import Shape, Tensor
 
 SAME = {"padding": "same", "activation": "relu"}
@@ -21,7 +21,7 @@ NUMBERS = 6  # of a candidate: centre, sides, score and probability
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class MatchBoxes(keras.layers.Layer):
+class MatchBoxes(KeepsArguments, keras.layers.Layer):
     r"""Propose the boxes that look most like the object of the first frame.
 
     ```python
@@ -202,15 +202,6 @@ class MatchBoxes(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """`[N, 6 candidates]`."""
         return (input_shape[0], NUMBERS * self.candidates)
-
-    def get_config(self) -> dict[str, object]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "candidates": self.candidates,
-            "scales": self.scales,
-        }
 
 
 def places(height: int, width: int) -> tuple[Tensor, Tensor]:

@@ -72,15 +72,6 @@ class MatcherCell(RecurrentTrackerCell):
         images = scaled_images(frames, self.channels, self.compute_dtype)
         return fitted_images(images, self.size)
 
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "observation": keras.saving.serialize_keras_object(self.observation),
-            "channels": self.channels,
-            "size": self.size,
-        }
-
 
 @keras.saving.register_keras_serializable("keras_attend")
 class Matcher(RecurrentTracker):
@@ -163,7 +154,3 @@ class Matcher(RecurrentTracker):
         wrong = log_q - ops.log_softmax(y_pred["scores"]) + 1 - overlap + apart
         loss = present * ops.sum(q * wrong, axis=-1)
         return ops.sum(loss, axis=-1) / ops.maximum(ops.sum(present, axis=-1), 1.0)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {**super().get_config(), "width": self.width}

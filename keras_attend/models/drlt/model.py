@@ -109,7 +109,7 @@ class DRLT(RecurrentTracker):
         if cell is None:
             cell = DRLTCell(dtype=kwargs.get("dtype"), name="cell")
         super().__init__(cell, **kwargs)
-        self.policy = GaussianPolicy(std)
+        self.std, self.policy = std, GaussianPolicy(std)
         self.episodes, self.returns = episodes, returns
         self.baseline, self.segment = baseline, segment
         self.seed_generator = keras.random.SeedGenerator()
@@ -237,17 +237,6 @@ class DRLT(RecurrentTracker):
         H, W = ops.shape(x["frames"])[2:4]
         one = ops.ones_like(ops.cast(x["box"], "float32")[:, 0])
         return one * H, one * W
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "episodes": self.episodes,
-            "std": self.policy.std,
-            "returns": self.returns,
-            "baseline": self.baseline,
-            "segment": self.segment,
-        }
 
 
 class _Observer(keras.Model):

@@ -6,7 +6,7 @@ It reads in the order of the paper (Kosiorek et al. 2017): spatial attention (se
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
@@ -83,6 +83,7 @@ class HARTCell(RecurrentTrackerCell):
     The outputs of `step` are described at `HART`, which returns them for each frame.
     """
 
+    kept_as: ClassVar[dict[str, str]] = {"dorsal": "has_dorsal"}
     # Whether in training no gradient goes to where the window is; see `HART.compile`.
     detached = False
 
@@ -111,6 +112,7 @@ class HARTCell(RecurrentTrackerCell):
         self.units, self.channels, self.maps = units, channels, maps
         self.filters, self.scale = tuple(filters), scale
         self.zoneout, self.dropout, self.clip_boxes = zoneout, dropout, clip_boxes
+        self.has_dorsal = dorsal
         self.seed_generator = keras.random.SeedGenerator()
         dtype = self.dtype_policy
         self.glimpse = GaussianGlimpse(self.size, dtype=dtype)
@@ -288,13 +290,3 @@ class HARTCell(RecurrentTrackerCell):
         """Masks of zoneout and dropout; see `layers.draw_masks`."""
         maps, seed = (*self.map_size, self.maps), self.seed_generator
         return draw_masks(self.core, self.dropout, maps, seed, batch_size, steps)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        names = ("size", "units", "channels", "maps", "filters", "scale", "zoneout")
-        return {
-            **super().get_config(),
-            **{name: getattr(self, name) for name in (*names, "dropout")},
-            "dorsal": self.dorsal is not None,
-            "clip_boxes": self.clip_boxes,
-        }

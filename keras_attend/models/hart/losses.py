@@ -6,7 +6,7 @@ losses up, with weights that it learns. Boxes are `xywh`, in pixels.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from keras import ops
 
@@ -131,6 +131,8 @@ class WeighedTracker(RecurrentTracker):
         losses: names of those $L_i$ that are learned from.
     """
 
+    kept_as: ClassVar[dict[str, str]] = {"losses": "weighed"}
+
     def __init__(
         self,
         cell: RecurrentTrackerCell,
@@ -184,11 +186,3 @@ class WeighedTracker(RecurrentTracker):
         if "appearance" in self.weighed:
             decay = decay + ops.mean(y_pred["filter_energy"])
         return self.weight_decay * decay
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "weight_decay": self.weight_decay,
-            "losses": self.weighed,
-        }

@@ -239,11 +239,6 @@ class PublishedHARTCell(RecurrentTrackerCell):
         maps, seed = (*self.map_size, self.maps), self.seed_generator
         return draw_masks(self.core, self.dropout, maps, seed, batch_size, steps)
 
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        names = ("size", "units", "channels", "maps", "filters", "zoneout", "dropout")
-        return super().get_config() | {name: getattr(self, name) for name in names}
-
 
 @keras.saving.register_keras_serializable("keras_attend")
 class BatchStatistics(keras.layers.Layer):

@@ -102,11 +102,10 @@ class RAMAgent(AttentionModel):
         check_choice("play", play, ("mean", "sample", "random"))
         check_choice("gaze", gaze, ("policy", "around", "centre"))
         self.credit = AgentCredit.of(credit)
-        if isinstance(game, dict):
-            game = keras.saving.deserialize_keras_object(game)
         self.game = Catch() if game is None else game
-        self._config = {**counts, "std": std, "play": play, "gaze": gaze}
-        self.play, self.gaze = play, gaze
+        self.size, self.scales = size, scales
+        self.glimpse_units, self.units = glimpse_units, units
+        self.std, self.play, self.gaze = std, play, gaze
         self.serving_shape = (None, self.game.start_numbers)
 
         dtype = self.dtype_policy
@@ -262,9 +261,3 @@ class RAMAgent(AttentionModel):
         """Loss, and the mean reward: of Catch, the share of balls caught."""
         self.reward.update_state(y_pred["reward"])
         return self.get_metrics_result()
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        parts = {"game": self.game, "credit": self.credit}
-        saved = {n: keras.saving.serialize_keras_object(x) for n, x in parts.items()}
-        return {**super().get_config(), **self._config, **saved}

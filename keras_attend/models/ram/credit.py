@@ -8,39 +8,27 @@ for choices $u_t$, with what they are credited with, $G_t$, and a learned baseli
 $b_t$. The records of this file say what these are.
 """
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any, Self
 
 import keras
 
-from keras_attend.arguments import check_choice
+from keras_attend.arguments import KeepsArguments, check_choice
 
 
 @dataclass(frozen=True)
-class _Record:
+class _Record(KeepsArguments):
     """A dataclass that Keras saves inside a model's configuration."""
 
     @classmethod
     def of(cls, given: Any) -> Self:
         """The record that a constructor was given, which may be its configuration."""
-        if isinstance(given, dict):
-            given = keras.saving.deserialize_keras_object(given)
         given = cls() if given is None else given
         if not isinstance(given, cls):
             raise ValueError(
                 f"`credit` must be a {cls.__name__}. Received: credit={given!r}"
             )
         return given
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """The record of `get_config`."""
-        return cls(**config)
 
     def _check(self, trace: float, **weights: float) -> None:
         if not 0 <= trace <= 1:

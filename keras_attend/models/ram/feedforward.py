@@ -65,7 +65,8 @@ class Feedforward(Classifier):
                 f"`filters` must not be negative. Received: filters={filters}"
             )
         self.classes = classes
-        self._config = {"units": list(units), "filters": filters, **counts}
+        self.units, self.filters = tuple(units), filters
+        self.kernel_size, self.strides = kernel_size, strides
         dtype = self.dtype_policy
         self.convolution = None
         if filters:
@@ -114,7 +115,3 @@ class Feedforward(Classifier):
     def sample_losses(self, x: Any, y: Tensor, y_pred: dict[str, Tensor]) -> Tensor:
         r"""$-\log p(y)$."""
         return -ops.sum(self.one_hot(y) * ops.log_softmax(y_pred["logits"]), axis=-1)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {**super().get_config(), **self._config}

@@ -1,6 +1,6 @@
 """RAM's layers, with the sizes of the paper's section 4, and their weights."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 from keras.layers import Dense
@@ -17,6 +17,7 @@ from keras_attend.types import Shape
 class RAMLayers(Classifier):
     """The layers of `RAM`, which documents the arguments."""
 
+    kept_as: ClassVar[dict[str, str]] = {"locator": "locator_activation"}
     # How many numbers tell the glimpse network where a glimpse is.
     place = 2
 
@@ -30,8 +31,8 @@ class RAMLayers(Classifier):
         *,
         glimpse_units: int = 128,
         units: int = 256,
-        std: float = 0.11,
         episodes: int = 1,
+        std: float = 0.11,
         location: str = "mean",
         locator: str = "tanh",
         credit: Credit | None = None,
@@ -52,10 +53,11 @@ class RAMLayers(Classifier):
         check_choice("location", location, ("mean", "sample", "random", "first"))
         check_choice("locator", locator, ("tanh", "linear"))
         self.credit = Credit.of(credit)
-        self._config = {**counts, "std": std, "location": location, "locator": locator}
         self.classes, self.channels = classes, channels
         self.glimpses, self.size, self.scales = glimpses, size, scales
-        self.episodes, self.location = episodes, location
+        self.glimpse_units, self.units = glimpse_units, units
+        self.episodes, self.std = episodes, std
+        self.location, self.locator_activation = location, locator
         self.serving_shape = (None, None, None, channels)
 
         dtype = self.dtype_policy
@@ -86,8 +88,3 @@ class RAMLayers(Classifier):
         core = (self.core_input, self.core_recurrent)
         for dense in (*core, self.classifier, self.locator, self.baseline):
             dense.build((None, self.core_input.units))
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        credit = keras.saving.serialize_keras_object(self.credit)
-        return {**super().get_config(), **self._config, "credit": credit}

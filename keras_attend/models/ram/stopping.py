@@ -113,7 +113,3 @@ class StoppingRAM(RAM):
         """Loss, accuracy, and the mean number of glimpses until it stopped."""
         self.mean_taken.update_state(y_pred["glimpses_taken"])
         return super().compute_metrics(x, y, y_pred, sample_weight)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {**super().get_config(), "price": self.price}

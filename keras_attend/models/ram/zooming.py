@@ -106,7 +106,3 @@ class ZoomingRAM(RAM):
             chosen = steps["zooms"][:, 1:]  # after each glimpse but the last
             steps["log_probs"] += self.zoom_policy.log_prob(self.scores(h_t), chosen)
         return steps
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {**super().get_config(), "zooms": self.zooms}

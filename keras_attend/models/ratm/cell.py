@@ -214,19 +214,3 @@ class RATMCell(RecurrentTrackerCell):
         s_y = s_y * ((height - 1) / max(rows - 1, 1))
         a = together([g_x, g_y, s_x, d_x, gamma, s_y, d_y])
         return ratm_params(a, size, self.size)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "size": self.size,
-            "units": self.units,
-            "channels": self.channels,
-            "scale": self.scale,
-            "start": self.start,
-            "attention": self.attention,
-            "read": self.read,
-            "features": keras.saving.serialize_keras_object(self.features),
-            "input_initializer": keras.initializers.serialize(self.input_initializer),
-            "memory": self.memory,
-        }

@@ -166,12 +166,3 @@ class RATM(RecurrentTracker):
                 labels, logits, from_logits=True
             )
         return losses
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "objectives": self.objectives,
-            "penalty": self.penalty,
-            "weight_decay": self.weight_decay,
-        }
