@@ -16,6 +16,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from keras_attend.arguments import check_positive_integers
+from keras_attend.datasets.clips import check_index
 from keras_attend.types import Tensor
 
 LEFT, STAY, RIGHT = 0, 1, 2
@@ -126,11 +127,7 @@ class Catch:
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""
-        return {
-            "size": self.size,
-            "paddle": self.paddle,
-            "max_speed": self.max_speed,
-        }
+        return {"size": self.size, "paddle": self.paddle, "max_speed": self.max_speed}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Catch":
@@ -168,7 +165,6 @@ class Games(keras.utils.PyDataset):
         return self.batches
 
     def __getitem__(self, index: int) -> tuple[NDArray[Any]]:
-        if not 0 <= index < len(self):
-            raise IndexError(f"There are {len(self)} batches. Received: index={index}")
+        check_index(index, self)
         random = np.random.default_rng([self.seed, self.epoch, index])
         return (random.random((self.batch_size, Catch.start_numbers), "float32"),)

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_attend.arguments import check_positive_integers
+from keras_attend.datasets.clips import check_index
 from keras_attend.types import Array
 
 
@@ -109,8 +110,7 @@ class Digits(keras.utils.PyDataset):
         return -(-len(self.images) // self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[Array, Array]:
-        if not 0 <= index < len(self):
-            raise IndexError(f"There are {len(self)} batches. Received: index={index}")
+        check_index(index, self)
         start = index * self.batch_size
         rows = self._order[start : start + self.batch_size]
         images = self.images[rows]  # [B, H, W, 1]
@@ -137,13 +137,9 @@ class Digits(keras.utils.PyDataset):
 def warp(images: Array, maps: Array) -> Array:
     """Warp images by affine maps, with bilinear interpolation and black outside.
 
-    Args:
-        images: `[B, H, W, 1]`, uint8, or float in [0, 1].
-        maps: `[B, 2, 3]`. The new pixel at `(y, x)`, in pixels from the image's centre,
-            is the old one at `maps[b] @ (y, x, 1)`.
-
-    Returns:
-        `[B, H, W, 1]`, float32 in [0, 1].
+    Images `[B, H, W, 1]`, uint8 or float in [0, 1], become float32 in [0, 1]. With maps
+    `[B, 2, 3]` the new pixel at `(y, x)`, in pixels from the image's centre, is the old
+    one at `maps[b] @ (y, x, 1)`.
     """
     count, height, width, _ = images.shape
     # A black border of one pixel and one more row below, so that a position that is

@@ -7,16 +7,14 @@ import keras
 import numpy as np
 
 from keras_attend.arguments import check_positive_integers
+from keras_attend.datasets.clips import Batch, check_index
 from keras_attend.types import Array
-
-Batch = tuple[dict[str, Array], dict[str, Array]]
 
 
 class GivenClips(keras.utils.PyDataset):
     """Random windows of videos in memory, or of the features of their frames.
 
-    What a batch holds depends on `(seed, epoch, index)` alone. Pass `shuffle=False` to
-    `fit` for the batches to come in order too.
+    Batches are drawn by `(seed, epoch, index)`, as those of `ClipBatches` are.
 
     Args:
         videos: for each video of L frames a mapping with "boxes" `[L, 4]`; either
@@ -81,8 +79,7 @@ class GivenClips(keras.utils.PyDataset):
         return -(-len(self.videos) * self.windows // self.batch_size)
 
     def __getitem__(self, index: int) -> Batch:
-        if not 0 <= index < len(self):
-            raise IndexError(f"There are {len(self)} batches. Received: index={index}")
+        check_index(index, self)
         order = np.random.default_rng([self.seed, self.epoch])
         rows = order.permutation(len(self.videos) * self.windows)
         rows = np.resize(rows, len(self) * self.batch_size)

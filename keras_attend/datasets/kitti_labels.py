@@ -1,4 +1,4 @@
-"""The label files of KITTI tracking: which object is where in each frame of a video."""
+"""KITTI's labels, of which object is where in each frame of a video, and its camera."""
 
 import math
 from collections.abc import Collection
@@ -22,6 +22,12 @@ KINDS = (
     "Misc",
 )
 COLUMNS = 17
+# The left colour camera.
+WIDTH, HEIGHT = 1242, 375  # pixels of a frame; some videos have up to 1.5 % fewer
+FOCAL = 721.5  # focal length in pixels
+CENTER = (609.6, 172.9)  # (x, y) in pixels of what is straight ahead
+ABOVE_STREET = 1.65  # metres
+HORIZON = round(CENTER[1] / HEIGHT, 2)  # its place as a share of the frame's height
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +72,7 @@ class KITTILabels:
     def kept(
         self, kinds: Collection[str] = KINDS, occluded: int = 1, truncated: int = 1
     ) -> Array:
-        """Which rows are of these kinds and at most so occluded and truncated.
-
-        Returns:
-            `[N]` bool.
-        """
+        """Rows of these kinds, at most so occluded and truncated: `[N]` bool."""
         kind = np.isin(self.kind, list(kinds))
         return kind & (self.occluded <= occluded) & (self.truncated <= truncated)
 
@@ -133,3 +135,13 @@ def read_folder(folder: str | Path) -> tuple[KITTILabels, ...]:
             f"Received: folder={folder}"
         )
     return tuple(read_labels(path) for path in files)
+
+
+def project(right: Array, down: Array, ahead: Array) -> tuple[Array, Array]:
+    r"""Where the camera sees points: x and y in pixels of a frame.
+
+    $$x = c_x + f\, X / Z, \qquad y = c_y + f\, Y / Z$$
+
+    for points $X$ metres to the right of the camera, $Y$ down and $Z$ ahead.
+    """
+    return CENTER[0] + FOCAL * right / ahead, CENTER[1] + FOCAL * down / ahead

@@ -173,29 +173,21 @@ class KTH:
             others = [subject for subject in subjects if subject != test]
             # NumPy has frozen the stream of `RandomState` for good.
             validation = others[np.random.RandomState(seed).randint(len(others))]
-            uses: dict[str, list[KTHSequence]] = {
-                "train": [],
-                "validation": [],
-                "test": [],
-            }
-            names = {test: "test", validation: "validation"}
+            fold = KTHFold(test, validation, [], [], [])
+            uses = {test: fold.test, validation: fold.validation}
             for sequence in self.sequences:
-                uses[names.get(sequence.subject, "train")].append(sequence)
-            yield KTHFold(test, validation, **uses)
+                uses.get(sequence.subject, fold.train).append(sequence)
+            yield fold
 
 
 def read_boxes(
     path: str | Path, actions: Collection[str] = ACTIONS
 ) -> list[KTHSequence]:
-    """Read the sequences of a box file, in its order.
+    """Read the sequences of a box file that are of these actions, in its order.
 
     A line is a sequence: subject, scenario, action, passage, first frame and last
     frame, then `y1 x1 y2 x2` for each frame. Lines that begin with # are comments. A
     line without boxes is of a video that is missing in KTH; it is left out.
-
-    Args:
-        path: the file.
-        actions: the actions to take.
     """
     sequences = []
     text = Path(path).read_text(encoding="utf-8", errors="replace")

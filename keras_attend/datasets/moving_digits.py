@@ -38,9 +38,7 @@ class MovingDigits(ClipBatches):
     Args:
         images: the digits, `[N, H, H, 1]` uint8.
         labels: `[N]`, integers.
-        batch_size: B, the number of clips in a batch.
-        batches: the number of batches in an epoch.
-        frames: T, the number of frames in a clip.
+        batch_size, batches, frames: of `ClipBatches`.
         side: the canvas's side in pixels.
         distractors: the number of digits besides the tracked one, of any class.
         walk: "momentum", the paper's (`momentum_walk`), or "published", that of the
@@ -53,14 +51,10 @@ class MovingDigits(ClipBatches):
             pixels.
         dots: the number of white pixels in the background, at random places that
             remain the same in all frames of a clip. Some of them may coincide.
-        seed: the seed of all draws. Evaluate with one that no training has.
-        **kwargs: `shortest`, the fewest frames after which a clip may end; and those
-            of `keras.utils.PyDataset` (`workers`, ...).
+        **kwargs: of `ClipBatches` (`seed`, `shortest`).
 
-    A batch holds what `clips.ClipBatches` says: `{"frames": [B, T, side, side, 1]
-    uint8, "box": [B, 4]}` and `{"boxes": [B, T, 4], "present": [B, T], "judged":
-    [B, T]}`, float32, with boxes `xywh` in pixels; and among the targets `"labels":
-    [B]` int32, the classes of the tracked digits.
+    A batch holds what one of `ClipBatches` does, and `targets["labels"]` `[B]` int32,
+    the classes of the tracked digits. Frames are `[B, T, side, side, 1]` uint8.
     """
 
     def __init__(
@@ -76,10 +70,9 @@ class MovingDigits(ClipBatches):
         scale: tuple[float, float] | None = None,
         sides: tuple[int, int] = (14, 56),
         dots: int = 0,
-        seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(batch_size, batches, frames, seed, **kwargs)
+        super().__init__(batch_size, batches, frames, **kwargs)
         images, labels = np.asarray(images), np.asarray(labels)
         shape, tile = images.shape, images.shape[1:2]
         if shape != (*shape[:1], *tile, *tile, 1) or images.dtype != np.uint8:
@@ -152,16 +145,9 @@ def momentum_walk(
     for rows and columns alike. $v_{-1}$ is drawn as $d$ is, so that a digit is fast at
     the beginning and slows down to about two pixels a frame. At a wall it turns round.
     (The paper does not say how $d$ and $v_{-1}$ are drawn; this is the code's way.)
-    What is returned is rounded to whole pixels, the walk is not.
 
-    Args:
-        random: the generator of all that is drawn.
-        count: the number of walks.
-        frames: the number of places of each.
-        room: the last row and column that a tile's top left pixel may have.
-
-    Returns:
-        Row and column of that pixel, `[count, frames, 2]` int32.
+    Returns `[count, frames, 2]` int32, rounded to whole pixels (the walk is not): row
+    and column of a tile's top left pixel, each at most `room`.
     """
     place = random.uniform(0, 1, (count, 2)) * room
     speed = _push(random, count).astype("float64")
@@ -189,8 +175,7 @@ def published_walk(
     \bmod m)$; a negative one becomes $-p$. $m$ is one less than there is room for, so
     the last row and column stay black.
 
-    Arguments and results are those of `momentum_walk`; numbers are drawn in the
-    authors' order.
+    It returns what `momentum_walk` does; numbers are drawn in the authors' order.
     """
     last = room - 1
     place = random.randint(room, size=(count, 2))
@@ -214,12 +199,9 @@ def _push(random: np.random.RandomState, count: int) -> Array:
 
 
 def draw_digits(digits: Array, places: Array, side: int) -> Array:
-    """Draw N digits into each clip: `[B, T, side, side, 1]` of the digits' dtype.
+    """Draw N digits `[B, N, H, W]` into each clip: `[B, T, side, side, 1]`, same dtype.
 
-    Args:
-        digits: `[B, N, H, W]`.
-        places: row and column of their top left pixels, `[B, N, T, 2]` integers.
-        side: the canvas's side in pixels.
+    `places`: row and column of their top left pixels, `[B, N, T, 2]` integers.
     """
     count, number, height, width = digits.shape
     frames = np.zeros((count, places.shape[2], side, side), digits.dtype)

@@ -11,13 +11,7 @@ from keras_attend.types import Array
 def check_scale(
     scale: tuple[float, float], sides: tuple[int, int], tile: int, side: int
 ) -> None:
-    """Refuse a `scale` or `sides` impossible for these tiles and this canvas.
-
-    Args:
-        scale, sides: as of `MovingDigits`.
-        tile: the side of the images in pixels.
-        side: the side of the canvas in pixels.
-    """
+    """Refuse what `MovingDigits` cannot take for images of side `tile`, in pixels."""
     if np.shape(scale) != (2,) or not 0 < scale[0] <= scale[1] < np.inf:
         raise ValueError(
             "`scale` must be None or two positive numbers, the smaller one first. "
@@ -53,18 +47,8 @@ def walk_sides(
 
     $$s_{t+1} = \min(\max(k_t s_t,\; s_{min}),\; s_{max}), \qquad k_t \sim U(scale)$$
 
-    What is returned is rounded to whole pixels, the walk is not.
-
-    Args:
-        random: the generator of all that is drawn.
-        count: the number of walks.
-        frames: the number of sizes of each.
-        start: $s_0$.
-        scale: the bounds of $k_t$.
-        sides: $s_{min}$ and $s_{max}$.
-
-    Returns:
-        Sides `[count, frames]` int32.
+    $s_0$ is `start`. Returns `[count, frames]` int32, rounded to whole pixels (the walk
+    is not).
     """
     factors = random.uniform(*scale, (count, frames - 1))
     walk = np.empty((count, frames))
@@ -93,13 +77,10 @@ def resize_matrix(size: int, tile: int) -> Array:
 
 
 def draw_scaled(frames: Array, digits: Array, corners: Array, sides: Array) -> None:
-    """Draw a digit of changing size into each clip, where it is brighter.
+    """Draw a digit `[B, H, H]` of changing size into each clip, where it is brighter.
 
-    Args:
-        frames: `[B, T, side, side, 1]` uint8, changed in place.
-        digits: `[B, H, H]` uint8.
-        corners: row and column of the digits' top left pixels, `[B, T, 2]` integers.
-        sides: the digits' side in each frame, `[B, T]` integers.
+    The frames `[B, T, side, side, 1]` uint8 are changed in place. `corners` `[B, T, 2]`
+    are row and column of the digit's top left pixel, `sides` `[B, T]` its sides.
     """
     digits = digits.astype("float32")
     # All frames in which the digit has the same size are drawn at once.

@@ -116,9 +116,7 @@ def got10k(folder: str | Path) -> tuple[Sequence, ...]:
 def read_frames(sequence: Sequence, indices: abc.Iterable[int] | None = None) -> Array:
     """Read frames of a video: `[T, H, W, 3]` uint8 of red, green, blue.
 
-    Args:
-        sequence: the video.
-        indices: the numbers of the frames, from 0; all of them unless given.
+    `indices` are the numbers of the frames, from 0; all of them unless given.
     """
     wanted = range(len(sequence)) if indices is None else indices
     frames = [read_image(sequence.frames[index]) for index in wanted]

@@ -4,12 +4,8 @@ import math
 
 import numpy as np
 
-from keras_attend.datasets.kitti_camera import HORIZON
-from keras_attend.datasets.rendered.pictures import (
-    as_picture,
-    sampled,
-    smeared,
-)
+from keras_attend.datasets.kitti_labels import HORIZON
+from keras_attend.datasets.rendered.pictures import as_picture, sampled, smeared
 from keras_attend.datasets.rendered.scene import FRAME, Shot
 from keras_attend.types import Array
 
@@ -21,15 +17,8 @@ class Backdrop:
     """The street behind a clip's objects: a picture that moves.
 
     It grows or shrinks slowly around the middle of the horizon, and moves sideways as
-    far objects do. It may be mirrored, and may lean a little.
-
-    Args:
-        random: the generator of all that is drawn.
-        street: the picture, `[H, W, 3]` uint8.
-        shot: the clip.
-
-    Attributes:
-        light: the mean of the pixels that are seen, 0..255.
+    far objects do. It may be mirrored, and may lean a little. `light` is the mean of
+    its pixels that are seen, 0..255.
     """
 
     def __init__(self, random: np.random.Generator, street: Array, shot: Shot) -> None:

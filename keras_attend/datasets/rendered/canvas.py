@@ -25,10 +25,8 @@ class Canvas:
     """A sprite's view that is being painted, in shapes with soft edges.
 
     Points are (x, y) shares of the object's box: (0, 0) is its top left corner, (1, 1)
-    the bottom right one. Heights and widths are shares of the box's height.
-
-    Args:
-        aspect: the box's width, relative to its height.
+    the bottom right one. Heights and widths are shares of the box's height, and so is
+    `aspect`, the box's width.
     """
 
     def __init__(self, aspect: float) -> None:
@@ -107,9 +105,7 @@ class Canvas:
     def view(self, texture: Array, shadow: float) -> Array:
         """Make the view `[H, W, 4]` uint8: darker below, with a shadow underneath.
 
-        Args:
-            texture: `[N, N]` factors of the colours, stretched over the view.
-            shadow: the opacity of the shadow on the ground.
+        `texture`: `[N, N]` factors of the colours, which are stretched over the view.
         """
         height, width = self.opacity.shape
         rows = np.arange(height) * len(texture) // height

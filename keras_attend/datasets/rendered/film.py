@@ -20,18 +20,7 @@ def film(
     wardrobe: Wardrobe,
     style: Style,
 ) -> Array:
-    """Draw the frames of a shot.
-
-    Args:
-        random: the generator of all that is drawn.
-        shot: what the frames show.
-        street: `[H, W, 3]` uint8, the picture behind all objects.
-        wardrobe: the sprites of the objects.
-        style: how the frames are drawn.
-
-    Returns:
-        `[T, H, W, 3]` uint8.
-    """
+    """Draw the frames of a shot, `[T, H, W, 3]` uint8."""
     scene, frames, region = shot.scene, shot.frames, shot.region
     height, width = shot.size
     scale = np.array([width / region[2], height / region[3]])

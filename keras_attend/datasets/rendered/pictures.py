@@ -28,14 +28,11 @@ def covered(start: float, length: float, count: int) -> tuple[int, int]:
 
 
 def taps(start: float, length: float, span: tuple[int, int], limit: int) -> Taps:
-    """Between which pixels of a picture those of a canvas lie, along an axis.
+    """Between which of a picture's `limit` pixels those of a canvas lie, along an axis.
 
-    Args:
-        start: where on the canvas the picture begins, in pixels of the canvas.
-        length: how long the picture is on the canvas, in pixels of the canvas.
-        span: the pixels of the canvas that are asked for, as of `range`. Outside the
-            picture, the nearest pixel of its border is taken.
-        limit: how many pixels the picture itself has.
+    On the canvas the picture begins at `start` and has this `length`, in pixels of the
+    canvas. `span` is the range of the canvas's pixels that are asked for; for those
+    outside the picture, the nearest pixel of its border is taken.
     """
     step = 16 * limit / length
     # The middle of pixel i is at i.

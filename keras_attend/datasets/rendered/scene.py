@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_attend.datasets.kitti_camera import HEIGHT, WIDTH, project
-from keras_attend.datasets.kitti_labels import KITTILabels
+from keras_attend.datasets.kitti_labels import HEIGHT, WIDTH, KITTILabels, project
 from keras_attend.types import Array
 
 SCALE = 0.5  # size of a scene's frames relative to KITTI's own

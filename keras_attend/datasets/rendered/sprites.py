@@ -118,10 +118,7 @@ def round_mask(size: tuple[int, int], look: str) -> Array:
 def faded(colour: Array, opacity: Array, shadow: float = 0.5) -> Array:
     """Make a sprite's view `[H, W, 4]` uint8, with a shadow on the ground below.
 
-    Args:
-        colour: `[H, W, 3]`, 0..255.
-        opacity: `[H, W]`, 0..1.
-        shadow: the shadow's opacity.
+    `colour` is `[H, W, 3]` in 0..255, `opacity` `[H, W]` in 0..1.
     """
     x, y = grid(opacity.shape)
     distance = ((x - 0.5) / 0.6) ** 2 + ((y - 0.97) / 0.11) ** 2

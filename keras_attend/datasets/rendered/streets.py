@@ -5,15 +5,15 @@ import math
 import numpy as np
 
 from keras_attend.arguments import check_positive_integers
-from keras_attend.datasets.kitti_camera import (
+from keras_attend.datasets.kitti_labels import (
     ABOVE_STREET,
     CENTER,
     FOCAL,
     HEIGHT,
     WIDTH,
+    KITTILabels,
     project,
 )
-from keras_attend.datasets.kitti_labels import KITTILabels
 from keras_attend.types import Array
 
 LANES = (-5.4, -1.8, 1.8, 5.4)  # metres to the right; in the left two, cars come
@@ -73,8 +73,7 @@ def _traffic(
     rows.sort(key=lambda row: row[0])
     frame, track_ids, boxes, places, headings = zip(*rows, strict=True)
     n = len(rows)
-    location = np.array(places, "float64")
-    heading_ = np.array(headings)
+    location, heading_ = np.array(places, "float64"), np.array(headings)
     return KITTILabels(
         video=name,
         frame=np.array(frame),
@@ -98,12 +97,7 @@ def _box(right: float, ahead: float) -> tuple[float, float, float, float]:
     u, v = project(
         x[:, None], np.array([ABOVE_STREET - height, ABOVE_STREET])[:, None], z
     )
-    return (
-        float(u.min()),
-        float(v.min()),
-        float(u.max() - u.min()),
-        float(v.max() - v.min()),
-    )
+    return float(u.min()), float(v.min()), float(np.ptp(u)), float(np.ptp(v))
 
 
 def _picture(random: np.random.Generator) -> Array:
