@@ -27,7 +27,7 @@ class Engine(Protocol):
 
 
 class FrameTracker:
-    """`init`, `update` and `track`, by an `Engine`; see `Tracker`."""
+    """A tracker whose model an `Engine` runs; see `Tracker`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -134,7 +134,7 @@ class _Results:
 def _signals() -> Iterator[list[int]]:
     """Collect the numbers of Ctrl-C and SIGTERM, so that no frame is half written."""
     received: list[int] = []
-    handlers: dict[int, Any] = {}
+    handlers: dict[signal.Signals, Any] = {}
     # Python gives signals to the main thread alone.
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):

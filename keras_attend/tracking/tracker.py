@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from keras_attend import zoo
 from keras_attend.tracking.compiled_step import CompiledStep
 from keras_attend.types import Tensor
-from keras_attend_runtime.onnx_model import OnnxModel
-from keras_attend_runtime.tracking import Engine, Found, FrameTracker
+from keras_attend_runtime.onnx_model import Found, OnnxModel
+from keras_attend_runtime.tracking import Engine, FrameTracker
 
 
 class Tracker(FrameTracker):

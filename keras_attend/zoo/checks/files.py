@@ -30,8 +30,8 @@ EXTRA = ("results.json", "recipe.py", "picture.gif", "picture.jpg", "picture.png
 DESCRIPTIONS = ("description", "paper", "task", "input", "licence")
 NUMBERS = ("parameters", "size_bytes")
 
-MAX_JSON_BYTES = 2**20  # the longest of ours has 3 kB
-MAX_DEPTH = 64  # ours nest 6 deep, a Functional model 12
+MAX_JSON_BYTES = 2**20  # the longest that ships has 3 kB
+MAX_DEPTH = 64  # presets that ship nest 6 deep, a Functional model 12
 MAX_TEXT = 2000  # characters of a description
 MAX_NOTES = 20
 MAX_WEIGHTS_BYTES = 2**32

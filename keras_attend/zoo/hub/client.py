@@ -10,8 +10,9 @@ import contextlib
 import functools
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub as hf
 from huggingface_hub import constants
@@ -93,7 +94,7 @@ class _Revision:
         pinned = files.is_revision(self.revision)
         if pinned and not force and isinstance(cached, str):
             return files.regular_file(Path(cached).parent, file)
-        download = functools.partial(
+        download: Callable[..., Any] = functools.partial(
             hf.hf_hub_download,
             self.repo,
             file,
