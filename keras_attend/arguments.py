@@ -28,10 +28,12 @@ def check_choice(name: str, value: Any, accepted: Sequence[str]) -> None:
 
 
 def check_not_negative(**values: float) -> None:
-    """Refuse what is less than 0."""
+    """Refuse what is less than 0 or infinite."""
     for name, value in values.items():
-        if not value >= 0:
-            raise ValueError(f"`{name}` must not be negative. Received: {name}={value}")
+        if not 0 <= value < float("inf"):
+            raise ValueError(
+                f"`{name}` must not be negative or infinite. Received: {name}={value}"
+            )
 
 
 def check_shares(**values: float) -> None:

@@ -19,7 +19,7 @@ LUMA = np.array([0.299, 0.587, 0.114], "float32")  # weights of red, green, blue
 class ClipBatches(keras.utils.PyDataset, ABC):
     """Batches of clips with the box of one object in each frame.
 
-    A subclass draws the clips. What a batch holds depends on `(seed, epoch, index)`
+    What a batch holds depends on `(seed, epoch, index)`
     alone. Pass `shuffle=False` to `fit` for the batches to come in order too.
 
     Args:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_attend.arguments import check_not_negative
+from keras_attend.arguments import check_choice, check_not_negative
 from keras_attend.datasets.clips import frozen_stream
 from keras_attend.datasets.digits import Digits
 from keras_attend.datasets.mnist_digits import mnist
@@ -107,6 +107,8 @@ def _paste(canvases: Array, patches: Array, random: np.random.RandomState) -> No
 def cluttered_mnist(split: str, side: int = 60, pieces: int = 0) -> tuple[Array, Array]:
     """The held-out set of a task: each digit once, at places that never change.
 
+    For training there is `ClutteredDigits`.
+
     Args:
         split: "validation" (the last 6,000 digits of MNIST's training set) or "test"
             (its 10,000 test digits). Pieces come from the same digits.
@@ -115,11 +117,7 @@ def cluttered_mnist(split: str, side: int = 60, pieces: int = 0) -> tuple[Array,
     Returns:
         Images `[N, side, side, 1]` uint8, labels `[N]` int32.
     """
-    if split not in SEEDS:
-        raise ValueError(
-            "`split` must be 'validation' or 'test' (for training there is "
-            f"`ClutteredDigits`). Received: split={split!r}"
-        )
+    check_choice("split", split, tuple(SEEDS))
     data = ClutteredDigits(
         *mnist(split),
         side=side,

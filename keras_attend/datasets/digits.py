@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_attend.arguments import check_positive_integers
+from keras_attend.arguments import check_not_negative, check_positive_integers
 from keras_attend.datasets.clips import check_index
 from keras_attend.types import Array
 
@@ -57,20 +57,10 @@ class Digits(keras.utils.PyDataset):
                 "`images` must have shape [N, height, width, 1]. "
                 f"Received: images.shape={images.shape}"
             )
-        if labels.shape != images.shape[:1]:
-            raise ValueError(
-                "`labels` must hold one number per image. Received: "
-                f"images.shape={images.shape}, labels.shape={labels.shape}"
-            )
-        if len(images) == 0:
-            raise ValueError("`images` must not be empty. Received: 0 images")
+        check_labels(images, labels)
         check_positive_integers(batch_size=batch_size)
         ranges = {"shift": shift, "rotation": rotation, "scale": scale, "shear": shear}
-        for name, value in ranges.items():
-            if not 0 <= value < np.inf:
-                raise ValueError(
-                    f"`{name}` must be at least 0 and finite. Received: {name}={value}"
-                )
+        check_not_negative(**ranges)
         if scale >= 1:
             raise ValueError(f"`scale` must be less than 1. Received: scale={scale}")
         self.images = images
@@ -134,6 +124,15 @@ class Digits(keras.utils.PyDataset):
         return maps
 
 
+def check_labels(images: Array, labels: Array) -> None:
+    """Refuse labels that are not one number for each image, and no images at all."""
+    if labels.shape != images.shape[:1] or not len(labels):
+        raise ValueError(
+            "`images` must not be empty, and `labels` hold one number for each. "
+            f"Received: images.shape={images.shape}, labels.shape={labels.shape}"
+        )
+
+
 def warp(images: Array, maps: Array) -> Array:
     """Warp images by affine maps, with bilinear interpolation and black outside.
 
@@ -162,8 +161,8 @@ def warp(images: Array, maps: Array) -> Array:
     index = corner[:, 0] * (width + 2) + corner[:, 1]  # [B, P]
     index = index + np.arange(count)[:, None] * padded[0].size
 
-    # No index needs clipping, but `mode="clip"` is faster than NumPy's default, which
-    # checks them. (Only the last corner's neighbour is outside; its weight is 0.)
+    # `mode="clip"` is faster than NumPy's default, which checks each index. (Only the
+    # last corner's neighbour is outside; its weight is 0.)
     pixels = padded.ravel()
     upper_left = pixels.take(index, mode="clip")
     upper = pixels.take(index + 1, mode="clip")

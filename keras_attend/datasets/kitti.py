@@ -109,12 +109,12 @@ class KITTI:
         cars and streets are on both sides, so the score of the second part says
         nothing of new videos; that of `by_video` does.
 
-        Returns the tracks for training, on `share` of each video's frames, and the rest.
+        Returns the tracks in the `share` of each video's frames for training, and the
+        others.
         """
         if not 0 < share < 1:
             raise ValueError(f"`share` must be in 0..1. Received: share={share}")
-        before: list[Sequence] = []
-        after: list[Sequence] = []
+        before, after = list[Sequence](), list[Sequence]()
         runs = {
             video: _runs({n for s in tracks for n in _numbers(s)})
             for video, tracks in groupby(self.sequences, _video)

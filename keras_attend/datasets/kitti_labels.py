@@ -39,19 +39,15 @@ class KITTILabels:
         frame: `[N]` integers: the frame's number, from 0, in ascending order.
         track: `[N]` integers: the same number for the same object.
         kind: `[N]` strings of `KINDS`.
-        truncated: `[N]` integers: the object is inside the frame (0), partly outside
-            (1) or mostly outside (2).
-        occluded: `[N]` integers: the object is in full view (0), partly hidden (1),
-            mostly hidden (2), or it is not known (3).
-        boxes: `[N, 4]` float32, `xywh` in pixels of the full-size frames. They end at
-            the frame's border.
+        truncated: `[N]`: inside the frame (0), partly (1) or mostly outside (2).
+        occluded: `[N]`: in full view (0), partly (1) or mostly hidden (2), unknown (3).
+        boxes: `[N, 4]` float32, `xywh` in pixels of full-size frames, cut at the edge.
         size: `[N, 3]`: height, width and length in metres.
         location: `[N, 3]`: the middle of the object's underside, in metres to the
             right, down and ahead of the camera.
         heading: `[N]` radians: 0 for an object that faces to the camera's right, -pi/2
             for one that faces ahead.
-        view: `[N]` radians: the heading relative to the ray from the camera to the
-            object.
+        view: `[N]` radians: the heading relative to the ray from camera to object.
     """
 
     video: str

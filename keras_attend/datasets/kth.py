@@ -78,18 +78,14 @@ class KTHFold(NamedTuple):
 
 
 class KTH:
-    """The sequences of a folder.
-
-    Frames are read only when they are asked for, so the folder may hold fewer videos
-    than the box file lists.
+    """The sequences of a folder, which may hold fewer videos than the box file lists.
 
     Args:
         folder: laid out as this module's docstring says.
         actions: the actions to take: RATM's three unless given.
         subjects: the subjects to take, of 1 to 25: all unless given.
 
-    Attributes:
-        sequences: a list of `KTHSequence`, in the box file's order.
+    `sequences` is a list of `KTHSequence`, in the box file's order.
     """
 
     def __init__(
@@ -122,12 +118,8 @@ class KTH:
     ) -> tuple[Array, Array]:
         """Read frames `[T, 120, 160, 1]` uint8 and boxes `[T, 4]` of a sequence.
 
-        The authors' code leaves out every sequence's last frame; this does not.
-
-        Args:
-            sequence: one of `sequences`.
-            first: the frame to begin with, from 0.
-            count: the number of frames: all until the end unless given.
+        It reads `count` frames from frame `first` on, or all until the end. (The
+        authors' code leaves out every sequence's last frame.)
         """
         last = len(sequence) if count is None else first + count
         if not 0 <= first < last <= len(sequence):
@@ -159,9 +151,8 @@ class KTH:
     def folds(self, seed: int = 1) -> Iterator[KTHFold]:
         """Leave each subject out in turn, to be tested on.
 
-        One of the others, drawn by `seed`, is for validation, all the rest for
-        training. With seed 1 the validation subjects are those of the authors, who
-        seed their generator anew for each fold.
+        One of the others, drawn by `seed`, is for validation. With seed 1 it is the
+        authors' choice; they seed their generator anew for each fold.
         """
         subjects = sorted({sequence.subject for sequence in self.sequences})
         if len(subjects) < 3:

@@ -76,8 +76,7 @@ def otb(
     sequences = []
     for video in _videos(folder, "*/groundtruth_rect*.txt"):
         frames = image_files(video / "img")
-        files = sorted(video.glob("groundtruth_rect*.txt"))
-        for path in files:
+        for path in sorted(video.glob("groundtruth_rect*.txt")):
             boxes = _read_boxes(path)
             kept = frames
             if len(boxes) < len(frames) and video.name in starts:

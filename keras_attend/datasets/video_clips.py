@@ -198,14 +198,12 @@ class StillClips(VideoBatches):
         path = np.stack([(1 - s) ** 2, 2 * s * (1 - s), s**2], -1) @ points
         path = path.reshape(self.frames, 3)
         low, high = np.log(self.crop)
-        frames, boxes = [], []
+        seen = []
         for fraction, *place in path:
             ratio = np.exp(low + fraction * (high - low))
             view = view_of(box, ratio, np.array(place), self.size, image.shape[:2])
-            pixels, moved = resample(image[None], box[None], view, self.size)
-            frames.append(pixels[0])
-            boxes.append(moved[0])
-        clip, track = np.stack(frames), np.stack(boxes)
+            seen.append(resample(image[None], box[None], view, self.size))
+        clip, track = (np.concatenate(part) for part in zip(*seen, strict=True))
         if self.flip and random.random() < 0.5:
             clip, track = mirrored(clip, track)
         return clip, track, np.ones(self.frames, bool)

@@ -20,8 +20,7 @@ def resample(
     picture's border its outermost pixels are repeated. Along each axis a box that goes
     around pixels $i .. j$ is $(i, j + 1 - i)$.
 
-    Frames `[T, H, W, C]` uint8 become `[T, *size, C]`, boxes `[T, 4]` float32. `size` is
-    (height, width).
+    Frames `[T, H, W, C]` uint8 become `[T, *size, C]`, with `size` (height, width).
     """
     x, y, w, h = (float(v) for v in view)
     rows, by_row = _taps(y, h, size[0], frames.shape[1])

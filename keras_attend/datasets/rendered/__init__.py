@@ -8,8 +8,7 @@ In the order in which a clip comes about:
     sprites.py    pictures of objects and streets: from videos and from files
     vehicles.py, people.py   sprites painted from random numbers, on a canvas.py
     wardrobe.py   the sprites of a dataset, and by which each object of a clip is drawn
-    backdrop.py   the street behind the objects
-    film.py       the frames: backdrop, objects, light and grain
+    film.py       the frames: the street behind, objects, light and grain
     pictures.py   pixel arithmetic: how a picture is scaled, blurred and pasted
     streets.py    labels and streets that are made up, for those who have no KITTI
 """

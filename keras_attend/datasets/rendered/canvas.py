@@ -61,9 +61,8 @@ class Canvas:
         at, radius = np.array([*center]), height / 2
         reach = radius / np.array([self.aspect, 1.0])
         rows, columns = self._around(at - reach, at + reach)
-        away = np.hypot(
-            (self.x[:, columns] - at[0]) * self.aspect, self.y[rows] - at[1]
-        )
+        across = (self.x[:, columns] - at[0]) * self.aspect
+        away = np.hypot(across, self.y[rows] - at[1])
         inside = radius - away
         if hole:
             inside = np.minimum(inside, away - hole * radius)
@@ -89,9 +88,8 @@ class Canvas:
     def _around(self, low: Array, high: Array) -> tuple[slice, slice]:
         """The rows and columns between two points, and one more on each side."""
         room = 1 / self.pixels
-        columns = np.searchsorted(
-            self.x[0], [low[0] - room / self.aspect, high[0] + room / self.aspect]
-        )
+        across = room / self.aspect
+        columns = np.searchsorted(self.x[0], [low[0] - across, high[0] + across])
         rows = np.searchsorted(self.y[:, 0], [low[1] - room, high[1] + room])
         return slice(*rows), slice(*columns)
 

@@ -208,8 +208,8 @@ class RenderedKITTI(VideoBatches):
     def _region(self, random: np.random.Generator, boxes: Array, there: Array) -> Array:
         """Draw the part of the frame that is seen, `xywh`, around the object's path.
 
-        Of several draws the one is taken that holds most of the boxes `[T, 4]`, in
-        those frames in which the object is `there`, `[T]` bool.
+        Of several draws it is the one that holds most of the boxes `[T, 4]` that are
+        `there`, `[T]` bool.
         """
         if self.view.crop is None:
             return FRAME

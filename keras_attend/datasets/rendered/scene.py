@@ -103,8 +103,7 @@ class Scene:
         """The share of an object that is hidden by something that has no label.
 
         We take a wall or a tree to hide an object that is labelled as mostly hidden
-        without a labelled object in front of it. The share is a mean over five frames,
-        so that the object disappears and comes back step by step.
+        without a labelled object in front of it. The share is a mean over five frames.
         """
         if row not in self._behind:
             frame = int(self.labels.frame[row])

@@ -33,8 +33,7 @@ def drawn_streets(
         videos: the number of videos, named "0000", "0001", ..., and of pictures. With
             six or more, `RenderedKITTI` has some for validation: "0005" and some later
             ones.
-        frames: the number of frames in a video.
-        cars: the number of cars in a video.
+        frames, cars: the numbers of frames and of cars in a video.
         seed: the seed of all draws.
 
     Returns:
@@ -94,9 +93,8 @@ def _box(right: float, ahead: float) -> tuple[float, float, float, float]:
     height, width, length = CAR
     x = np.array([right - width / 2, right + width / 2])
     z = np.array([ahead - length / 2, ahead + length / 2])
-    u, v = project(
-        x[:, None], np.array([ABOVE_STREET - height, ABOVE_STREET])[:, None], z
-    )
+    y = np.array([ABOVE_STREET - height, ABOVE_STREET])
+    u, v = project(x[:, None], y[:, None], z)
     return float(u.min()), float(v.min()), float(np.ptp(u)), float(np.ptp(v))
 
 

@@ -156,15 +156,11 @@ def _car(look: str, random: Random) -> list[list[Face]]:
     rear, bonnet, grille = around[0], around[2], around[3]
     red, lamp, plate = (150, 20, 22), (215, 220, 225), (205, 205, 195)
     bumper = paint * random.choice([0.35, 0.9])
-    around += [
-        rear.part((0, 1), (0, 0.35), bumper),
-        rear.part((0.36, 0.64), (0.42, 0.58), plate),
-    ]
+    around += [rear.part((0, 1), (0, 0.35), bumper)]
+    around += [rear.part((0.36, 0.64), (0.42, 0.58), plate)]
     around += [rear.part(s, (0.55, 0.95), red) for s in ((0.02, 0.2), (0.8, 0.98))]
-    around += [
-        grille.part((0, 1), (0.6, 1), bumper),
-        grille.part((0.25, 0.75), (0.3, 0.55), RUBBER),
-    ]
+    around += [grille.part((0, 1), (0.6, 1), bumper)]
+    around += [grille.part((0.25, 0.75), (0.3, 0.55), RUBBER)]
     around += [grille.part(s, (0.12, 0.45), lamp) for s in ((0.03, 0.24), (0.76, 0.97))]
     around += [grille.part((0.37, 0.63), (0.62, 0.76), plate)]
     around += [bonnet.part((0.1, 0.9), (0.1, 0.9), paint * 1.08)]
