@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.arguments import check_choice
 from keras_attend.evaluation.tracking import Track
-
-Array = NDArray[Any]
+from keras_attend.types import Array
 
 OPENCV = ("KCF", "CSRT", "MOSSE", "MIL", "MedianFlow", "TrackerNano")
 NANOTRACK = "KERAS_ATTEND_NANOTRACK"

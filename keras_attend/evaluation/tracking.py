@@ -11,13 +11,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from keras import ops
-from numpy.typing import NDArray
 
 from keras_attend import boxes as geometry
 from keras_attend.evaluation.rows import attribute_row, row
+from keras_attend.types import Array
 from keras_attend.zoo.results import Result
 
-Array = NDArray[Any]
 Track: TypeAlias = Callable[[Array, Array], Array]
 
 

@@ -8,11 +8,9 @@ last. Boxes are `xywh` in pixels.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from keras import ops
-from numpy.typing import NDArray
 
 from keras_attend.arguments import check_positive_integers
 from keras_attend.datasets.sequences import Sequence as Video
@@ -20,9 +18,8 @@ from keras_attend.datasets.sequences import read_frames
 from keras_attend.evaluation.rows import attribute_row
 from keras_attend.evaluation.tracking import Track, compare, score_all
 from keras_attend.metrics import success
+from keras_attend.types import Array
 from keras_attend.zoo.results import Result
-
-Array = NDArray[Any]
 
 PIXELS = np.arange(51)  # the thresholds of OTB's precision plot
 

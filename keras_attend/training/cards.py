@@ -1,4 +1,4 @@
-"""Cards and tables of the presets, generated from what they say of themselves.
+"""Generate the presets' cards and tables from preset.json and results.json.
 
 python -m keras_attend.training.cards           write those of the presets that ship
 python -m keras_attend.training.cards --check   fail if one of these is out of date
@@ -50,7 +50,7 @@ COLUMNS = (
 
 
 def results_csv(presets: list[tuple[ModelInfo, Results | None]]) -> str:
-    """`results.csv`: a row for each number, the paper's and the baselines' too."""
+    """Make results.csv: a row for each number, also of the paper and the baselines."""
     text = io.StringIO()
     rows = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     rows.writeheader()
@@ -80,11 +80,7 @@ def results_csv(presets: list[tuple[ModelInfo, Results | None]]) -> str:
 
 
 def all_results(presets: list[tuple[ModelInfo, Results | None]]) -> str:
-    """All results of all presets, for `zoo/README.md`.
-
-    Args:
-        presets: what to show.
-    """
+    """Make the sections of `zoo/README.md`, with all results of each preset."""
     lines = []
     for preset, results in presets:
         about = f"{preset.description.rstrip('.')}. {preset.parameters:,} parameters."
@@ -95,11 +91,11 @@ def all_results(presets: list[tuple[ModelInfo, Results | None]]) -> str:
 
 
 def short_table(presets: list[tuple[ModelInfo, Results | None]], link: str) -> str:
-    """A row or more for each preset, for the repository's page: its `headlines`.
+    """Make the table of the repository's README: the `headlines` of each preset.
 
     Args:
-        presets: what to show.
-        link: path from the page to the presets.
+        presets: the presets, with their results.
+        link: the path from the README to the presets.
     """
     lines = table(["preset", "parameters", *SCORES])
     for preset, results in presets:

@@ -1,4 +1,4 @@
-"""Measure a preset's results again, beside what its `results.json` says.
+"""Measure a preset's results again, to compare them with its `results.json`.
 
 The preset's `results.json` names the protocols and describes the test sets (see
 `keras_attend.evaluation.test_sets`). Where a result cannot be measured, a `Measured`
@@ -35,7 +35,7 @@ PASSES: dict[str, dict[str, Any]] = {
     "single": {},
     "mc10": {"episodes": 10, "location": "sample"},
 }
-ATTRIBUTES = {  # of the evaluation's scores
+ATTRIBUTES = {  # the attributes of the evaluation's scores, by metric
     "mean_iou": "mean_iou",
     "mean_iou_with_first": "mean_iou_with_first",
     "mean_iou_last": "last_iou",
@@ -43,9 +43,11 @@ ATTRIBUTES = {  # of the evaluation's scores
     "success_auc": "success_auc",
     "precision_20": "precision_20",
 }
-IMAGES, GAMES = 1000, 1000  # of a sample
-PARTS, PART = 8, 8  # parts of a sample and clips of a part; their spread is its error
-ERRORS, SHARE = 4, 0.02  # of the tolerance
+IMAGES, GAMES = 1000, 1000  # the number of images, and of games, of a sample
+# A sample of clips has so many parts, of so many clips each. The parts' spread gives
+# the sample's standard error.
+PARTS, PART = 8, 8
+ERRORS, SHARE = 4, 0.02  # standard errors and share of the value that are tolerated
 
 
 class CannotMeasureError(ValueError):
@@ -54,14 +56,14 @@ class CannotMeasureError(ValueError):
 
 @dataclass(frozen=True)
 class Measured:
-    """A result and what is measured now.
+    """A published result, and the value that is measured now.
 
     Attributes:
-        result: what `results.json` says.
-        value: what is measured; None where it cannot be.
-        tolerance: how far from the published value it may be: four standard errors
-            of the sample, the spread of the published runs, or 2 % of the value,
-            whichever is most.
+        result: the result in `results.json`.
+        value: the value that is measured; None where it cannot be.
+        tolerance: how far the two may be apart: four standard errors of the sample,
+            the spread of the published runs, or 2 % of the published value, whichever
+            is most.
         reason: why there is no value.
     """
 
@@ -72,7 +74,7 @@ class Measured:
 
     @property
     def differs(self) -> bool:
-        """Whether it was measured and is not what `results.json` says."""
+        """Whether the measured value is too far from the published one."""
         if self.value is None or self.tolerance is None:
             return False
         return not abs(self.value - self.result.value) <= self.tolerance  # or NaN
@@ -89,12 +91,12 @@ def remeasure(
     """Measure a preset's results again, one after the other.
 
     Args:
-        model: the preset's; nothing of it changes.
+        model: the preset's model, which is not changed.
         results: the content of its `results.json`.
         data: the folder of the test data; `KERAS_ATTEND_DATA` unless given.
-        quick: measure a sample. Clips of real videos are all measured, for a sample
-            of so few would say nothing; whole videos are left out.
-        download: fetch MNIST where there is no folder.
+        quick: measure by a sample of the test data. Real videos' clips are so few that
+            all are measured; whole videos are left out.
+        download: download MNIST if there is no folder of test data.
     """
     judge = _Judge(model, results.test_sets, quick, download)
     for result in results.results:
@@ -110,7 +112,7 @@ def remeasure(
 
 
 class _Judge:
-    """Measures a model by its test sets, each of which is predicted once."""
+    """Measures a model by its test sets, on each of which it is run only once."""
 
     def __init__(
         self,
@@ -125,7 +127,7 @@ class _Judge:
         self._track: Track | None = None
 
     def measure(self, result: Result, folder: Path | None) -> tuple[float, float]:
-        """A value and its standard error, which is 0 where all is measured."""
+        """Measure a value and its standard error, which is 0 without sampling."""
         data, _, name = result.protocol.partition("/")
         clips = re.fullmatch(r"(\d+_frames)(|_with_first|_last)", name)
         key = f"{data}/{clips[1]}" if clips else data
@@ -162,7 +164,7 @@ class _Judge:
         self, found: DigitImages, name: str, published: float
     ) -> tuple[float, float]:
         if name not in PASSES:
-            raise CannotMeasureError("it is of weights that the preset does not hold")
+            raise CannotMeasureError("the preset does not hold the weights measured")
         images, labels = self._once(("images",), found.load)
         repeats = 5
         if self.quick:
@@ -179,12 +181,12 @@ class _Judge:
         return float(rates.mean()), self._error(published, games)
 
     def _error(self, share: float, count: int) -> float:
-        """The standard error of a share of `count` draws, never quite 0."""
+        """Compute the standard error of a share of `count` draws, never quite 0."""
         variance = max(share * (1 - share), 1 / count)
         return float(np.sqrt(variance / count)) if self.quick else 0.0
 
     def _clips(self, found: DrawnClips) -> list[Any]:
-        """Scores of all clips at once, or of each part of a sample."""
+        """Score all clips at once, or each part of a sample."""
         if not self.quick:
             return [evaluation.score_clips(self.model, found.load())]
         clips = found.load(PART, PARTS)
@@ -207,14 +209,14 @@ class _Judge:
 
 
 def _mean(parts: list[Any]) -> tuple[float, float]:
-    """Mean of the parts of a sample, and its standard error."""
+    """Compute the mean of a sample's parts, and its standard error."""
     count = len(parts)
     error = np.std(parts, ddof=1) / np.sqrt(count) if count > 1 else 0.0
     return float(np.mean(parts)), float(error)
 
 
 def _remembering(track: Track) -> Track:
-    """Track each clip once, though several protocols share it."""
+    """Make a tracker that runs once on a clip that several protocols share."""
     known: dict[tuple[Any, ...], Array] = {}
 
     def tracked(frames: Array, box: Array) -> Array:
@@ -229,7 +231,7 @@ def _remembering(track: Track) -> Track:
 
 @contextmanager
 def _data_folder(folder: Path | None) -> Iterator[Path | None]:
-    """The data's folder, which `datasets.mnist` finds in the environment."""
+    """Set the environment variable by which `datasets.mnist` finds a folder."""
     before = {key: value for key, value in os.environ.items() if key == DATA}
     if folder is not None:
         os.environ[DATA] = str(folder)

@@ -2,8 +2,8 @@
 
 python -m keras_attend.training.zoo_check              every preset, by a sample
 python -m keras_attend.training.zoo_check ram_mnist    one preset
-python -m keras_attend.training.zoo_check --no-measure results are not measured
-python -m keras_attend.training.zoo_check --whole      results by all of the test data
+python -m keras_attend.training.zoo_check --no-measure do not measure the results
+python -m keras_attend.training.zoo_check --whole      measure by all of the test data
 
 Test data are read from the folder that KERAS_ATTEND_DATA names. A result that cannot be
 measured is reported and does not count as a failure. The exit status is 1 if a check
@@ -142,7 +142,7 @@ def _tables(cards: dict[Path, str]) -> list[str]:
 
 
 def overview(reports: Sequence[Report]) -> str:
-    """A line for each preset, a column for each check."""
+    """Make a table with a line for each preset and a column for each check."""
     names = list(dict.fromkeys(c.name for r in reports for c in r.checks))
     rows = []
     for report in reports:
@@ -158,7 +158,7 @@ def overview(reports: Sequence[Report]) -> str:
 
 
 def measurements(measured: Sequence[tuple[str, Measured]]) -> str:
-    """A line for each result: published, measured, and how far apart they may be."""
+    """Make a table of results: published, measured, and how far apart they may be."""
     columns = ["preset", "metric", "protocol", "published", "measured", "within", ""]
     rows = [
         [
@@ -176,7 +176,7 @@ def measurements(measured: Sequence[tuple[str, Measured]]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Check the presets; the exit status."""
+    """Check the presets, print the outcome and return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m keras_attend.training.zoo_check",
         description=__doc__,
@@ -184,7 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="all unless given")
     parser.add_argument(
-        "--no-measure", action="store_true", help="leave the results alone"
+        "--no-measure", action="store_true", help="do not measure the results"
     )
     parser.add_argument(
         "--whole", action="store_true", help="measure by all of the test data"
