@@ -35,6 +35,7 @@ def parser(
         action="store_true",
         help="judge by validation data, write no preset",
     )
+    add("--stages", type=int, help="how many of a tracker's stages; all when absent")
     add("--resume", action="store_true", help="go on from the last checkpoint")
     add("--devices", type=int, default=1, help="of each worker: GPUs, or CPU parts")
     add("--workers", type=int, default=1, help="processes: here, or as TF_CONFIG says")

@@ -96,8 +96,8 @@ def fit_stages(
 
     Args:
         make: makes the model, not compiled.
-        stages: the stages in their order. No stage takes more than `args.epochs`
-            epochs, if that is given.
+        stages: the stages in their order. Of these `args.stages` are trained, and none
+            takes more than `args.epochs` epochs, if these are given.
         clips: makes the data of a stage.
         args: what `parse` returns.
         name: the beginning of the checkpoints' names; the stage's name follows.
@@ -107,6 +107,7 @@ def fit_stages(
     """
     model: Any = None
     paths = []
+    stages = stages[: args.stages]
     for stage in stages:
 
         def compiled(
@@ -122,10 +123,8 @@ def fit_stages(
         epochs = min(stage.epochs, args.epochs or stage.epochs)
         paths.append(args.runs / f"{name}_{stage.name}.keras")
         curriculum = (longer,) if stage.every else ()
-        last = stage is stages[-1]
-        model = fit(
-            compiled, data, paths[-1], args, curriculum, epochs, spread=not last
-        )
+        spread = stage is not stages[-1]
+        model = fit(compiled, data, paths[-1], args, curriculum, epochs, spread)
     return model, paths
 
 

@@ -69,7 +69,12 @@ def test_stages(tmp_path, quick):
         Stage("long", 3, 2, epochs=1, first=3, rate=0.0, compile={"detached": True}),
     ]
     options = argparse.Namespace(
-        runs=tmp_path, epochs=None, steps=1, resume=True, checkpoint_every=1
+        runs=tmp_path,
+        epochs=None,
+        steps=1,
+        stages=None,
+        resume=True,
+        checkpoint_every=1,
     )
 
     def make():
@@ -182,6 +187,8 @@ def test_recipe_runs_and_resumes(recipe, tmp_path, data_path):
         command += ["--data", str(tmp_path / "data")]
     if name == "drlt_otb":
         command += ["--windows", "1", "--clips", "1"]
+    if name.startswith("hart"):
+        command += ["--stages", "2"]
     if name == "ram_tables":
         command += ["--only", "2a_ram_4"]
     if name == "ratm_kth":
