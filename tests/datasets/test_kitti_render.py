@@ -349,7 +349,7 @@ def test_splits_share_nothing():
             scenes,
             sprites,
             6,
-            2,
+            frames=2,
             view=View(size=(94, 310)),
             style=Style(paintings=1, photometric=0),
             split=split,
@@ -530,7 +530,8 @@ def test_real_paths_and_streets(data_path):
     )
     for split, least in (("train", 500), ("validation", 80)):
         data = RenderedKITTI(
-            *(labels, scenes, (), 2, 5),
+            *(labels, scenes, (), 2),
+            frames=5,
             view=View(size=(64, 64), crop=(2, 4)),
             style=Style(paintings=1),
             split=split,
@@ -559,7 +560,7 @@ def test_drawn_streets():
     assert scenes["street0000"].std() > 20
     for split in ("train", "validation"):
         data = RenderedKITTI(
-            labels, scenes, (), 1, 8, style=Style(paintings=1), split=split
+            labels, scenes, (), 1, frames=8, style=Style(paintings=1), split=split
         )
         x, y = data[0]
         assert y["present"].mean() > 0.5

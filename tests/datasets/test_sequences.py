@@ -342,7 +342,9 @@ def test_clips_are_as_fast_as_there_is_room_for(videos):
 def test_clips_longer_than_their_videos(videos):
     """The last frame stands, and the object is absent there."""
     clips = Clips(
-        otb(videos), 32, 20, crop=None, flip=False, reverse=False, shortest=9, steps=2
+        *(otb(videos), 32),
+        **{"frames": 20, "shortest": 9, "steps": 2},
+        **{"crop": None, "flip": False, "reverse": False},
     )
     x, y = clips[0]
     assert x["frames"].shape == (32, 20, 128, 128, 3)

@@ -63,6 +63,7 @@ class RenderedKITTI(VideoBatches):
         scenes: str | Path | Mapping[str, Array],
         sprites: Iterable[Sprite] = (),
         batch_size: int = 16,
+        *,
         view: View | None = None,
         style: Style | None = None,
         seed: int = 0,
