@@ -19,7 +19,7 @@ def check_positive_integers(**values: Any) -> None:
             )
 
 
-def check_choice(name: str, value: Any, accepted: Sequence[str]) -> None:
+def check_choice(name: str, value: Any, accepted: Sequence[Any]) -> None:
     """Raise a ValueError unless the value is one of `accepted`."""
     if value not in accepted:
         raise ValueError(
@@ -27,18 +27,42 @@ def check_choice(name: str, value: Any, accepted: Sequence[str]) -> None:
         )
 
 
+def check_positive(**values: float) -> None:
+    """Raise a ValueError unless every value is above 0."""
+    for name, value in values.items():
+        if not value > 0:
+            raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
+
+
 def check_not_negative(**values: float) -> None:
-    """Refuse what is less than 0."""
+    """Raise a ValueError if a value is below 0."""
     for name, value in values.items():
         if not value >= 0:
             raise ValueError(f"`{name}` must not be negative. Received: {name}={value}")
 
 
 def check_shares(**values: float) -> None:
-    """Refuse what is not between 0 and 1."""
+    """Raise a ValueError unless every value is in 0..1."""
     for name, value in values.items():
         if not 0 <= value <= 1:
             raise ValueError(f"`{name}` must be in 0..1. Received: {name}={value}")
+
+
+def check_shape(name: str, shape: Sequence[Any], axes: str) -> None:
+    """Raise a ValueError unless a shape has these axes.
+
+    Args:
+        name: the tensor's.
+        shape: of the tensor; axes of a length that is not known are None.
+        axes: names, or lengths that are required, such as "batch, time, 4".
+    """
+    wanted = axes.split(", ")
+    lengths = zip(wanted, shape, strict=False)
+    right = all(not w.isdigit() or n in (None, int(w)) for w, n in lengths)
+    if len(shape) != len(wanted) or not right:
+        raise ValueError(
+            f"`{name}` must have shape [{axes}]. Received: {name}.shape={tuple(shape)}"
+        )
 
 
 class KeepsArguments:

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from keras_attend import distributed
-from keras_attend.arguments import check_positive_integers
+from keras_attend.arguments import check_not_negative, check_positive_integers
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -138,8 +138,7 @@ class RewardSwitch(keras.callbacks.Callback):
 
     def __init__(self, epoch: int) -> None:
         super().__init__()
-        if epoch < 0:
-            raise ValueError(f"`epoch` must not be negative. Received: epoch={epoch}")
+        check_not_negative(epoch=epoch)
         self.epoch = epoch
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:

@@ -6,6 +6,7 @@ Boxes are `xywh`. The losses are functions, and `IoULoss` is a class for `compil
 import keras
 from keras import ops
 
+from keras_attend.arguments import check_shape
 from keras_attend.boxes import EMPTY, area, intersection, iou
 from keras_attend.types import Tensor
 
@@ -87,11 +88,8 @@ def masked_mean(values: Tensor, present: Tensor | None = None) -> Tensor:
     """
     values = ops.cast(values, "float32")
     mask = ops.ones_like(values) if present is None else ops.cast(present, "float32")
-    if len(values.shape) != 2 or len(mask.shape) != 2:
-        raise ValueError(
-            "`values` and `present` must be [batch, time]. Received: values.shape="
-            f"{tuple(values.shape)}, present.shape={tuple(mask.shape)}"
-        )
+    check_shape("values", values.shape, "batch, time")
+    check_shape("present", mask.shape, "batch, time")
     values = ops.where(mask > 0, values, 0.0)
     count = ops.sum(mask, axis=0)  # [T]
     per_step = ops.sum(values * mask, axis=0) / ops.maximum(count, 1.0)  # [T]

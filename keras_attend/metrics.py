@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attend.arguments import KeepsArguments
+from keras_attend.arguments import KeepsArguments, check_not_negative
 from keras_attend.boxes import center_distance, iou
 from keras_attend.compat import set_direction
 from keras_attend.types import Tensor
@@ -150,10 +150,7 @@ class PrecisionAt(BoxMetric):
         name: str | None = None,
         dtype: str | None = None,
     ) -> None:
-        if pixels < 0:
-            raise ValueError(
-                f"`pixels` must not be negative. Received: pixels={pixels}"
-            )
+        check_not_negative(pixels=pixels)
         super().__init__(name=name or f"precision_{pixels:g}", dtype=dtype)
         self.pixels = pixels
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops, tree
 
-from keras_attend.layers.tracing import for_a_file
+from keras_attend.layers.tracing import exporting
 from keras_attend.models.ram import RAM, Feedforward
 from keras_attend.types import Nested, Tensor
 
@@ -54,7 +54,7 @@ def trace(
 
     def traced(function: Callable[..., Nested], **specs: Any) -> Any:
         def run(**inputs: Tensor) -> Nested:
-            with for_a_file(), weights.scope():
+            with exporting(), weights.scope():
                 found = function(**inputs)
             for name in found.keys() & inputs.keys():  # a state stays as it is
                 found[name].set_shape(inputs[name].shape)

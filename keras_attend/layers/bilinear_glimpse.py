@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_attend.arguments import KeepsArguments
 from keras_attend.layers.crop import parse_size
-from keras_attend.layers.tracing import over_columns, over_rows
+from keras_attend.layers.tracing import filter_along_x, filter_along_y
 from keras_attend.types import Shape, Tensor
 
 
@@ -51,7 +51,7 @@ class BilinearGlimpse(KeepsArguments, keras.layers.Layer):
             for i in (0, 1)
         )
         images = ops.cast(images, self.compute_dtype)
-        return over_columns(f_x, over_rows(f_y, images))
+        return filter_along_x(f_x, filter_along_y(f_y, images))
 
     def compute_output_shape(
         self, images_shape: Shape, params_shape: Shape

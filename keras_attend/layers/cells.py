@@ -1,5 +1,6 @@
 """Recurrent cores that Keras lacks. Each is a cell for `keras.layers.RNN`."""
 
+from functools import partial
 from typing import Any
 
 import keras
@@ -7,7 +8,7 @@ from keras import ops
 from keras.initializers import Identity, Orthogonal
 from keras.layers import Dense
 
-from keras_attend.arguments import KeepsArguments
+from keras_attend.arguments import KeepsArguments, check_positive
 from keras_attend.compat import DropoutRNNCell
 from keras_attend.types import Shape, Tensor
 
@@ -17,20 +18,16 @@ class _Cell(KeepsArguments, keras.layers.Layer):
 
     def __init__(self, units: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if units < 1:
-            raise ValueError(f"`units` must be positive. Received: units={units}")
+        check_positive(units=units)
         self.units = units
 
     def _make_maps(self, size: int, recurrent_initializer: Any, **kwargs: Any) -> None:
         """Make both maps, with outputs `[B, size]`; `kwargs` are the input map's."""
-        self.input_map = Dense(
-            size, dtype=self.dtype_policy, name="input_map", **kwargs
-        )
-        self.recurrent_map = Dense(
-            size,
+        dense = partial(Dense, size, dtype=self.dtype_policy)
+        self.input_map = dense(name="input_map", **kwargs)
+        self.recurrent_map = dense(
             use_bias=False,
             kernel_initializer=recurrent_initializer,
-            dtype=self.dtype_policy,
             name="recurrent_map",
         )
 

@@ -8,8 +8,9 @@ import numpy as np
 from keras import initializers, ops
 from keras.layers import Dense
 
-from keras_attend.arguments import KeepsArguments
-from keras_attend.layers.tracing import is_for_a_file, picked
+from keras_attend.arguments import KeepsArguments, check_positive
+from keras_attend.layers.crop import parse_size
+from keras_attend.layers.tracing import gather_places, is_exporting
 from keras_attend.types import Shape, Tensor
 
 
@@ -63,11 +64,11 @@ def _shifted(padded: Tensor, size: tuple[Any, Any], kernel: tuple[int, int]) -> 
         `[B, H, W, kh * kw * Cin]`.
     """
     (height, width), (kh, kw) = size, kernel
-    if is_for_a_file() and isinstance(height, int) and isinstance(width, int):
+    if is_exporting() and isinstance(height, int) and isinstance(width, int):
         batch, rows, columns, channels = ops.shape(padded)
         y, x, i, j = np.ogrid[:height, :width, :kh, :kw]
         flat = ops.reshape(padded, (batch, rows * columns, channels))
-        found = picked(flat, ((y + i) * columns + x + j).reshape(-1))
+        found = gather_places(flat, ((y + i) * columns + x + j).reshape(-1))
         return ops.reshape(found, (batch, height, width, kh * kw * channels))
     copies = [
         padded[:, i : i + height, j : j + width] for i in range(kh) for j in range(kw)
@@ -109,19 +110,9 @@ class DynamicFilter(KeepsArguments, keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        rows, columns = (
-            (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
-        )
-        for name, value in (
-            ("filters", filters),
-            ("kernel_size", min(rows, columns)),
-            ("units", 1 if units is None else units),
-        ):
-            if value < 1:
-                raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
-        self.filters = filters
-        self.kernel_size = (rows, columns)
-        self.units = units
+        self.kernel_size = parse_size(kernel_size, "kernel_size")
+        check_positive(filters=filters, units=1 if units is None else units)
+        self.filters, self.units = filters, units
         self.activation = keras.activations.get(activation)
 
     def build(self, features_shape: Shape, appearance_shape: Shape) -> None:

@@ -7,14 +7,14 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attend.arguments import KeepsArguments
+from keras_attend.arguments import KeepsArguments, check_shape
 from keras_attend.layers.crop import Size, crop_images, parse_crop, parse_size
 from keras_attend.layers.gaussian_bank import bank, bank_gradient, positive
 from keras_attend.layers.tracing import (
     dynamic_slice,
-    is_for_a_file,
-    over_columns,
-    over_rows,
+    filter_along_x,
+    filter_along_y,
+    is_exporting,
 )
 from keras_attend.types import Shape, Tensor
 
@@ -96,7 +96,7 @@ class GaussianGlimpse(KeepsArguments, keras.layers.Layer):
         params = ops.cast(params, wide)  # [B, 6]
         differentiable = keras.backend.is_float_dtype(images.dtype)
 
-        if is_for_a_file() and self._buckets and images.shape[0] == 1:
+        if is_exporting() and self._buckets and images.shape[0] == 1:
             return self._read_in_a_file(images, params)
 
         @ops.custom_gradient
@@ -206,12 +206,12 @@ class GaussianGlimpse(KeepsArguments, keras.layers.Layer):
         """The glimpse `[B, rows, cols, C]`, read from crops or whole images."""
         images, ((f_y, _), (f_x, _)) = self._crop_and_banks(crop, images, params)
         rows = self._read_rows(f_y, images)
-        return over_columns(ops.cast(f_x, self.compute_dtype), rows)
+        return filter_along_x(ops.cast(f_x, self.compute_dtype), rows)
 
     def _read_rows(self, f_y: Tensor, images: Tensor) -> Tensor:
         # Rows come before columns also where there are more columns: with channels last
         # this is one large product without a transposed copy, two to five times faster.
-        return over_rows(ops.cast(f_y, self.compute_dtype), images)
+        return filter_along_y(ops.cast(f_y, self.compute_dtype), images)
 
     def _image_gradient(self, images: Tensor, params: Tensor, g: Tensor) -> Tensor:
         """The gradient of the images `[B, H, W, C]`, from the glimpse's, `g`."""
@@ -236,16 +236,8 @@ class GaussianGlimpse(KeepsArguments, keras.layers.Layer):
         return ops.reshape(ops.stack(slopes, axis=-1), (-1, 6))
 
     def _check_shapes(self, images_shape: Shape, params_shape: Shape) -> None:
-        if len(images_shape) != 4:
-            raise ValueError(
-                "`images` must be [batch, height, width, channels]. "
-                f"Received: images.shape={tuple(images_shape)}"
-            )
-        if len(params_shape) != 2 or params_shape[-1] != 6:
-            raise ValueError(
-                "`params` must be [batch, 6]: center_y, center_x, stride_y, stride_x, "
-                f"sigma_y, sigma_x. Received: params.shape={tuple(params_shape)}"
-            )
+        check_shape("images", images_shape, "batch, height, width, channels")
+        check_shape("params", params_shape, "batch, 6")
         batch, rows = images_shape[0], params_shape[0]
         if None not in (batch, rows) and batch != rows:
             raise ValueError(

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attend.arguments import KeepsArguments, check_positive_integers
+from keras_attend.arguments import KeepsArguments, check_positive_integers, check_shape
 from keras_attend.types import Shape, Tensor
 
 
@@ -61,7 +61,8 @@ class Retina(KeepsArguments, keras.layers.Layer):
 
     def call(self, images: Tensor, locations: Tensor) -> Tensor:
         """The glimpses `[B, size, size, scales * C]` at `locations`."""
-        self._check(images.shape, locations.shape)
+        check_shape("images", images.shape, "batch, height, width, channels")
+        check_shape("locations", locations.shape, "batch, 2")
         images = ops.cast(images, self.compute_dtype)  # [B, H, W, C]
         locations = ops.cast(locations, "float32")  # [B, 2]
         batch, _, width, channels = ops.shape(images)
@@ -170,18 +171,6 @@ class Retina(KeepsArguments, keras.layers.Layer):
         inside = ops.logical_and(pixel >= low, pixel < low + block)
         bank = ops.cast(inside, "float32") / block
         return ops.cast(bank, self.compute_dtype)
-
-    def _check(self, images: Shape, locations: Shape) -> None:
-        if len(images) != 4:
-            raise ValueError(
-                "`images` must have shape [batch, height, width, channels]. "
-                f"Received: images.shape={tuple(images)}"
-            )
-        if len(locations) != 2 or locations[-1] != 2:
-            raise ValueError(
-                "`locations` must have shape [batch, 2], (x, y) in -1..1. "
-                f"Received: locations.shape={tuple(locations)}"
-            )
 
     def compute_output_shape(
         self, images_shape: Shape, locations_shape: Shape | None = None

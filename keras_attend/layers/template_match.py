@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from keras_attend.arguments import KeepsArguments, check_positive_integers
 from keras_attend.layers.dynamic_filter import dynamic_conv
 from keras_attend.layers.patch_conv import PatchConv2D, pointwise
-from keras_attend.layers.tracing import is_for_a_file, picked
+from keras_attend.layers.tracing import gather_places, is_exporting
 from keras_attend.types import Shape, Tensor
 
 
@@ -122,12 +122,12 @@ class TemplateMatch(KeepsArguments, keras.layers.Layer):
         _, rows, cols, _ = S.shape
         r = self._reach
         S = ops.pad(S, [[0, 0], [r, r], [r, r], [0, 0]])
-        if is_for_a_file():
+        if is_exporting():
             batch, _, width, count = ops.shape(S)
             y, x = np.ogrid[r : r + rows, r : r + cols]
             at = [((y + i) * width + x + j) * count for i, j in self._places]
             flat = np.stack([n + k for k, n in enumerate(at)], axis=-1).reshape(-1)
-            found = picked(ops.reshape(S, (batch, -1)), flat)
+            found = gather_places(ops.reshape(S, (batch, -1)), flat)
             return ops.reshape(found, (batch, rows, cols, count))
         maps = [
             S[:, r + i : r + i + rows, r + j : r + j + cols, k : k + 1]

@@ -7,8 +7,8 @@ import numpy as np
 from keras import ops
 
 from keras_attend import distributed
-from keras_attend.arguments import KeepsArguments
-from keras_attend.layers.tracing import over_columns, over_rows
+from keras_attend.arguments import KeepsArguments, check_shape
+from keras_attend.layers.tracing import filter_along_x, filter_along_y
 from keras_attend.types import Tensor
 
 
@@ -16,8 +16,8 @@ class AttentionModel(KeepsArguments, keras.Model):
     """A model with a loss of its own, compiled under XLA unless told otherwise.
 
     A subclass writes `sample_losses` and `compute_metrics`; Keras's own training
-    step then serves on every backend. `serving_shape` is the input's shape for
-    `export`.
+    step then serves on every backend. `serving_shape` is the input's shape, or a dict
+    of shapes, for `export`.
 
     A subclass whose `compile` takes arguments that Keras's does not know keeps each
     as an attribute of the same name and lists the names in `compile_arguments`. They
@@ -31,7 +31,7 @@ class AttentionModel(KeepsArguments, keras.Model):
             self.detached = detached
     """
 
-    serving_shape: tuple[int | None, ...] = ()
+    serving_shape: Any = ()
     compile_arguments: tuple[str, ...] = ()
 
     def sample_losses(self, x: Any, y: Any, y_pred: Any) -> Tensor:
@@ -88,9 +88,13 @@ class AttentionModel(KeepsArguments, keras.Model):
     def export(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
         """Keras's `export`; by default for any batch and any size of image."""
         if len(args) < 3 and kwargs.get("input_signature") is None:
-            kwargs["input_signature"] = [
-                keras.InputSpec(shape=self.serving_shape, dtype="float32")
-            ]
+            shapes = self.serving_shape
+            several = isinstance(shapes, dict)
+            specs = {
+                name: keras.InputSpec(shape=shape, dtype="float32")
+                for name, shape in (shapes if several else {"": shapes}).items()
+            }
+            kwargs["input_signature"] = [specs if several else specs[""]]
         super().export(filepath, *args, **kwargs)
 
 
@@ -147,11 +151,7 @@ class Classifier(AttentionModel):
 def scaled_images(images: Tensor, channels: int, dtype: str) -> Tensor:
     """Images `[B, H, W, C]` in 0..1, of floats there or of uint8."""
     shape = tuple(images.shape)
-    if len(shape) != 4 or shape[-1] not in (None, channels):
-        raise ValueError(
-            f"`images` must have shape [batch, height, width, {channels}]. "
-            f"Received: images.shape={shape}"
-        )
+    check_shape("images", shape, f"batch, height, width, {channels}")
     if 0 in shape[1:3]:
         raise ValueError(f"`images` must not be empty. Received: images.shape={shape}")
     if keras.backend.is_int_dtype(images.dtype):
@@ -172,7 +172,7 @@ def fitted_images(images: Tensor, size: tuple[int, int]) -> Tensor:
         ops.cast(one * _scaling(old, new), images.dtype)
         for old, new in zip(ops.shape(images)[1:3], size, strict=True)
     )  # [B, rows, H], [B, columns, W]
-    return over_columns(columns, over_rows(rows, images))
+    return filter_along_x(columns, filter_along_y(rows, images))
 
 
 def _scaling(old: Any, new: int) -> Tensor:

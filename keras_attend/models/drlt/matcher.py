@@ -10,6 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attend.arguments import check_positive
 from keras_attend.boxes import convert_format, iou
 from keras_attend.layers.crop import parse_size
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
@@ -106,13 +107,12 @@ class Matcher(RecurrentTracker):
       heights of the frame.
     """
 
+    default_cell = MatcherCell
+
     def __init__(
         self, cell: MatcherCell | None = None, *, width: float = 0.15, **kwargs: Any
     ) -> None:
-        if not width > 0:
-            raise ValueError(f"`width` must be positive. Received: width={width}")
-        if cell is None:
-            cell = MatcherCell(dtype=kwargs.get("dtype"), name="cell")
+        check_positive(width=width)
         super().__init__(cell, **kwargs)
         self.width = width
 

@@ -86,6 +86,8 @@ class DRLT(RecurrentTracker):
     in place of frames.
     """
 
+    default_cell = DRLTCell
+
     def __init__(
         self,
         cell: DRLTCell | None = None,
@@ -106,8 +108,6 @@ class DRLT(RecurrentTracker):
             )
         if segment is not None:
             check_positive_integers(segment=segment)
-        if cell is None:
-            cell = DRLTCell(dtype=kwargs.get("dtype"), name="cell")
         super().__init__(cell, **kwargs)
         self.std, self.policy = std, GaussianPolicy(std)
         self.episodes, self.returns = episodes, returns

@@ -1,4 +1,4 @@
-"""The parts of HART's cell: two streams, small networks, and random masks.
+"""The parts of HART's cell: two streams, small networks, and masks of training.
 
 The streams are the appearance attention of Kosiorek et al. 2017, section 3.2. The
 names are the paper's: $V$ are the glimpse's features, $\\nu$ the ventral stream's maps,
@@ -6,6 +6,7 @@ $s$ the location map, $\\alpha$ the appearance and $\\psi$ the filters made from
 """
 
 import math
+from functools import partial
 from typing import Any
 
 import keras
@@ -15,9 +16,10 @@ from keras.layers import Dense, GroupNormalization
 from keras_attend.layers.cells import ZoneoutLSTMCell
 from keras_attend.layers.dynamic_filter import DynamicFilter
 from keras_attend.layers.patch_conv import pointwise
+from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
 from keras_attend.layers.template_match import TemplateMatch
 from keras_attend.layers.v1 import normalise_groups
-from keras_attend.types import Shape, Tensor
+from keras_attend.types import Nested, Shape, Tensor
 
 HIDDEN = 100  # units of the heads' hidden layers, and of those that make the filters
 VOTES = 8  # maps in which the template's parts vote
@@ -111,20 +113,12 @@ class Head(keras.layers.Layer):
 
     def __init__(self, bias_initializer: str = "zeros", **kwargs: Any) -> None:
         super().__init__(dtype="float32", **kwargs)
-        self.hidden = Dense(
-            HIDDEN,
-            activation="elu",
-            bias_initializer=bias_initializer,
-            dtype="float32",
-            name="hidden",
+        dense = partial(Dense, dtype="float32")
+        self.hidden = dense(
+            HIDDEN, "elu", bias_initializer=bias_initializer, name="hidden"
         )
-        self.last = Dense(
-            4,
-            activation="tanh",
-            kernel_initializer=keras.initializers.RandomUniform(-1e-3, 1e-3),
-            dtype="float32",
-            name="last",
-        )
+        small = keras.initializers.RandomUniform(-1e-3, 1e-3)
+        self.last = dense(4, "tanh", kernel_initializer=small, name="last")
 
     def build(self, input_shape: Shape) -> None:
         """Make the weights for `[B, n]`."""
@@ -142,35 +136,37 @@ def energy(*filters: Tensor) -> Tensor:
     return sum(0.5 * ops.sum(x, axis=tuple(range(1, len(x.shape)))) for x in squares)
 
 
-def draw_masks(
-    core: ZoneoutLSTMCell,
-    dropout: float,
-    maps: tuple[int, int, int],
-    seed: keras.random.SeedGenerator,
-    batch_size: Any,
-    steps: int,
-) -> dict[str, Tensor]:
-    """Masks of zoneout and dropout for `steps` steps of training.
+class MaskedCell(RecurrentTrackerCell):
+    """A cell around an LSTM `core`, with masks of zoneout and dropout in training."""
 
-    Args:
-        core: the LSTM, which has the zoneout's rates.
-        dropout: chance that a number of the ventral maps is dropped.
-        maps: rows, columns and channels of the ventral maps.
-        seed: of the dropout.
-        batch_size: how many clips.
-        steps: how many.
+    core: ZoneoutLSTMCell
+    dropout: float  # chance that a number of the ventral maps is dropped
+    map_size: tuple[int, int]  # rows and columns of these maps
+    maps: int  # their channels
+    seed_generator: keras.random.SeedGenerator
 
-    Returns:
-        "cell" and "hidden", 1 where a unit of the LSTM may change, and, with dropout,
-        "ventral", 0 or 1 / (1 - dropout); each `[batch_size, steps, ...]`.
-    """
-    m_c, m_h = core.zoneout_masks(batch_size, steps)
-    noise = {"cell": m_c, "hidden": m_h}
-    if dropout:
-        shape = (batch_size, steps, *maps)
-        u = keras.random.uniform(shape, dtype="float32", seed=seed)
-        noise["ventral"] = ops.cast(u >= dropout, core.compute_dtype) / (1 - dropout)
-    return noise
+    def draw_noise(self, batch_size: Any, steps: int) -> dict[str, Tensor]:
+        """Masks for all steps, each `[batch_size, steps, ...]`.
+
+        "cell" and "hidden" are 1 where a unit of the LSTM may change, else 0;
+        "ventral", drawn if there is dropout, is 0 or 1 / (1 - dropout).
+        """
+        m_c, m_h = self.core.zoneout_masks(batch_size, steps)
+        noise = {"cell": m_c, "hidden": m_h}
+        if self.dropout:
+            shape = (batch_size, steps, *self.map_size, self.maps)
+            u = keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
+            kept = ops.cast(u >= self.dropout, self.compute_dtype)
+            noise["ventral"] = kept / (1 - self.dropout)
+        return noise
+
+    def run_core(
+        self, v: Tensor, h: Tensor, c: Tensor, noise: Nested
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The LSTM's output `[B, units]`, and its next h and c."""
+        masks = None if noise is None else (noise["cell"], noise["hidden"])
+        o, (h, c) = self.core(v, [h, c], masks=masks, training=noise is not None)
+        return o, h, c
 
 
 def moved(a: Tensor, step: Tensor) -> Tensor:

@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 
 from keras import ops
 
+from keras_attend.arguments import check_not_negative
 from keras_attend.boxes import area, convert_format, intersection
 from keras_attend.distributed import total
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
-from keras_attend.layers.tracing import numbers
+from keras_attend.layers.tracing import split_last
 from keras_attend.models.tracker import RecurrentTracker
 from keras_attend.types import Shape, Tensor
 
@@ -33,8 +34,8 @@ def coverage(box: Tensor, region: Tensor, shape: tuple[int, int]) -> Tensor:
     Returns:
         `[..., rows, cols]`, in 0..1.
     """
-    x, y, w, h = numbers(box, 4)
-    x_r, y_r, w_r, h_r = numbers(region, 4)
+    x, y, w, h = split_last(box, 4)
+    x_r, y_r, w_r, h_r = split_last(region, 4)
     over_y = _cover(y, h, y_r, h_r, shape[0])
     over_x = _cover(x, w, x_r, w_r, shape[1])
     return over_y[..., :, None] * over_x[..., None, :]
@@ -123,29 +124,21 @@ class WeighedTracker(RecurrentTracker):
       \lambda_i = v_i^2$$
 
     (Section 4. The paper adds $\log \lambda$, which would drive $\lambda$ to 0; its
-    published code does as here.) A subclass writes `named_losses`.
-
-    Args:
-        cell: follows one object.
-        weight_decay: of the L2 loss.
-        losses: names of those $L_i$ that are learned from.
+    published code does as here.) A subclass writes `named_losses`. `HART` documents the
+    arguments.
     """
 
     kept_as: ClassVar[dict[str, str]] = {"losses": "weighed"}
 
     def __init__(
         self,
-        cell: RecurrentTrackerCell,
+        cell: RecurrentTrackerCell | None = None,
         *,
         weight_decay: float = 1e-4,
         losses: Sequence[str] = LOSSES,
         **kwargs: Any,
     ) -> None:
-        if not weight_decay >= 0:
-            raise ValueError(
-                "`weight_decay` must not be negative. "
-                f"Received: weight_decay={weight_decay}"
-            )
+        check_not_negative(weight_decay=weight_decay)
         if not losses or not set(losses) <= set(LOSSES):
             raise ValueError(
                 f"`losses` must be some of {', '.join(LOSSES)}. "

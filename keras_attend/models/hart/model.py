@@ -4,7 +4,6 @@ The time loop is `RecurrentTracker.call`; here are the losses of section 4 of th
 (Kosiorek et al. 2017), added up by `losses.WeighedTracker`.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -14,7 +13,6 @@ from keras_attend.boxes import area
 from keras_attend.losses import area_loss, intersection_loss, iou_loss
 from keras_attend.models.hart.cell import HARTCell
 from keras_attend.models.hart.losses import (
-    LOSSES,
     WeighedTracker,
     after_first,
     balanced_cross_entropy,
@@ -77,24 +75,16 @@ class HART(WeighedTracker):
     "location" and "filter_energy" are not there for a cell without a dorsal stream.
     """
 
+    default_cell = HARTCell
     compile_arguments = ("detached",)
 
-    def __init__(
-        self,
-        cell: HARTCell | None = None,
-        *,
-        weight_decay: float = 1e-4,
-        losses: Sequence[str] = LOSSES,
-        **kwargs: Any,
-    ) -> None:
-        if cell is None:
-            cell = HARTCell(dtype=kwargs.get("dtype"), name="cell")
-        if cell.dorsal is None and "appearance" in losses:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.cell.dorsal is None and "appearance" in self.weighed:
             raise ValueError(
                 "`losses` must not name 'appearance' for a cell with `dorsal=False`, "
-                f"which has no location map. Received: losses={losses!r}"
+                f"which has no location map. Received: losses={self.weighed}"
             )
-        super().__init__(cell, weight_decay=weight_decay, losses=losses, **kwargs)
 
     def compile(
         self, optimizer: Any = "adam", *, detached: bool = False, **kwargs: Any

@@ -19,10 +19,9 @@ from keras_attend.layers.dynamic_filter import DynamicFilter
 from keras_attend.layers.gaussian_glimpse import GaussianGlimpse
 from keras_attend.layers.gaussian_params import hart_params
 from keras_attend.layers.patch_conv import pointwise
-from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
-from keras_attend.layers.tracing import is_for_a_file
+from keras_attend.layers.tracing import is_exporting
 from keras_attend.layers.v1 import V1
-from keras_attend.models.hart.layers import Head, draw_masks, energy, flat
+from keras_attend.models.hart.layers import Head, MaskedCell, energy, flat
 from keras_attend.models.tracker import image_size, scaled_glimpse
 from keras_attend.types import Nested, Shape, Tensor
 
@@ -30,7 +29,7 @@ MASK_UNITS = 10  # numbers of the location map that attention and box see
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class PublishedHARTCell(RecurrentTrackerCell):
+class PublishedHARTCell(MaskedCell):
     r"""Follow an object as HART's published code does, with its weights.
 
         cell = PublishedHARTCell(zoneout=0.0, dropout=0.0)
@@ -167,14 +166,6 @@ class PublishedHARTCell(RecurrentTrackerCell):
         pixels = ops.stack([u_y, u_x, s_y, s_x, d_y, d_x], axis=-1)  # [B, 6]
         return self.summary(ops.concatenate([flat(nu), ops.cast(pixels, nu.dtype)], -1))
 
-    def remember(
-        self, v: Tensor, h: Tensor, c: Tensor, noise: Nested
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """The LSTM's output, and its next state."""
-        masks = None if noise is None else (noise["cell"], noise["hidden"])
-        o, (h, c) = self.core(v, [h, c], masks=masks, training=noise is not None)
-        return o, h, c
-
     def initial_state(self, frame: Tensor, box: Tensor, noise: Nested = None) -> Nested:
         """The first frame, without a location map, starts the LSTM."""
         # The attention bias, added too late, never gets here.
@@ -183,7 +174,7 @@ class PublishedHARTCell(RecurrentTrackerCell):
         nu_0 = self.ventral(self.v1(g_0), noise)
         zeros = ops.zeros((ops.shape(frame)[0], self.units), self.compute_dtype)
         v_0 = self.first_input(self.summarise(nu_0, window))
-        o_0, h, c = self.remember(v_0, zeros, zeros, noise)
+        o_0, h, c = self.run_core(v_0, zeros, zeros, noise)
         return {
             "attention": a_0,
             "appearance": o_0,
@@ -205,7 +196,7 @@ class PublishedHARTCell(RecurrentTrackerCell):
         logits, filter_energy = self.dorsal(V_t, state["appearance"])
         s_t = ops.cast(ops.sigmoid(logits), nu_t.dtype)  # [B, rows', cols']
         v_t = self.summarise(nu_t * s_t[..., None], window)
-        o_t, h, c = self.remember(v_t, state["hidden"], state["cell"], noise)
+        o_t, h, c = self.run_core(v_t, state["hidden"], state["cell"], noise)
         # Ten numbers of the location map. (Paper: all of it.)
         q_t = ops.concatenate([o_t, self.mask_summary(flat(s_t))], axis=-1)
         # Bias and step from the second frame on. (Paper, eq. 8: no tanh, no bias.)
@@ -223,7 +214,7 @@ class PublishedHARTCell(RecurrentTrackerCell):
             "presence": ops.ones_like(a_t[:, 0]),  # the code's logit is 1000, always
             "location": logits,
         }
-        if not is_for_a_file():  # of the loss alone
+        if not is_exporting():  # of the loss alone
             outputs["filter_energy"] = filter_energy
         return outputs, {
             # From the last window, not from the box. (Paper, eq. 7: tanh of c alone.)
@@ -233,11 +224,6 @@ class PublishedHARTCell(RecurrentTrackerCell):
             "cell": c,
             "first": ops.zeros_like(first),
         }
-
-    def draw_noise(self, batch_size: Any, steps: int) -> dict[str, Tensor]:
-        """Masks of zoneout and dropout; see `layers.draw_masks`."""
-        maps, seed = (*self.map_size, self.maps), self.seed_generator
-        return draw_masks(self.core, self.dropout, maps, seed, batch_size, steps)
 
 
 @keras.saving.register_keras_serializable("keras_attend")

@@ -5,16 +5,14 @@ presence, frames that do not count). The location map's target is drawn and weig
 another way.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
-from keras_attend.layers.tracing import numbers
+from keras_attend.layers.tracing import split_last
 from keras_attend.losses import area_loss, intersection_loss, iou_loss
 from keras_attend.models.hart.losses import (
-    LOSSES,
     WeighedTracker,
     after_first,
     by_steps,
@@ -33,26 +31,12 @@ class PublishedHART(WeighedTracker):
         model.compile(TF1RMSprop())
         boxes = model.predict({"frames": frames, "box": box})["boxes"]
 
-    Args:
-        cell: follows the object; `PublishedHARTCell()` when absent.
-        weight_decay: of the L2 losses.
-        losses: which of "tracking", "attention" and "appearance" are learned from.
-
-    It returns what `HART` does. "attention" `[B, T, 4]` is in units of the frame (see
-    `PublishedHARTCell`), and "presence" is always 1.
+    Its arguments are those of `HART`, with a `PublishedHARTCell()` when `cell` is
+    absent. It returns what `HART` does, but "attention" `[B, T, 4]` is in units of the
+    frame (see `PublishedHARTCell`), and "presence" is always 1.
     """
 
-    def __init__(
-        self,
-        cell: PublishedHARTCell | None = None,
-        *,
-        weight_decay: float = 1e-4,
-        losses: Sequence[str] = LOSSES,
-        **kwargs: Any,
-    ) -> None:
-        if cell is None:
-            cell = PublishedHARTCell(dtype=kwargs.get("dtype"), name="cell")
-        super().__init__(cell, weight_decay=weight_decay, losses=losses, **kwargs)
+    default_cell = PublishedHARTCell
 
     def named_losses(
         self, x: Any, y: Any, y_pred: dict[str, Tensor]
@@ -110,8 +94,8 @@ def rasterised(box: Tensor, region: Tensor, shape: tuple[int, int]) -> Tensor:
     Returns:
         `[..., rows, cols]`, mostly 0 or 1.
     """
-    x, y, w, h = numbers(box, 4)
-    x_r, y_r, w_r, h_r = numbers(region, 4)
+    x, y, w, h = split_last(box, 4)
+    x_r, y_r, w_r, h_r = split_last(region, 4)
     over_y = _raster(y, h, y_r, h_r, shape[0])
     over_x = _raster(x, w, x_r, w_r, shape[1])
     return over_y[..., :, None] * over_x[..., None, :]

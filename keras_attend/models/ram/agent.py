@@ -4,6 +4,7 @@ RAM's network with a core of LSTM units and two policies, one of where to look a
 of what to do; both learn by REINFORCE from the game's reward alone.
 """
 
+from functools import partial
 from typing import Any
 
 import keras
@@ -11,7 +12,7 @@ import numpy as np
 from keras import ops
 from keras.layers import Dense
 
-from keras_attend.arguments import check_choice, check_positive_integers
+from keras_attend.arguments import check_choice, check_positive_integers, check_shape
 from keras_attend.datasets.catch import Catch
 from keras_attend.layers.glimpse_network import GlimpseNetwork
 from keras_attend.layers.retina import Retina
@@ -114,21 +115,14 @@ class RAMAgent(AttentionModel):
             glimpse_units, units, dtype=dtype, name="glimpse"
         )
         self.core = keras.layers.LSTMCell(units, dtype=dtype, name="core")
-        self.player = Dense(self.game.actions, dtype=dtype, name="action")
+        dense = partial(Dense, dtype=dtype)
+        self.player = dense(self.game.actions, name="action")
         # Before it has learned, it looks at the centre: a corner teaches nothing.
-        self.locator = Dense(
-            2,
-            activation="tanh",
-            kernel_initializer="zeros",
-            dtype=dtype,
-            name="location",
-        )
-        self.baseline = Dense(1, dtype=dtype, name="baseline")
+        self.locator = dense(2, "tanh", kernel_initializer="zeros", name="location")
+        self.baseline = dense(1, name="baseline")
         self.baseline_hidden = None
         if self.credit.baseline == "game":
-            self.baseline_hidden = Dense(
-                units, activation="relu", dtype=dtype, name="baseline_hidden"
-            )
+            self.baseline_hidden = dense(units, "relu", name="baseline_hidden")
         self.location_policy = GaussianPolicy(std)
         self.game_policy = CategoricalPolicy()
         self.seed_generator = keras.random.SeedGenerator()
@@ -147,7 +141,7 @@ class RAMAgent(AttentionModel):
 
     def call(self, numbers: Tensor, training: bool | None = None) -> dict[str, Tensor]:
         """Whole games; see the class."""
-        self._check(numbers.shape)
+        check_shape("numbers", numbers.shape, f"batch, {self.game.start_numbers}")
         play = "sample" if training else self.play
         batch, T = ops.shape(numbers)[0], self.game.frames
         states_0 = self.game.start(numbers)
@@ -232,13 +226,6 @@ class RAMAgent(AttentionModel):
             ops.cast(self.locator(h), "float32"),
             ops.cast(self.player(h), "float32"),
         )
-
-    def _check(self, shape: Shape) -> None:
-        if len(shape) != 2 or shape[-1] != self.game.start_numbers:
-            raise ValueError(
-                f"`numbers` must have shape [batch, {self.game.start_numbers}]. "
-                f"Received: numbers.shape={tuple(shape)}"
-            )
 
     def sample_losses(self, x: Any, y: Tensor, y_pred: dict[str, Tensor]) -> Tensor:
         r"""The policies' losses (eq. 2), the baseline's, and the actions' entropy.

@@ -1,5 +1,6 @@
 """RAM's layers, with the sizes of the paper's section 4, and their weights."""
 
+from functools import partial
 from typing import Any, ClassVar
 
 import keras
@@ -65,19 +66,17 @@ class RAMLayers(Classifier):
         self.glimpse_network = GlimpseNetwork(
             glimpse_units, units, dtype=dtype, name="glimpse"
         )
-        self.core_input = Dense(units, dtype=dtype, name="core_input")
+        dense = partial(Dense, dtype=dtype)
+        self.core_input = dense(units, name="core_input")
         # Rectified units keep what they hold if they begin as a copy (Le et al. 2015).
-        self.core_recurrent = Dense(
-            units,
-            kernel_initializer=keras.initializers.Identity(0.5),
-            dtype=dtype,
-            name="core_recurrent",
+        copy = keras.initializers.Identity(0.5)
+        self.core_recurrent = dense(
+            units, kernel_initializer=copy, name="core_recurrent"
         )
-        self.classifier = Dense(classes, dtype=dtype, name="action")
-        activation = "tanh" if locator == "tanh" else None
-        self.locator = Dense(2, activation=activation, dtype=dtype, name="location")
+        self.classifier = dense(classes, name="action")
+        self.locator = dense(2, locator, name="location")
         rewards = 1 if self.credit.baseline == "state" else classes
-        self.baseline = Dense(rewards, dtype=dtype, name="baseline")
+        self.baseline = dense(rewards, name="baseline")
         self.policy = GaussianPolicy(std)
         self.seed_generator = keras.random.SeedGenerator()
 

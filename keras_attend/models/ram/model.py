@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attend.arguments import check_shape
 from keras_attend.models.base import scaled_images
 from keras_attend.models.ram.layers import RAMLayers
 from keras_attend.policies import draw_seeds
@@ -192,11 +193,8 @@ class RAM(RAMLayers):
     ) -> dict[str, Tensor]:
         """All episodes of each image; see the class."""
         images = self.scaled(images)
-        if first_location is not None and len(first_location.shape) != 2:
-            raise ValueError(
-                "`first_location` must have shape [batch, 2]. Received: "
-                f"first_location.shape={tuple(first_location.shape)}"
-            )
+        if first_location is not None:
+            check_shape("first_location", first_location.shape, "batch, 2")
         M = self.episodes
         if M > 1:
             images = ops.repeat(images, M, axis=0)  # [B M, H, W, C]

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 from keras.layers import Dense
 
+from keras_attend.arguments import check_not_negative
 from keras_attend.models.ram.model import RAM
 from keras_attend.policies import CategoricalPolicy, draw_seeds
 from keras_attend.types import Shape, Tensor
@@ -41,8 +42,7 @@ class StoppingRAM(RAM):
 
     def __init__(self, *args: Any, price: float = 0.1, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not price >= 0:
-            raise ValueError(f"`price` must not be negative. Received: price={price}")
+        check_not_negative(price=price)
         self.price = price
         # Scores of going on and of stopping: before it has learned it mostly goes on.
         bias = keras.initializers.Constant([1.0, -1.0])

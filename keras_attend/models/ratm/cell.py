@@ -12,7 +12,7 @@ import keras
 from keras import ops
 from keras.layers import Dense
 
-from keras_attend.arguments import check_choice, check_positive_integers
+from keras_attend.arguments import check_choice, check_positive, check_positive_integers
 from keras_attend.boxes import window_to_box
 from keras_attend.layers.bilinear_glimpse import BilinearGlimpse
 from keras_attend.layers.cells import IRNNCell
@@ -20,7 +20,7 @@ from keras_attend.layers.crop import parse_size
 from keras_attend.layers.gaussian_glimpse import GaussianGlimpse
 from keras_attend.layers.gaussian_params import ratm_params
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
-from keras_attend.layers.tracing import numbers, together
+from keras_attend.layers.tracing import join_last, split_last
 from keras_attend.models.tracker import image_size, scaled_glimpse
 from keras_attend.types import Embeds, Nested, Remembers, Shape, Tensor
 
@@ -89,8 +89,7 @@ class RATMCell(RecurrentTrackerCell):
         check_choice("start", start, ("box", "learned"))
         check_choice("attention", attention, ("residual", "affine"))
         check_choice("read", read, ("gaussian", "transformer"))
-        if not scale > 0:
-            raise ValueError(f"`scale` must be positive. Received: scale={scale}")
+        check_positive(scale=scale)
         self.size = parse_size(size, "size")
         self.units, self.channels, self.scale = units, channels, scale
         self.start, self.attention, self.read = start, attention, read
@@ -200,17 +199,17 @@ class RATMCell(RecurrentTrackerCell):
     def to_attention(self, box: Tensor, size: tuple[Any, Any]) -> Tensor:
         """The attention `[B, 7]` whose box is `box` `[B, 4]`, in a frame `(H, W)`."""
         height, width = size
-        x, y, w, h = numbers(box, 4)
+        x, y, w, h = split_last(box, 4)
         d_x, d_y = self.scale * w / (width - 1), self.scale * h / (height - 1)
         g_x, g_y = (x + w / 2) / width, (y + h / 2) / height
         # A sigma of half a stride: see `ratm_params`.
-        return together([g_x, g_y, d_x, d_x, ops.ones_like(w), d_y, d_y])
+        return join_last([g_x, g_y, d_x, d_x, ops.ones_like(w), d_y, d_y])
 
     def to_window(self, a: Tensor, size: tuple[Any, Any]) -> Tensor:
         """The window `[B, 6]` in pixels of attention `[B, 7]` (eq. 6 to 10)."""
         (height, width), (rows, columns) = size, self.size
-        g_x, g_y, s_x, d_x, gamma, s_y, d_y = numbers(ops.cast(a, "float32"), 7)
+        g_x, g_y, s_x, d_x, gamma, s_y, d_y = split_last(ops.cast(a, "float32"), 7)
         s_x = s_x * ((width - 1) / max(columns - 1, 1))
         s_y = s_y * ((height - 1) / max(rows - 1, 1))
-        a = together([g_x, g_y, s_x, d_x, gamma, s_y, d_y])
+        a = join_last([g_x, g_y, s_x, d_x, gamma, s_y, d_y])
         return ratm_params(a, size, self.size)
