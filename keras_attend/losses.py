@@ -77,10 +77,9 @@ def masked_mean(values: Tensor, present: Tensor | None = None) -> Tensor:
     """Average values over the batch at each time step, and then over the time steps.
 
     As in HART, the mean at each step is over the samples whose object is present, so
-    that the late steps, which only long tracks reach, count as much as the early ones.
-    Steps at which no object is present do not count; if there are no others, the result
-    is 0. Values of absent objects have no influence, but must be finite for the
-    gradient to be finite.
+    that late steps, which only long tracks reach, count as much as early ones. Steps
+    without any object do not count; without any step the result is 0. Values of absent
+    objects have no influence, but must be finite for the gradient to be finite.
 
     Args:
         values: `[B, T]`.

@@ -38,19 +38,13 @@ def success(overlap: Tensor, num_thresholds: int = NUM_THRESHOLDS) -> Tensor:
 class BoxMetric(KeepsArguments, keras.metrics.Metric):
     """Average `values`, which subclasses define, over boxes and over their `width`."""
 
-    def __init__(
-        self,
-        name: str | None = None,
-        dtype: str | None = None,
-        width: int = 1,
-        direction: str = "up",
-    ) -> None:
+    direction = "up"  # the way in which it gets better
+
+    def __init__(self, name: str, dtype: str | None = None, width: int = 1) -> None:
         super().__init__(name=name, dtype=dtype)
-        set_direction(self, direction)
-        self.total = self.add_variable(
-            (width,), "zeros", dtype=self.dtype, name="total"
-        )
-        self.count = self.add_variable((), "zeros", dtype=self.dtype, name="count")
+        set_direction(self, self.direction)
+        self.total = self.add_variable((width,), "zeros", self.dtype, name="total")
+        self.count = self.add_variable((), "zeros", self.dtype, name="count")
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Compute what is averaged of each box, `[..., width]`."""
@@ -83,7 +77,7 @@ class BoxIoU(BoxMetric):
     """Average the IoU of boxes. (Keras's `MeanIoU` is for segmentation.)"""
 
     def __init__(self, name: str = "box_iou", dtype: str | None = None) -> None:
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(name, dtype)
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Compute the IoU of each box, `[..., 1]`."""
@@ -94,8 +88,10 @@ class BoxIoU(BoxMetric):
 class CenterError(BoxMetric):
     """Average the distance in pixels between the centres of boxes."""
 
+    direction = "down"
+
     def __init__(self, name: str = "center_error", dtype: str | None = None) -> None:
-        super().__init__(name=name, dtype=dtype, direction="down")
+        super().__init__(name, dtype)
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Compute the distance between the centres, `[..., 1]`."""

@@ -36,10 +36,9 @@ def unroll(
             the same for all samples.
         remat: compute each step again in the backward pass instead of storing what it
             computed, so that only the states of all steps are stored.
-        inline: compile the steps one after the other instead of a loop. This makes a
-            few cheap steps faster (RAM's by a fifth), but takes long to compile for
-            many. The state that is passed in may then have another shape than those
-            that `step` returns, such as one row for the whole batch.
+        inline: compile the steps one after the other instead of a loop: a few cheap
+            ones are then faster (RAM's by a fifth), many take long to compile. Here the
+            state that is passed in may be one row for the whole batch.
 
     Returns:
         $y$, `[B, T, ...]`, in the structure of the outputs of `step`, and $s_{T-1}$.

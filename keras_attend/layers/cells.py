@@ -101,15 +101,11 @@ class ZoneoutLSTMCell(_Cell, DropoutRNNCell):
     training it is its mean, $1 - p$. The output is $\tilde h_t$: zoneout acts only on
     the state that the next step gets.
 
-    In training the masks come from one of three places:
-
-    * The caller draws them before a time loop, by `zoneout_masks(batch_size, steps)`,
-      and passes each step its own: `cell(x, states, masks=(m_c, m_h))`. This is zoneout
-      as published.
-    * `keras.layers.RNN` cannot pass masks. It has the cell draw them before its loop,
-      and all steps of a sequence share them, as with the recurrent dropout of Keras.
-    * Otherwise each call draws its own. This does not work inside a compiled loop,
-      which the changed state of the random numbers cannot leave.
+    For zoneout as published, the caller draws the masks before a time loop, by
+    `zoneout_masks(batch_size, steps)`, and passes each step its own: `cell(x, states,
+    masks=(m_c, m_h))`. `keras.layers.RNN` cannot do that: it has the cell draw masks
+    that all steps of a sequence share, as with Keras's recurrent dropout. Any other
+    call draws its own, which does not work inside a compiled loop.
 
     States are `[h, c]`, as in Keras. Before training $W_x$ is orthogonal, $W_h$ is
     $0.95 I$ for $j$ and orthogonal for each gate, and $b \sim U(\pm \sqrt{3 / n})$ for

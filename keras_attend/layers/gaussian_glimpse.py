@@ -50,12 +50,10 @@ class GaussianGlimpse(KeepsArguments, keras.layers.Layer):
     far outside that its sum is below epsilon reads 0. The sign of `sigma` is ignored,
     and a `sigma` below 1e-3 pixels is taken for 1e-3.
 
-    A dense read multiplies the whole image by the filters, at a cost that grows with
-    the image. With `crop`, the layer reads only a crop of each image that covers its
-    Gaussians up to 5 sigma. The result differs from the dense read by less than 1e-5,
-    and the cost does not depend on the image's size. The crop has the smallest of the
-    given sizes that covers the Gaussians of every sample of the batch; when none does,
-    the read is dense.
+    With `crop`, the layer reads only a part of each image that covers its Gaussians up
+    to 5 sigma, which differs from a dense read by less than 1e-5, at a cost that does
+    not grow with the image. The part has the smallest of the given sizes that serves
+    every sample of the batch; when none does, the whole image is read.
 
     The backward pass computes the read again, so that only `images` and `params` stay
     in memory in between. The gradient of `images` is dense; compiled, it costs nothing
@@ -63,10 +61,9 @@ class GaussianGlimpse(KeepsArguments, keras.layers.Layer):
 
     Args:
         size: Gaussians per axis, an integer or `(rows, cols)`.
-        crop: the sizes that a crop may have, in pixels: an integer, `(height, width)`
-            or a list of `(height, width)`. `"auto"` stands for squares of 64, 128, 256
-            and 512 pixels, used where they are less than half of the image; `None`
-            reads densely.
+        crop: the sizes of such a part, in pixels: an integer, `(height, width)` or a
+            list of these. `"auto"` stands for squares of 64, 128, 256 and 512 pixels,
+            where they are less than half of the image; `None` reads it whole.
         epsilon: added to the sum of each Gaussian (HART 1e-8, RATM 1e-4).
     """
 
@@ -118,10 +115,7 @@ class GaussianGlimpse(KeepsArguments, keras.layers.Layer):
         params: Tensor,
         *g: Tensor,
     ) -> Tensor:
-        """Call `function` with the smallest crop size that covers every sample.
-
-        It is called with None, for the whole image, if no size does.
-        """
+        """Call `function` with the smallest crop that fits all samples, or None."""
         lengths = ops.shape(images)[1:3]
         crops, fits, spans = [], [], None
         # In JAX exports H and W are symbols; nothing can be cropped from such images.
@@ -133,9 +127,8 @@ class GaussianGlimpse(KeepsArguments, keras.layers.Layer):
             if worth is not False:  # a tensor where the image's size is unknown
                 crops.append((h, w))
                 spans = spans or self._spans(lengths, params)
-                covered = spans[1] - spans[0] + 2 <= _pair(
-                    (h, w), params.dtype
-                )  # [B, 2]
+                needed = spans[1] - spans[0] + 2  # [B, 2]
+                covered = needed <= _pair((h, w), params.dtype)
                 fits.append(ops.logical_and(worth, ops.all(covered)))
         if not crops or images.shape[0] == 0:  # XLA cannot crop an empty batch
             return function(None, images, params, *g)

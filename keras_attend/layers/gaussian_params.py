@@ -44,7 +44,7 @@ def ratm_params(
     $$\mu_i = g + \delta (i - M / 2 - 0.5), \quad
       \delta = \frac{W - 1}{M - 1} |d|, \quad \sigma = |s| / 2$$
 
-    The paper's eq. 9 and 10 mix units; the code multiplies the centres by W and H.
+    The paper's eq. 6, 9 and 10 mix units; the code multiplies the centres by W and H.
     Its sigma is halved (eq. 8 is not).
 
     Args:

@@ -21,14 +21,14 @@ class Retina(KeepsArguments, keras.layers.Layer):
     $$c = \mathrm{trunc}(\tfrac{1}{2}(l + 1) \cdot (W, H)), \qquad l \in [-1, 1]^2$$
 
     averaged over blocks of $f^k \times f^k$ pixels to $g \times g$. What lies
-    outside the image is zero. In one axis, patch $k$ is a matrix of box filters
+    outside the image is zero. (The paper says neither what lies outside nor how patches
+    are resampled.) The glimpse is $A^y_k X (A^x_k)^T$ with box filters
 
     $$A_k[i, n] = f^{-k} \;\text{ if }\; s + i f^k \le n < s + (i + 1) f^k,
       \qquad s = c - \lfloor g f^k / 2 \rfloor$$
 
-    and the glimpse is $A^y_k X (A^x_k)^T$. The left product is computed by fetching
-    the few rows that it needs, the right one as a matrix product: to gather single
-    pixels takes several times as long.
+    The left product is computed by fetching the few rows that it needs, the right one
+    as a matrix product: to gather single pixels takes several times as long.
 
     Args:
         size: $g$, pixels of a patch's side after pooling.
@@ -44,9 +44,6 @@ class Retina(KeepsArguments, keras.layers.Layer):
     Returns:
         `[B, size, size, scales * C]`, in the images' unit: channel `k * C + c` is
         channel `c` of patch `k`, of which patch 0 is the finest.
-
-    The paper says neither what lies outside the image nor how patches are resampled:
-    the zeros and the averages are this project's.
     """
 
     def __init__(

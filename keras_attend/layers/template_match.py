@@ -43,9 +43,8 @@ class TemplateMatch(KeepsArguments, keras.layers.Layer):
         parts: $n$.
         extent: the object's sides in the map that describes it, as a fraction of the
             map's.
-        kernel: side of the votes' kernels. Each part's map is moved to where it votes
-            before the convolution, which costs a tenth of kernels that span the object
-            (None).
+        kernel: side of the votes' kernels, for maps that are moved to where they vote
+            before; None for kernels that span the object, which cost ten times as much.
     """
 
     def __init__(

@@ -33,7 +33,7 @@ def is_exporting() -> bool:
 
 
 def split_last(x: Tensor, count: int) -> list[Tensor]:
-    """Split the last axis into `count` tensors `[...]`; when exporting, into `[..., 1]`.
+    """Split the last axis into `count` tensors `[...]`; when exporting, `[..., 1]`.
 
     In a file each change of shape would cost as much as the arithmetic that follows.
     """

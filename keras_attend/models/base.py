@@ -20,28 +20,15 @@ class AttentionModel(KeepsArguments, keras.Model):
     of shapes, for `export`.
 
     A subclass whose `compile` takes arguments that Keras's does not know keeps each
-    as an attribute of the same name and lists the names in `compile_arguments`. They
-    are saved and loaded with the model:
-
-        compile_arguments = ("detached",)
-        detached = False  # what a model has that was not compiled
-
-        def compile(self, optimizer="adam", *, detached=False, **kwargs):
-            super().compile(optimizer, **kwargs)
-            self.detached = detached
+    as an attribute of the same name and lists the names in `compile_arguments`, as
+    `HART` does. They are saved and loaded with the model.
     """
 
     serving_shape: Any = ()
     compile_arguments: tuple[str, ...] = ()
 
     def sample_losses(self, x: Any, y: Any, y_pred: Any) -> Tensor:
-        """The loss of each sample, `[B]`.
-
-        Args:
-            x: the inputs, as `fit` got them.
-            y: the targets, likewise.
-            y_pred: what `call` returned.
-        """
+        """The loss `[B]` of inputs and targets as `fit` got them, and of outputs."""
         raise NotImplementedError
 
     def compute_loss(
@@ -75,9 +62,8 @@ class AttentionModel(KeepsArguments, keras.Model):
     def get_compile_config(self) -> dict[str, Any]:
         """Arguments of `compile`, those of the subclass among them."""
         config: dict[str, Any] = super().get_compile_config()
-        if not config:  # not compiled
-            return config
-        return config | {name: getattr(self, name) for name in self.compile_arguments}
+        own = {name: getattr(self, name) for name in self.compile_arguments}
+        return config | own if config else config  # {} if it was not compiled
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile as a saved model was."""

@@ -51,12 +51,9 @@ class CandidateChoice(KeepsArguments, keras.layers.Layer):
         check_positive_integers(candidates=candidates)
         self.candidates = candidates
         small = keras.initializers.RandomNormal(stddev=1e-2)
-        self.weigh = layers.Dense(
-            1 + candidates, kernel_initializer=small, dtype="float32", name="weigh"
-        )
-        self.move = layers.Dense(
-            4, kernel_initializer=small, dtype="float32", name="move"
-        )
+        kwargs = {"kernel_initializer": small, "dtype": "float32"}
+        self.weigh = layers.Dense(1 + candidates, name="weigh", **kwargs)
+        self.move = layers.Dense(4, name="move", **kwargs)
 
     def build(self, input_shape: Shape) -> None:
         """Make the weights for `h` of shape `[B, units]`."""

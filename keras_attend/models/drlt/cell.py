@@ -1,9 +1,7 @@
 """DRLT's networks (section 3.1 of the paper): what it sees, and where the object is.
 
-The observation network describes a frame, an LSTM remembers the frames before, and the
-mean of the policy, the predicted location, is computed from the LSTM. A location $l$ is
-the object's centre and, where they change, its sides, in widths and heights of the
-frame.
+A location $l$ is the object's centre and, where they change, its sides, in widths and
+heights of the frame.
 """
 
 import math
@@ -113,11 +111,9 @@ class DRLTCell(RecurrentTrackerCell):
         kind = ReluLSTMCell if core == "relu" else layers.LSTMCell
         self.lstm = kind(units, dtype=dtype, name="lstm")
         if head == "linear":
+            small = {"kernel_initializer": keras.initializers.RandomNormal(stddev=1e-2)}
             self.mean = layers.Dense(
-                self.numbers,
-                kernel_initializer=keras.initializers.RandomNormal(stddev=1e-2),
-                dtype="float32",
-                name="mean",
+                self.numbers, dtype="float32", name="mean", **small
             )
         elif head == "choice":
             self.choice = CandidateChoice(

@@ -87,17 +87,13 @@ class MatchBoxes(KeepsArguments, keras.layers.Layer):
             ],
             name="features",
         )
+        small = keras.initializers.RandomNormal(stddev=1e-2)
         self.head = keras.Sequential(
             [
                 layers.Conv2D(filters, 1, activation="relu"),
                 layers.Conv2D(filters, 3, **SAME),
                 layers.Conv2D(filters, 3, dilation_rate=2, **SAME),
-                layers.Conv2D(
-                    5,
-                    1,
-                    kernel_initializer=keras.initializers.RandomNormal(stddev=1e-2),
-                    dtype="float32",
-                ),
+                layers.Conv2D(5, 1, kernel_initializer=small, dtype="float32"),
             ],
             name="head",
         )
@@ -112,12 +108,9 @@ class MatchBoxes(KeepsArguments, keras.layers.Layer):
             layer.trainable = self.trainable
 
     def remember(self, images: Tensor, location: Tensor) -> Tensor:
-        """Templates `[N, memory_size]` of objects.
+        """Templates `[N, memory_size]` of the objects that images show.
 
-        Args:
-            images: that show the objects, as those of `call`.
-            location: centre and sides of their boxes, in widths and heights of the
-                image, `[N, 4]`.
+        `location` `[N, 4]` holds their boxes: centre and sides, in widths and heights.
         """
         phi = self.features(images)  # [N, H, W, F]
         H, W, F = phi.shape[1:]

@@ -1,8 +1,4 @@
-"""DRLT, tracking by reinforcement learning: how it learns (sections 3.2 and 3.3).
-
-`cell` predicts where the object is (section 3.1); here are the rewards, and the
-gradient of the policy over N episodes around one forward pass.
-"""
+"""DRLT, the tracker: rewards (section 3.2) and the gradient of the policy (3.3)."""
 
 from typing import Any
 
@@ -25,13 +21,11 @@ from keras_attend.unroll import unroll
 
 
 def error_reward(location: Tensor, true: Tensor) -> Tensor:
-    r"""The reward of predicted locations `[..., D]`, `[...]` (eq. 2; version 1: eq. 4).
+    r"""The reward `[...]` of locations $l$ `[..., D]` (eq. 2; version 1: eq. 4).
 
     $$r_t = -\mathrm{avg}|l_t - g_t| - \max|l_t - g_t|$$
 
-    Args:
-        location: $l_t$, `[..., D]`.
-        true: $g_t$, `[..., D]`, in the same unit.
+    $g$ are the true ones, in the same unit.
     """
     error = ops.abs(location - true)
     return -ops.mean(error, axis=-1) - ops.max(error, axis=-1)

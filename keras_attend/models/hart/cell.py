@@ -1,8 +1,4 @@
-"""HART's cell: what the tracker does with one frame.
-
-It reads in the order of the paper (Kosiorek et al. 2017): spatial attention (section
-3.1), appearance attention (3.2), state estimation and the next attention (3.3).
-"""
+"""HART's cell: what the tracker does with one frame (section 3 of the paper)."""
 
 import math
 from collections.abc import Sequence

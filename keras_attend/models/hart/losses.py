@@ -1,8 +1,8 @@
 """What HART learns by (Kosiorek et al. 2017, section 4).
 
-First the losses of single frames that `keras_attend.losses` does not have, then the
-weights with which they enter a clip's loss, and at the end the tracker that adds the
-losses up, with weights that it learns. Boxes are `xywh`, in pixels.
+The losses of single frames that `keras_attend.losses` does not have, the weights with
+which frames enter a clip's loss, and a tracker that learns how to weigh the losses.
+Boxes are `xywh`, in pixels.
 """
 
 from collections.abc import Sequence
@@ -34,10 +34,15 @@ def coverage(box: Tensor, region: Tensor, shape: tuple[int, int]) -> Tensor:
     Returns:
         `[..., rows, cols]`, in 0..1.
     """
+    return on_grid(_cover, box, region, shape)
+
+
+def on_grid(along: Any, box: Tensor, region: Tensor, shape: tuple[int, int]) -> Tensor:
+    """The products `[..., rows, cols]` of what `along` computes for each axis."""
     x, y, w, h = split_last(box, 4)
     x_r, y_r, w_r, h_r = split_last(region, 4)
-    over_y = _cover(y, h, y_r, h_r, shape[0])
-    over_x = _cover(x, w, x_r, w_r, shape[1])
+    over_y = along(y, h, y_r, h_r, shape[0])
+    over_x = along(x, w, x_r, w_r, shape[1])
     return over_y[..., :, None] * over_x[..., None, :]
 
 

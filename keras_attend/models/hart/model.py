@@ -1,7 +1,6 @@
-"""HART, the tracker: a `HARTCell` over the frames of a clip, and what it learns by.
+"""HART, the tracker, and the losses that it learns by (section 4 of the paper).
 
-The time loop is `RecurrentTracker.call`; here are the losses of section 4 of the paper
-(Kosiorek et al. 2017), added up by `losses.WeighedTracker`.
+The time loop is `RecurrentTracker.call`; `losses.WeighedTracker` adds the losses up.
 """
 
 from typing import Any

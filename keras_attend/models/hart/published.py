@@ -1,10 +1,11 @@
-"""HART's cell as its authors' code has it, for their weights (Kosiorek et al. 2017).
+"""HART's cell as its authors' code has it, for their weights (section 3 of the paper).
 
 Where paper and code differ this does as the code, and says beside the line what the
-paper has. It reads in the order of the paper's section 3, as `cell.py` does.
+paper has.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -43,16 +44,9 @@ class PublishedHARTCell(MaskedCell):
 
     $(y, x)$ is the top-left corner. The first window is the given box.
 
-    Args:
-        size: of the glimpse, rows and columns.
-        units: of the LSTM, and of the layers that the filters are made by.
-        channels: of the frames.
-        maps: of the two streams.
-        filters: of V1's convolutions, which are AlexNet's first three.
-        zoneout: chance that a unit of the LSTM keeps its value in a step of training.
-        dropout: chance that a number of the ventral maps is dropped in training.
-
-    Its outputs are those of `HARTCell`, but for "attention", which is $a$ as above.
+    `HARTCell` documents the arguments. Here `units` is also the size of the layers that
+    make the filters, and V1's convolutions are AlexNet's first three. The outputs are
+    those of `HARTCell`, but for "attention", which is $a$ as above.
     """
 
     def __init__(
@@ -75,22 +69,19 @@ class PublishedHARTCell(MaskedCell):
         self.seed_generator = keras.random.SeedGenerator()
         dtype = self.dtype_policy
 
-        def dense(n: int, name: str, activation: str | None = None) -> Dense:
-            bias = "glorot_uniform"
-            return Dense(n, activation, bias_initializer=bias, dtype=dtype, name=name)
-
+        dense = partial(Dense, bias_initializer="glorot_uniform", dtype=dtype)
         self.glimpse = GaussianGlimpse(self.size, dtype=dtype)
         self.v1 = V1.alexnet(self.filters, dtype=dtype, name="v1")
-        self.readout = dense(maps, "readout")
+        self.readout = dense(maps, name="readout")
         self.norm = BatchStatistics(dtype=dtype, name="norm")
         self.filter_1 = DynamicFilter(maps, 1, units, dtype=dtype, name="filter_1")
         self.filter_2 = DynamicFilter(maps, 3, units, dtype=dtype, name="filter_2")
-        self.location = dense(1, "location")
-        self.mask_summary = dense(MASK_UNITS, "mask_summary", "elu")
-        self.summary = dense(units, "summary", "elu")
+        self.location = dense(1, name="location")
+        self.mask_summary = dense(MASK_UNITS, "elu", name="mask_summary")
+        self.summary = dense(units, "elu", name="summary")
         self.core = ZoneoutLSTMCell(units, zoneout, zoneout, dtype=dtype, name="core")
         self.first_input, self.first_cell, self.first_hidden = (
-            dense(units, name, "relu")
+            dense(units, "relu", name=name)
             for name in ("first_input", "first_cell", "first_hidden")
         )
         self.attend = Head("glorot_uniform", name="attend")

@@ -1,8 +1,4 @@
-"""RAM as an agent in a game (Mnih et al. 2014, sections 3 and 4.2).
-
-RAM's network with a core of LSTM units and two policies, one of where to look and one
-of what to do; both learn by REINFORCE from the game's reward alone.
-"""
+"""RAM as an agent in a game (Mnih et al. 2014, sections 3 and 4.2)."""
 
 from functools import partial
 from typing import Any
@@ -34,6 +30,9 @@ class RAMAgent(AttentionModel):
     agent.fit(ka.datasets.Games(batch_size=256), epochs=10)
     ```
 
+    RAM's network with a core of LSTM units and two policies, of the location and of the
+    action; both learn by REINFORCE from the game's reward alone.
+
     $$g_t = f_g(\mathrm{Retina}(x_t, l_{t-1}), l_{t-1}), \qquad
       h_t = \mathrm{LSTM}(h_{t-1}, g_t)$$
 
@@ -48,11 +47,7 @@ class RAMAgent(AttentionModel):
 
     Args:
         game: the rules; `datasets.Catch()` when absent.
-        size: side of the retina's patches in pixels.
-        scales: number of patches, each twice as wide as the last.
-        glimpse_units: number of units of the glimpse network's hidden layers.
-        units: number of LSTM units, and of units of $g_t$.
-        std: $\sigma$, in half widths of the screen.
+        size, scales, glimpse_units, units, std: as of `RAM`; the core has `units`.
         play: what is done in prediction: "mean" takes the location $f_l(h_t)$ and the
             likeliest action; "sample" draws both, as training does; "random" draws
             both without regard to what was seen.
@@ -93,13 +88,8 @@ class RAMAgent(AttentionModel):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        counts = {
-            "size": size,
-            "scales": scales,
-            "glimpse_units": glimpse_units,
-            "units": units,
-        }
-        check_positive_integers(**counts)
+        check_positive_integers(size=size, scales=scales)
+        check_positive_integers(glimpse_units=glimpse_units, units=units)
         check_choice("play", play, ("mean", "sample", "random"))
         check_choice("gaze", gaze, ("policy", "around", "centre"))
         self.credit = AgentCredit.of(credit)
@@ -130,9 +120,8 @@ class RAMAgent(AttentionModel):
 
     def build(self, input_shape: Shape) -> None:
         """Make the weights."""
-        size, units = self.retina.size, self.core.units
-        depth = self.retina.scales
-        self.glimpse_network.build((None, size, size, depth), (None, 2))
+        size, units = self.size, self.units
+        self.glimpse_network.build((None, size, size, self.scales), (None, 2))
         self.core.build((None, units))
         for dense in (self.player, self.locator, self.baseline):
             dense.build((None, units))
@@ -222,10 +211,8 @@ class RAMAgent(AttentionModel):
 
     def _policies(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """The mean of the next location and the scores of the actions."""
-        return (
-            ops.cast(self.locator(h), "float32"),
-            ops.cast(self.player(h), "float32"),
-        )
+        mu, z = self.locator(h), self.player(h)
+        return ops.cast(mu, "float32"), ops.cast(z, "float32")
 
     def sample_losses(self, x: Any, y: Tensor, y_pred: dict[str, Tensor]) -> Tensor:
         r"""The policies' losses (eq. 2), the baseline's, and the actions' entropy.

@@ -40,17 +40,6 @@ class RAMLayers(Classifier):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        counts = {
-            "classes": classes,
-            "glimpses": glimpses,
-            "size": size,
-            "scales": scales,
-            "channels": channels,
-            "glimpse_units": glimpse_units,
-            "units": units,
-            "episodes": episodes,
-        }
-        check_positive_integers(**counts)
         check_choice("location", location, ("mean", "sample", "random", "first"))
         check_choice("locator", locator, ("tanh", "linear"))
         self.credit = Credit.of(credit)
@@ -58,6 +47,9 @@ class RAMLayers(Classifier):
         self.glimpses, self.size, self.scales = glimpses, size, scales
         self.glimpse_units, self.units = glimpse_units, units
         self.episodes, self.std = episodes, std
+        names = ("classes", "glimpses", "size", "scales", "channels", "glimpse_units")
+        for name in (*names, "units", "episodes"):
+            check_positive_integers(**{name: getattr(self, name)})
         self.location, self.locator_activation = location, locator
         self.serving_shape = (None, None, None, channels)
 

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 from keras.layers import Dense
 
+from keras_attend.arguments import check_positive_integers
 from keras_attend.layers.zoom_retina import ZoomRetina
 from keras_attend.models.ram.model import RAM, State
 from keras_attend.policies import CategoricalPolicy, draw_seeds
@@ -44,10 +45,9 @@ class ZoomingRAM(RAM):
 
     def __init__(self, *args: Any, zooms: int = 3, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if isinstance(zooms, bool) or not isinstance(zooms, int) or zooms < 2:
-            raise ValueError(
-                f"`zooms` must be an integer of at least 2. Received: zooms={zooms!r}"
-            )
+        check_positive_integers(zooms=zooms)
+        if zooms == 1:
+            raise ValueError("`zooms` must be at least 2. Received: zooms=1")
         self.zooms = zooms
         dtype = self.dtype_policy
         self.retina = ZoomRetina(

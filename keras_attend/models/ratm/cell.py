@@ -1,9 +1,4 @@
-"""RATM's recurrent attention: which window to read next (section 3 of the paper).
-
-Its attention parameters are, as in the published code,
-$a = (g_x / W, g_y / H, s_x, d_x, \\gamma, s_y, d_y)$: a centre, and a sigma and a
-stride on each axis; $\\gamma$ is not used.
-"""
+"""RATM's recurrent attention: which window to read next (section 3 of the paper)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +19,7 @@ from keras_attend.layers.tracing import join_last, split_last
 from keras_attend.models.tracker import image_size, scaled_glimpse
 from keras_attend.types import Embeds, Nested, Remembers, Shape, Tensor
 
-# a = (g_x / W, g_y / H, s_x, d_x, gamma, s_y, d_y) of a window over the whole frame.
+# The attention of a window over the whole frame.
 WHOLE_FRAME = (0.5, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0)
 
 
@@ -42,13 +37,14 @@ class RATMCell(RecurrentTrackerCell):
       h_t = \max(0, W_{in} f(p_t) + W_{rec} h_{t-1})$$
     $$a_{t+1} = a_t + W_{out} h_t \quad\text{or}\quad a_{t+1} = b + W_{out} h_t$$
 
-    (Section 3; the read is eq. 4, the second way to move eq. 5.) The window $a_t$ is
+    (Section 3; the read is eq. 4, the second way to move eq. 5.) The attention is, as
+    in the published code, $a = (g_x / W, g_y / H, s_x, d_x, \gamma, s_y, d_y)$: a
+    centre, and a sigma and a stride on each axis; $\gamma$ is not used. The window is
     chosen before $x_t$ is seen, and it is the answer: the predicted box is the window's
     grid, `scale` times smaller.
 
     Sigmas and strides are in strides of a window over the whole frame, so that the
-    same weights serve frames of any size. (The paper's eq. 8 to 10 mix units. The
-    published code has sigmas in pixels: see `PublishedRATMCell`.)
+    same weights serve frames of any size. (The paper's eq. 6, 9 and 10 mix units.)
 
     Args:
         size: rows and columns of the glimpse: one number, or two.
@@ -100,19 +96,11 @@ class RATMCell(RecurrentTrackerCell):
         kind = GaussianGlimpse if read == "gaussian" else BilinearGlimpse
         self.glimpse = kind(self.size, dtype=dtype)
         self.core = IRNNCell(
-            units,
-            memory,
-            input_initializer=self.input_initializer,
-            dtype=dtype,
-            name="core",
+            units, memory, self.input_initializer, dtype=dtype, name="core"
         )
-        self.attend = Dense(
-            7,
-            use_bias=False,
-            kernel_initializer=keras.initializers.RandomUniform(-1e-3, 1e-3),
-            dtype="float32",  # half precision would move in steps of a pixel
-            name="attend",
-        )
+        small = {"kernel_initializer": keras.initializers.RandomUniform(-1e-3, 1e-3)}
+        # Half precision would move in steps of a pixel.
+        self.attend = Dense(7, use_bias=False, dtype="float32", name="attend", **small)
 
     @property
     def state_spec(self) -> Nested:

@@ -1,8 +1,4 @@
-"""RATM, the recurrent attentive tracking model: why it reads where it does (section 5).
-
-`cell` chooses the window (section 3), a layer of features describes what is in it
-(section 4), and the objectives here teach both.
-"""
+"""RATM, the tracker, and the objectives that it learns by (section 5 of the paper)."""
 
 from typing import Any
 
@@ -125,11 +121,8 @@ class RATM(RecurrentTracker):
     ) -> dict[str, Tensor]:
         """Each objective's losses by its name, `[B, T]`.
 
-        Args:
-            frames: `[B, T, H, W, C]`.
-            y: the targets, with "labels" `[B]` if classification is an objective.
-            boxes: the true ones, `[B, T, 4]`, finite everywhere.
-            y_pred: what `call` returned.
+        Of frames `[B, T, H, W, C]`, targets `y` and the true `boxes` among them
+        `[B, T, 4]`, finite everywhere, and what `call` returned.
         """
         B, T = ops.shape(frames)[:2]
         losses = {"overlap": iou_loss(boxes, y_pred["boxes"])}

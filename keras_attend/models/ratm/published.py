@@ -50,8 +50,7 @@ class PublishedRATM(RATM):
     ```
 
     The first frame counts as well, and the mean over the frames in which the object is
-    present is divided by the number of all frames once more. Weight decay is of means,
-    as in `RATM`, where the paper's eq. 18 has squared Frobenius norms.
+    present is divided by the number of all frames once more.
 
     Its arguments are those of `RATM`, with a `PublishedRATMCell()` when `cell` is
     absent; `penalty` is "all".
