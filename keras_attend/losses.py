@@ -3,6 +3,8 @@
 Boxes are `xywh`. The losses are functions, and `IoULoss` is a class for `compile`.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -18,8 +20,7 @@ def nll(e: Tensor) -> Tensor:
 
     $$-\log(e) \text{ for } e > 10^{-8}, \qquad -\log(e + 10^{-8}) \text{ otherwise}$$
 
-    The largest value is 18.42. The paper only says that it clips; its published code
-    does so in this way.
+    The largest value is 18.42. The paper says that it clips; its code does it so.
     """
     return -ops.log(ops.where(e > TINY, e, e + TINY))
 
@@ -39,9 +40,7 @@ def intersection_loss(y_true: Tensor, attention: Tensor) -> Tensor:
 
     $$-\log \frac{|b \cap a|}{|b|}$$
 
-    Args:
-        y_true: the object's boxes $b$, `[..., 4]`.
-        attention: the attention window's boxes $a$, `[..., 4]`.
+    $b$ are the object's boxes, $a$ the attention window's, `[..., 4]` each.
     """
     whole = area(y_true)
     some = whole > EMPTY
@@ -61,10 +60,7 @@ def area_loss(
     the loss of a window larger than the image up to tenfold. The paper's $r$ is the IoU
     of window and image.
 
-    Args:
-        attention: the attention window's boxes $a$, `[..., 4]`.
-        height: $H$, of the image in pixels.
-        width: $W$, of the image in pixels.
+    $a$ are the attention window's boxes, `[..., 4]`, $H$ and $W$ the image's in pixels.
     """
     image = ops.cast(height * width, "float32")
     r = area(attention) / image
@@ -105,12 +101,9 @@ class IoULoss(keras.losses.Loss):
     """
 
     def __init__(
-        self,
-        reduction: str = "mean_with_sample_weight",
-        name: str = "iou_loss",
-        dtype: str | None = None,
+        self, reduction: str = "mean_with_sample_weight", **kwargs: Any
     ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        super().__init__(**{"name": "iou_loss", **kwargs}, reduction=reduction)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Compute the loss `[...]` of boxes `[..., 4]`."""

@@ -20,15 +20,9 @@ NUM_THRESHOLDS = 21  # as in OTB's toolkit
 def success(overlap: Tensor, num_thresholds: int = NUM_THRESHOLDS) -> Tensor:
     """Compare overlaps with the thresholds of OTB's success plot.
 
-    The thresholds are evenly spaced from 0 to 1. An overlap must exceed a threshold to
-    pass it, so that none passes 1, and the mean of a perfect tracker's curve is 20/21.
-
-    Args:
-        overlap: IoU `[...]`.
-        num_thresholds: how many thresholds there are.
-
-    Returns:
-        `[..., num_thresholds]`, 1 where the overlap passes the threshold and else 0.
+    Of IoU `[...]` it returns `[..., num_thresholds]`, 1 where the overlap exceeds the
+    threshold and else 0. Thresholds are evenly spaced from 0 to 1; no overlap passes 1,
+    so that the mean of a perfect tracker's curve is 20/21.
     """
     thresholds = np.linspace(0, 1, num_thresholds, dtype="float32")
     passed = ops.expand_dims(ops.cast(overlap, "float32"), -1) > thresholds
@@ -119,7 +113,7 @@ class SuccessAUC(BoxMetric):
                 "`num_thresholds` must be at least 2, which are 0 and 1. "
                 f"Received: num_thresholds={num_thresholds}"
             )
-        super().__init__(name=name, dtype=dtype, width=num_thresholds)
+        super().__init__(name, dtype, num_thresholds)
         self.num_thresholds = num_thresholds
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:

@@ -84,9 +84,6 @@ def others_mean(R: Tensor) -> Tensor:
 
     DRLT's baseline is the mean over all N, the episode itself among them, which
     shrinks the gradient by $(N - 1) / N$; this one leaves it as it is.
-
-    Args:
-        R: returns, `[..., N, T]`, N at least 2.
     """
     N = R.shape[-2]
     if N is None or N < 2:

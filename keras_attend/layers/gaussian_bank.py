@@ -20,8 +20,8 @@ def bank(
     Args:
         axis_params: `[B, 3]`, center, stride and sigma in pixels.
         count: how many Gaussians there are.
-        lowest: the coordinate of the first pixel that is read, `[B]` or 0.
-        length: how many pixels are read.
+        lowest, length: the coordinate of the first pixel that is read, `[B]` or 0, and
+            how many are read.
         epsilon: added to the sum of each Gaussian.
 
     Returns:
@@ -48,11 +48,8 @@ def bank_gradient(axis_params: Tensor, f: Tensor, z: Tensor, d_f: Tensor) -> Ten
       \dot\sigma = \sum_{rc} \frac{F_{rc} z_{rc}^2}{\sigma} h_{rc}, \qquad
       h_{rc} = \dot F_{rc} - \sum_j \dot F_{rj} F_{rj}$$
 
-    Args:
-        axis_params: what `bank` was called with.
-        f: F, as `bank` returned it.
-        z: the distances in sigmas, likewise.
-        d_f: the gradient of F, `[B, count, length]`.
+    `axis_params` are those that `bank` was called with, F and z what it returned, and
+    `d_f` is the gradient of F, `[B, count, length]`.
     """
     sigma = axis_params[:, 2]  # [B]
     d_f = ops.cast(d_f, f.dtype)  # [B, count, length]

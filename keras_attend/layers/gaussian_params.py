@@ -107,13 +107,11 @@ def hart_params(
         first.append(start * image_size[axis] + HART_OFFSET[axis])
         extent.append(size * (image_size[axis] - 1))
         stride.append(extent[axis] / max(glimpse_size[axis] - 1, 1))
-    sigmas = _hart_sigmas(*stride) if sigma == "hart_code" else _smooth_sigmas(*stride)
+    sigmas = [ops.sqrt(0.25 + ops.square(0.5 * d)) for d in stride]
+    if sigma == "hart_code":
+        sigmas = _hart_sigmas(*stride)
     centers = [u + e / 2 for u, e in zip(first, extent, strict=True)]
     return _interleave(*zip(centers, stride, sigmas, strict=True))
-
-
-def _smooth_sigmas(*strides: Tensor) -> list[Tensor]:
-    return [ops.sqrt(0.25 + ops.square(0.5 * d)) for d in strides]
 
 
 def _hart_sigmas(d_y: Tensor, d_x: Tensor) -> list[Tensor]:

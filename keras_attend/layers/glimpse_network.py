@@ -49,8 +49,8 @@ class GlimpseNetwork(KeepsArguments, keras.layers.Layer):
         """Make the weights."""
         self.what_hidden.build((None, math.prod(rho_shape[1:])))
         self.where_hidden.build(l_shape)
-        self.what_out.build((rho_shape[0], self.hidden_units))
-        self.where_out.build((rho_shape[0], self.hidden_units))
+        for dense in (self.what_out, self.where_out):
+            dense.build((None, self.hidden_units))
 
     def call(self, rho: Tensor, l: Tensor) -> Tensor:
         """$g$, `[B, units]`."""
@@ -58,9 +58,3 @@ class GlimpseNetwork(KeepsArguments, keras.layers.Layer):
         h_g = self.what_hidden(rho)  # [B, hidden_units]
         h_l = self.where_hidden(l)  # [B, hidden_units]
         return ops.relu(self.what_out(h_g) + self.where_out(h_l))
-
-    def compute_output_shape(
-        self, rho_shape: Shape, l_shape: Shape | None = None
-    ) -> tuple[int | None, ...]:
-        """`(B, units)`."""
-        return (rho_shape[0], self.units)

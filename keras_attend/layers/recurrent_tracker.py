@@ -25,18 +25,16 @@ class RecurrentTrackerCell(KeepsArguments, keras.layers.Layer):
 
     Subclasses provide
 
-    * `state_spec`, a property: the size of each tensor of the state, nested as
-      the state is, such as `{"box": 4, "lstm": [100, 100]}`. The tensors are
-      `[B, size]`; flatten a map to put it into the state.
-    * `build(frame_shape)`, for frames `[B, H, W, C]`: it builds the layers
-      inside, which must not come into being within a time loop.
-    * `initial_state` and `step`, of `keras.ops` and layers. Keras tells the
-      layers inside whether they are training.
-    * `draw_noise`, if training needs random numbers: `initial_state` and `step`
-      then have a third argument `noise`, None outside training.
+    * `state_spec`, a property: the size of each tensor of the state, nested as the
+      state is, such as `{"box": 4, "lstm": [100, 100]}`. The tensors are `[B, size]`.
+    * `build(frame_shape)`, for frames `[B, H, W, C]`: it builds the layers inside,
+      which must not come into being within a time loop.
+    * `initial_state` and `step`. Keras tells the layers inside whether they train.
+    * `draw_noise`, if training needs random numbers: `initial_state` and `step` then
+      have a third argument `noise`, None outside training.
 
-    A `mixed_float16` cell keeps its state in half precision, in which a
-    coordinate above 1024 is exact to a pixel only.
+    A `mixed_float16` cell keeps its state in half precision, in which a coordinate
+    above 1024 is exact to a pixel only.
     """
 
     output_size = 4
@@ -61,18 +59,11 @@ class RecurrentTrackerCell(KeepsArguments, keras.layers.Layer):
         return NotImplementedError(f"{type(self).__name__} must define {what}.")
 
     def draw_noise(self, batch_size: Any, steps: int) -> dict[str, Tensor] | None:
-        """Random numbers of a training clip, drawn before its time loop.
+        """Random numbers of training clips; within a time loop a seed cannot change.
 
-        Within a compiled loop a seed cannot change.
-
-        Args:
-            batch_size: how many clips.
-            steps: one more than there are frames. The first step's numbers go to
-                `initial_state(frame, box, noise)`, those of the frames to
-                `step(frame, state, noise)`.
-
-        Returns:
-            A dict of tensors `[batch_size, steps, ...]`; None if the cell draws none.
+        A dict of tensors `[batch_size, steps, ...]`; None if the cell draws none. There
+        is one step more than there are frames: the first one's numbers go to
+        `initial_state(frame, box, noise)`, the others' to `step(frame, state, noise)`.
         """
         return None
 

@@ -52,9 +52,7 @@ class Retina(KeepsArguments, keras.layers.Layer):
         # A half-precision location would miss its pixel: cast images alone.
         super().__init__(**{"autocast": False, **kwargs})
         check_positive_integers(size=size, scales=scales, factor=factor)
-        self.size = size
-        self.scales = scales
-        self.factor = factor
+        self.size, self.scales, self.factor = size, scales, factor
 
     def call(self, images: Tensor, locations: Tensor) -> Tensor:
         """The glimpses `[B, size, size, scales * C]` at `locations`."""
@@ -89,9 +87,8 @@ class Retina(KeepsArguments, keras.layers.Layer):
     def _blocks(self, width: Any) -> tuple[int, int]:
         """How many blocks a row is divided into, and how many of them hold the patches.
 
-        Only these neighbours are fetched where that saves half of a row, so that the
-        cost of a glimpse does not grow with the image. (It does grow where the width
-        has no divisor of 8 or more that such blocks could have.)
+        Only these are fetched where that saves half of a row, so that a glimpse of a
+        large image costs no more (if its width has a divisor of 8 or more that serves).
         """
         if not isinstance(width, int):
             return 1, 1

@@ -21,15 +21,11 @@ class TemplateMatch(KeepsArguments, keras.layers.Layer):
 
     The features of each place are mapped to a vector $e$ of length one. The template
     describes the object by $n \times n$ parts $\tau_k$, also of length one: means of
-    $e$ over the cells of a grid in the middle of the map in which it was seen. Each
-    part is compared with each place,
-
-    $$S_{ijk} = e_{ij} \cdot \tau_k,$$
-
-    and then votes for where the object's centre is, by a convolution. Before training
-    its kernel is 1 where the part lies, seen from the centre, and small elsewhere:
-    this is the correlation of SiamFC (Bertinetto et al. 2016) at a fraction of its
-    cost.
+    $e$ over a grid in the middle of the map in which it was seen. Each part is compared
+    with each place, $S_{ijk} = e_{ij} \cdot \tau_k$, and then votes for where the
+    object's centre is, by a convolution. Before training its kernel is 1 where the part
+    lies, seen from the centre, and small elsewhere: this is the correlation of SiamFC
+    (Bertinetto et al. 2016) at a fraction of its cost.
 
     Call arguments:
         features: `[B, H, W, C]`.
@@ -91,13 +87,8 @@ class TemplateMatch(KeepsArguments, keras.layers.Layer):
             noise = keras.initializers.GlorotUniform()(shape, dtype)
             return ops.cast(ones, noise.dtype) + 0.3 * noise  # so that maps differ
 
-        self.votes = PatchConv2D(
-            self.maps,
-            sides,
-            kernel_initializer=votes,
-            dtype=self.dtype_policy,
-            name="votes",
-        )
+        kwargs = {"kernel_initializer": votes, "dtype": self.dtype_policy}
+        self.votes = PatchConv2D(self.maps, sides, name="votes", **kwargs)
         self.votes.build((None, rows, cols, self.parts**2))
 
     def describe(self, features: Tensor) -> Tensor:
@@ -133,12 +124,6 @@ class TemplateMatch(KeepsArguments, keras.layers.Layer):
             for k, (i, j) in enumerate(self._places)
         ]
         return ops.concatenate(maps, axis=-1)
-
-    def compute_output_shape(
-        self, features_shape: Shape, template_shape: Shape = ()
-    ) -> tuple[int | None, ...]:
-        """`[B, H, W, maps]`."""
-        return (*features_shape[:-1], self.maps)
 
 
 def _unit(x: Tensor) -> Tensor:

@@ -43,9 +43,8 @@ class AttentionModel(KeepsArguments, keras.Model):
         loss = self.sample_losses(x, y, y_pred)
         if sample_weight is not None:
             loss = loss * ops.cast(ops.reshape(sample_weight, (-1,)), loss.dtype)
-        for extra in self.losses:  # of layers that were given a regulariser
-            loss = loss + extra
-        return distributed.mean(loss)
+        # `losses` are of layers that were given a regulariser.
+        return distributed.mean(sum(self.losses, loss))
 
     def compile(
         self, optimizer: Any = "adam", *, jit_compile: bool = True, **kwargs: Any
@@ -117,10 +116,7 @@ class Classifier(AttentionModel):
             )
 
     def one_hot(self, y: Tensor) -> Tensor:
-        """Labels `[B]` or `[B, 1]` as `[B, classes]`, NaN where there is no such class.
-
-        In a stream of batches nobody has looked at them before.
-        """
+        """Labels `[B]` or `[B, 1]` as `[B, classes]`, NaN where they are no class."""
         y = ops.reshape(ops.cast(y, "int32"), (-1,))
         valid = ops.logical_and(y >= 0, y < self.classes)
         target = ops.one_hot(y, self.classes, dtype="float32")
@@ -143,6 +139,12 @@ def scaled_images(images: Tensor, channels: int, dtype: str) -> Tensor:
     if keras.backend.is_int_dtype(images.dtype):
         images = ops.cast(images, dtype) / 255.0
     return ops.cast(images, dtype)
+
+
+def resized_images(images: Tensor, cell: Any) -> Tensor:
+    """Images `[B, H, W, C]` in 0..1, at the `size` that a cell observes."""
+    images = scaled_images(images, cell.channels, cell.compute_dtype)
+    return fitted_images(images, cell.size)
 
 
 def fitted_images(images: Tensor, size: tuple[int, int]) -> Tensor:

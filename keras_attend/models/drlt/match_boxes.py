@@ -166,9 +166,9 @@ class MatchBoxes(KeepsArguments, keras.layers.Layer):
         return ops.reshape(v, (-1, H * W, len(self.scales) * PARTS**2))
 
     def _windows(self, side: Tensor, cells: int) -> Tensor:
-        """The share of each part of a box around each place that lies in each cell.
+        """How much of a box's part lies in each cell: `[N, scale, part, place, cell]`.
 
-        For one axis: of sides `[N]`, the shares `[N, scale, part, place, cell]`.
+        For one axis, with boxes around all places, of sides `[N]`.
         """
         scales = ops.convert_to_tensor(self.scales, side.dtype)
         length = (side[:, None] * scales)[:, :, None] + ops.zeros(cells, side.dtype)

@@ -75,9 +75,8 @@ class DRLT(RecurrentTracker):
       the frame.
     * "samples" `[B, N, T, D]`: the draws $l_t^i$, in the same unit; only in training.
 
-    An observation network that is not trained any more need not see a clip again in
-    each epoch: `call`, `fit` and `predict` also take the dict that `features` returns
-    in place of frames.
+    An observation network that is frozen need not see a clip again in each epoch:
+    `call`, `fit` and `predict` also take the dict that `features` returns.
     """
 
     default_cell = DRLTCell
@@ -125,7 +124,7 @@ class DRLT(RecurrentTracker):
         """The boxes and their locations, and in training the draws around them."""
         if "features" not in inputs:
             inputs = self.observed(inputs)
-        i, size = inputs["features"], self._size(inputs["size"])
+        i, size = inputs["features"], self._size(inputs)
         box = ops.cast(inputs["box"], "float32")
         state = self.cell.blank_state(self.cell.to_location(box, size))
         steps = []
@@ -164,12 +163,8 @@ class DRLT(RecurrentTracker):
     ) -> dict[str, Any]:
         """What the observation network says of clips, for `call` in place of frames.
 
-        With these kept, the preset drlt_otb runs nine times as fast. A tracker can be
-        trained on them too, while its observation network is frozen.
-
-        Args:
-            inputs: "frames" `[B, T, H, W, C]` and "box" `[B, 4]`, as of `call`.
-            batch_size: how many clips are observed at a time; 32 when absent.
+        With these kept, the preset drlt_otb runs nine times as fast. The inputs are
+        those of `call`; `batch_size` clips (32 when absent) are observed at a time.
 
         Returns:
             A dict of arrays: "features" `[B, T, F]`, $i_t$; "size" `[B, 2]`, height and
@@ -192,8 +187,13 @@ class DRLT(RecurrentTracker):
         return [i[:, t : t + length] for t in range(0, T, length)]
 
     @staticmethod
-    def _size(size: Tensor) -> tuple[Tensor, Tensor]:
-        height, width = ops.unstack(ops.cast(size, "float32"), 2, axis=-1)  # [B] each
+    def _size(x: Any) -> tuple[Tensor, Tensor]:
+        """Height and width of each clip's frames, `[B]` each."""
+        if "size" in x:
+            height, width = ops.unstack(ops.cast(x["size"], "float32"), 2, axis=-1)
+        else:
+            one = ops.ones_like(ops.cast(x["box"], "float32")[:, 0])
+            height, width = (one * n for n in ops.shape(x["frames"])[2:4])
         return height, width
 
     # Sections 3.2 and 3.3: rewards and gradient.
@@ -207,7 +207,7 @@ class DRLT(RecurrentTracker):
     def sample_losses(self, x: Any, y: Any, y_pred: dict[str, Tensor]) -> Tensor:
         r"""Minus the sum of rewards, `[B]`; in training its gradient is $-\nabla J$."""
         boxes, present = targets(y)  # [B, T, 4], [B, T]
-        size = self._clip_size(x)
+        size = self._size(x)
         true = self.cell.to_location(boxes, tuple(n[:, None] for n in size))
         if "samples" not in y_pred:
             size = tuple(n[:, None] for n in size)
@@ -224,13 +224,6 @@ class DRLT(RecurrentTracker):
         # The gradient is that of `loss`, the value minus the mean sum of rewards.
         J = ops.mean(ops.sum(r_t, axis=-1), axis=-1)
         return loss - ops.stop_gradient(loss + J)
-
-    def _clip_size(self, x: Any) -> tuple[Tensor, Tensor]:
-        if "size" in x:
-            return self._size(x["size"])
-        H, W = ops.shape(x["frames"])[2:4]
-        one = ops.ones_like(ops.cast(x["box"], "float32")[:, 0])
-        return one * H, one * W
 
 
 class _Observer(keras.Model):

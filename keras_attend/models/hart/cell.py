@@ -113,11 +113,9 @@ class HARTCell(MaskedCell):
         self.glimpse = GaussianGlimpse(self.size, dtype=dtype)
         self.v1 = V1(self.filters, dtype=dtype, name="v1")
         self.ventral = VentralStream(maps, dtype=dtype, name="ventral")
-        self.dorsal = (
-            DorsalStream(maps, 1 / scale, dtype=dtype, name="dorsal")
-            if dorsal
-            else None
-        )
+        self.dorsal = None
+        if dorsal:
+            self.dorsal = DorsalStream(maps, 1 / scale, dtype=dtype, name="dorsal")
         self.summary = Dense(units, activation="elu", dtype=dtype, name="summary")
         self.core = ZoneoutLSTMCell(units, zoneout, zoneout, dtype=dtype, name="core")
         self.first_input, self.first_cell, self.first_hidden = (

@@ -59,17 +59,15 @@ class DorsalStream(keras.layers.Layer):
     The filters' kernels $\psi$ are computed from the appearance $\alpha$. The votes
     $u$, in which `match` compares $V$ with the object in the first frame, are ours.
 
-    Args:
-        maps: channels of $d$ and of $d'$.
-        extent: the object's sides in the first glimpse, as a fraction of its sides.
+    $d$ and $d'$ have `maps` channels; in the first glimpse the object's sides are
+    `extent` times the glimpse's.
     """
 
     def __init__(self, maps: int, extent: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         dtype = self.dtype_policy
-        self.match = TemplateMatch(
-            VOTES, extent=extent, kernel=3, dtype=dtype, name="match"
-        )
+        match = {"extent": extent, "kernel": 3, "dtype": dtype}
+        self.match = TemplateMatch(VOTES, name="match", **match)
         self.filter_1 = DynamicFilter(maps, 1, HIDDEN, dtype=dtype, name="filter_1")
         self.filter_2 = DynamicFilter(maps, 3, HIDDEN, dtype=dtype, name="filter_2")
         self.location = Dense(1, dtype=dtype, name="location")
@@ -90,10 +88,8 @@ class DorsalStream(keras.layers.Layer):
     def call(self, V: Tensor, alpha: Tensor, votes: Tensor) -> tuple[Tensor, Tensor]:
         """Logits `[B, rows, cols]`, and the `energy` `[B]` of the filters.
 
-        Args:
-            V: features `[B, rows, cols, C]`.
-            alpha: the object's appearance, `[B, A]`.
-            votes: of `match(V, template)`, `[B, rows, cols, VOTES]`.
+        Of features `V` `[B, rows, cols, C]`, the object's appearance `alpha` `[B, A]`,
+        and the votes `[B, rows, cols, VOTES]` of `match(V, template)`.
         """
         psi_1, beta_1 = self.filter_1.generate(alpha)
         psi_2, beta_2 = self.filter_2.generate(alpha)

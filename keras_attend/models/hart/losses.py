@@ -24,15 +24,9 @@ LOSSES = ("tracking", "attention", "appearance")  # those whose weights are lear
 def coverage(box: Tensor, region: Tensor, shape: tuple[int, int]) -> Tensor:
     r"""How much of each cell of a grid over `region` lies in `box`.
 
-    It is the target $\tau$ of the location map (eq. 12).
-
-    Args:
-        box: the object's, `[..., 4]`.
-        region: the attention window's, `[..., 4]`.
-        shape: rows and columns of the grid.
-
-    Returns:
-        `[..., rows, cols]`, in 0..1.
+    It is the target $\tau$ of the location map (eq. 12), `[..., rows, cols]` in 0..1,
+    of the object's box and the attention window's region, `[..., 4]` each; `shape` has
+    the grid's rows and columns.
     """
     return on_grid(_cover, box, region, shape)
 
@@ -60,12 +54,7 @@ def balanced_cross_entropy(target: Tensor, logits: Tensor) -> Tensor:
     $$\frac1N \sum_i \Big( \frac{t_i}{\bar t}\, \mathrm{softplus}(-z_i)
       + \frac{1 - t_i}{1 - \bar t}\, \mathrm{softplus}(z_i) \Big)$$
 
-    Args:
-        target: $t$, `[..., rows, cols]`, in 0..1.
-        logits: $z$, likewise.
-
-    Returns:
-        `[...]`.
+    Of targets $t$ `[..., rows, cols]` in 0..1 and logits $z$ it returns `[...]`.
     """
     mean = ops.mean(target, axis=(-2, -1), keepdims=True)
     some, rest = (ops.maximum(p, 1e-6) for p in (mean, 1 - mean))
@@ -80,9 +69,8 @@ def relative_error(y_true: Tensor, boxes: Tensor) -> Tensor:
     Unlike IoU it has a gradient where the boxes do not overlap.
     """
     c, sides = ops.split(convert_format(boxes, "xywh", "center_xywh"), 2, axis=-1)
-    true_c, true_sides = ops.split(
-        convert_format(y_true, "xywh", "center_xywh"), 2, axis=-1
-    )
+    true = convert_format(y_true, "xywh", "center_xywh")
+    true_c, true_sides = ops.split(true, 2, axis=-1)
     sides, true_sides = ops.maximum(sides, 1.0), ops.maximum(true_sides, 1.0)
     off = ops.abs(c - true_c) / true_sides
     log_ratio = ops.abs(ops.log(sides) - ops.log(true_sides))

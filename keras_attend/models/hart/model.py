@@ -88,19 +88,15 @@ class HART(WeighedTracker):
     def compile(
         self, optimizer: Any = "adam", *, detached: bool = False, **kwargs: Any
     ) -> None:
-        """Keras's `compile`.
+        """Keras's `compile`, with `detached=True` for training on long clips.
 
-        Args:
-            optimizer: as in Keras.
-            detached: for training on long clips. A window is chosen in one frame and
-                used in the next, so that a frame's losses have gradients in all frames
-                before it; over 30 frames these grow so large that only a very low rate
-                is stable. With `detached=True` no gradient goes back through the place
-                of a window: it learns from the "attention" loss alone. And a frame is
-                left out of the "tracking" loss where its window misses the object (it
-                has less than a quarter of it), and of the "attention" loss where the
-                window before did. (The paper trains as with False.)
-            **kwargs: of Keras's `compile`.
+        A window is chosen in one frame and used in the next, so that a frame's losses
+        have gradients in all frames before it; over 30 frames these grow so large that
+        only a very low rate is stable. With `detached=True` no gradient goes back
+        through the place of a window: it learns from the "attention" loss alone. And a
+        frame is left out of the "tracking" loss where its window has less than a
+        quarter of the object, and of the "attention" loss where the window before had.
+        (The paper trains as with False.)
         """
         super().compile(optimizer, **kwargs)
         self.cell.detached = detached

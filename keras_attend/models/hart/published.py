@@ -106,9 +106,8 @@ class PublishedHARTCell(MaskedCell):
         for head in (self.attend, self.locate):
             head.build((None, self.units + MASK_UNITS))
         # Paper: tanh(c), "a small value". Both make the first steps 0.076.
-        self.gain = self.add_weight(
-            (4,), keras.initializers.Constant(-2.5), dtype="float32", name="gain"
-        )
+        constant = keras.initializers.Constant(-2.5)
+        self.gain = self.add_weight((4,), constant, dtype="float32", name="gain")
         uniform = keras.initializers.RandomUniform(-1e-3, 1e-3)
         self.bias = self.add_weight((4,), uniform, dtype="float32", name="bias")
 

@@ -138,11 +138,9 @@ class RAMAgent(AttentionModel):
         l_0 = ops.zeros((batch, 2), "float32")
         if self.gaze != "centre":
             l_0 = keras.random.uniform((batch, 2), -1.0, 1.0, seed=self.seed_generator)
-        # Random numbers are drawn before the loop.
-        draws = {
-            "location": draw_seeds(T, self.seed_generator),  # [1, T, 2]
-            "action": draw_seeds(T, self.seed_generator),
-        }
+        # Random numbers are drawn before the loop: seeds [1, T, 2].
+        names, seed = ("location", "action"), self.seed_generator
+        draws = {name: draw_seeds(T, seed) for name in names}
 
         def step(draw: dict[str, Tensor], state: Any) -> tuple[Any, Any]:
             game_state, core_state, l = state
@@ -160,13 +158,8 @@ class RAMAgent(AttentionModel):
             if play != "mean":
                 choice = self.location_policy.sample(mu, draw["location"][0])
                 action = self.game_policy.sample(z, draw["action"][0])
-            outputs = {
-                "states": game_state,
-                "locations": l,
-                "choices": choice,
-                "actions": action,
-                "hidden": h,
-            }
+            outputs = {"states": game_state, "locations": l, "hidden": h}
+            outputs |= {"choices": choice, "actions": action}
             if self.gaze != "centre":
                 l = ops.clip(choice, -1.0, 1.0)
             return outputs, (self.game.step(game_state, action), core_state, l)

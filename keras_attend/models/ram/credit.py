@@ -4,8 +4,8 @@ The loss of a policy $\pi$ is the paper's eq. 2, weighted:
 
 $$-w \sum_t \log \pi(u_t)\, (G_t - b_t)$$
 
-for choices $u_t$, with what they are credited with, $G_t$, and a learned baseline
-$b_t$. The records of this file say what these are.
+The records of this file say with what, $G_t$, a choice $u_t$ is credited, and what the
+learned baseline $b_t$ is.
 """
 
 from dataclasses import dataclass
@@ -56,8 +56,7 @@ class Credit(_Record):
             next glimpse, again with less noise.
         policy_weight: $w$, the weight of the policy's loss.
         policy_trains_core: whether the losses of the policy and of the baseline train
-            the core and the glimpse network too. The paper does not say; the published
-            code trains these by the classification loss alone.
+            the core and the glimpse network too, which the paper does not say.
     """
 
     reward: str = "correct"

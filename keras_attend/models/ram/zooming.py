@@ -31,9 +31,8 @@ class ZoomingRAM(RAM):
     $$z_t \sim \mathrm{Cat}(\mathrm{softmax}(\mathrm{Linear}(h_t)))$$
 
     Args:
-        *args: as of `RAM`.
-        zooms: the number of widths to choose from, 2 or more.
-        **kwargs: as of `RAM`.
+        zooms: the number of widths to choose from, 2 or more. The other arguments are
+            those of `RAM`.
 
     Returns a dict: what `RAM` returns, and
         zooms: `[B, M, T]`, int32 in 0..zooms - 1, how wide each glimpse was: its
@@ -49,11 +48,9 @@ class ZoomingRAM(RAM):
         if zooms == 1:
             raise ValueError("`zooms` must be at least 2. Received: zooms=1")
         self.zooms = zooms
-        dtype = self.dtype_policy
-        self.retina = ZoomRetina(
-            self.size, self.scales, zooms, dtype=dtype, name="retina"
-        )
-        self.zoomer = Dense(zooms, dtype=dtype, name="zoom")
+        named = {"dtype": self.dtype_policy, "name": "retina"}
+        self.retina = ZoomRetina(self.size, self.scales, zooms, **named)
+        self.zoomer = Dense(zooms, dtype=self.dtype_policy, name="zoom")
         self.zoom_policy = CategoricalPolicy()
 
     def build(self, input_shape: Shape) -> None:

@@ -59,8 +59,8 @@ class RATMCell(RecurrentTrackerCell):
         read: "gaussian" reads by a grid of Gaussians; "transformer" reads bilinearly,
             as a spatial transformer does, which section 8 proposes.
         features: $f$, a layer such as `layers.GlimpseCNN`; None takes the glimpse's
-            pixels. A layer that can `remember`, as `layers.GlimpseMatch` can, compares
-            each glimpse with the one of the first frame.
+            pixels. One that can `remember`, such as `layers.GlimpseMatch`, compares
+            each glimpse with that of the first frame.
         input_initializer: of $W_{in}$.
         memory: $W_{rec}$ is initialised as the identity times this.
     """
