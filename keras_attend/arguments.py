@@ -101,7 +101,9 @@ def argument_names(cls: type) -> list[str]:
             break
         if "__init__" not in vars(base):
             continue
-        parameters = list(inspect.signature(base.__init__).parameters.values())[1:]
+        parameters = list(
+            inspect.signature(vars(base)["__init__"]).parameters.values()
+        )[1:]
         variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
         own = [p.name for p in parameters if p.kind not in variable]
         names = own + [name for name in names if name not in own]

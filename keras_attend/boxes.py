@@ -189,8 +189,8 @@ def box_to_window(
     d_x = scale * w / (columns - 1)
     sigma_y = sigma * ops.sqrt(1 + d_y * d_y)
     sigma_x = sigma * ops.sqrt(1 + d_x * d_x)
-    columns = (y + h / 2, x + w / 2, d_y, d_x, sigma_y, sigma_x)
-    return ops.concatenate(columns, axis=-1)
+    window = (y + h / 2, x + w / 2, d_y, d_x, sigma_y, sigma_x)
+    return ops.concatenate(window, axis=-1)
 
 
 def window_to_box(

@@ -124,7 +124,7 @@ def _size(model: keras.Model, size: Sequence[int] | None) -> tuple[int, int] | N
                 f"A Feedforward sees images of one size, {(height, width)}, or none "
                 f"given. Received: size={size}"
             )
-        shape = height, width  # type: ignore[assignment]
+        shape = height, width
     return shape
 
 

@@ -172,11 +172,11 @@ class DRLT(RecurrentTracker):
         """
         if not self.built:
             self.build()
-        if "_observer" not in self.__dict__:
-            observer = _Observer(self)
+        observer = self.__dict__.get("_observer")
+        if observer is None:
+            observer = self.__dict__["_observer"] = _Observer(self)  # no layer of this
             observer.compile()
-            self.__dict__["_observer"] = observer  # not one of this model's layers
-        return self._observer.predict(inputs, batch_size=batch_size, verbose=0)
+        return observer.predict(inputs, batch_size=batch_size, verbose=0)
 
     def _segments(self, i: Tensor) -> list[Tensor]:
         T, length = i.shape[1], self.segment
