@@ -19,7 +19,7 @@ def check_positive_integers(**values: Any) -> None:
             )
 
 
-def check_choice(name: str, value: Any, accepted: Sequence[str]) -> None:
+def check_choice(name: str, value: Any, accepted: Sequence[Any]) -> None:
     """Raise a ValueError unless the value is one of `accepted`."""
     if value not in accepted:
         raise ValueError(
@@ -27,8 +27,15 @@ def check_choice(name: str, value: Any, accepted: Sequence[str]) -> None:
         )
 
 
+def check_positive(**values: float) -> None:
+    """Raise a ValueError unless every value is above 0."""
+    for name, value in values.items():
+        if not value > 0:
+            raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
+
+
 def check_not_negative(**values: float) -> None:
-    """Refuse what is less than 0 or infinite."""
+    """Raise a ValueError if a value is below 0 or infinite."""
     for name, value in values.items():
         if not 0 <= value < float("inf"):
             raise ValueError(
@@ -37,10 +44,27 @@ def check_not_negative(**values: float) -> None:
 
 
 def check_shares(**values: float) -> None:
-    """Refuse what is not between 0 and 1."""
+    """Raise a ValueError unless every value is in 0..1."""
     for name, value in values.items():
         if not 0 <= value <= 1:
             raise ValueError(f"`{name}` must be in 0..1. Received: {name}={value}")
+
+
+def check_shape(name: str, shape: Sequence[Any], axes: str) -> None:
+    """Raise a ValueError unless a shape has these axes.
+
+    Args:
+        name: the tensor's.
+        shape: of the tensor; axes of a length that is not known are None.
+        axes: names, or lengths that are required, such as "batch, time, 4".
+    """
+    wanted = axes.split(", ")
+    lengths = zip(wanted, shape, strict=False)
+    right = all(not w.isdigit() or n in (None, int(w)) for w, n in lengths)
+    if len(shape) != len(wanted) or not right:
+        raise ValueError(
+            f"`{name}` must have shape [{axes}]. Received: {name}.shape={tuple(shape)}"
+        )
 
 
 class KeepsArguments:
@@ -79,7 +103,9 @@ def argument_names(cls: type) -> list[str]:
             break
         if "__init__" not in vars(base):
             continue
-        parameters = list(inspect.signature(base.__init__).parameters.values())[1:]
+        parameters = list(
+            inspect.signature(vars(base)["__init__"]).parameters.values()
+        )[1:]
         variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
         own = [p.name for p in parameters if p.kind not in variable]
         names = own + [name for name in names if name not in own]

@@ -134,7 +134,7 @@ def _size(model: keras.Model, size: Sequence[int] | None) -> tuple[int, int] | N
             f"A Feedforward takes images of one size: `size` must be {(height, width)} "
             f"or None. Received: size={size}"
         )
-    return height, width  # type: ignore[return-value]
+    return height, width
 
 
 def _check_eight_bits(model: keras.Model) -> None:

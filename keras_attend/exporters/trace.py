@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops, tree
 
-from keras_attend.layers.tracing import for_a_file
+from keras_attend.layers.tracing import exporting
 from keras_attend.models.ram import RAM, Feedforward
 from keras_attend.types import Nested, Tensor
 
@@ -58,7 +58,7 @@ def trace(
         def run(**inputs: Tensor) -> Nested:
             # A stateless scope also keeps seeds from changing.
             large = [(v, tf.cast(q, "float32") * scale) for v, q, scale in small]
-            with for_a_file(), keras.StatelessScope(large):
+            with exporting(), keras.StatelessScope(large):
                 found = function(**inputs)
             for name in found.keys() & inputs.keys():  # a state keeps its shape
                 found[name].set_shape(inputs[name].shape)

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_attend.arguments import KeepsArguments
 from keras_attend.layers.crop import parse_size
-from keras_attend.layers.tracing import over_columns, over_rows
+from keras_attend.layers.tracing import filter_along_x, filter_along_y
 from keras_attend.types import Shape, Tensor
 
 
@@ -43,15 +43,12 @@ class BilinearGlimpse(KeepsArguments, keras.layers.Layer):
     def call(self, images: Tensor, params: Tensor) -> Tensor:
         """Read `images` `[B, H, W, C]` at `params` `[B, 6]`: `[B, rows, cols, C]`."""
         params = ops.cast(params, keras.backend.result_type(params.dtype, "float32"))
+        lengths, dtype = ops.shape(images)[1:3], self.compute_dtype
         f_y, f_x = (
-            ops.cast(
-                _bank(params[:, i::2], self.size[i], ops.shape(images)[1 + i]),
-                self.compute_dtype,
-            )
+            ops.cast(_bank(params[:, i::2], self.size[i], lengths[i]), dtype)
             for i in (0, 1)
         )
-        images = ops.cast(images, self.compute_dtype)
-        return over_columns(f_x, over_rows(f_y, images))
+        return filter_along_x(f_x, filter_along_y(f_y, ops.cast(images, dtype)))
 
     def compute_output_shape(
         self, images_shape: Shape, params_shape: Shape

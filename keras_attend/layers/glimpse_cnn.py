@@ -21,10 +21,8 @@ class GlimpseCNN(KeepsArguments, keras.layers.Layer):
     logits = network.classify(network.embed(features))  # [B, 10]
     ```
 
-    It convolves, pools and rectifies twice; a hidden layer and the classes follow.
-    RATM's recurrent core takes the features, its feature objective compares the hidden
-    layers of two glimpses. The default sizes are those of the authors' network that
-    tells people from background.
+    It convolves, pools and rectifies twice; a hidden layer and the classes follow. The
+    default sizes are those of the authors' network that tells people from background.
 
     Call arguments:
         glimpses: `[B, rows, cols, C]` in 0..1.

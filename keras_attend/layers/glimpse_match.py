@@ -24,9 +24,8 @@ class GlimpseMatch(KeepsArguments, keras.layers.Layer):
     features = network(glimpses, template)  # [B, F]
     ```
 
-    A network that was trained on people finds people; this one finds the object that
-    its template was made of. Convolutions (`V1`) make a few maps of the glimpse, and
-    `TemplateMatch` as many maps of votes for the object's place.
+    Convolutions (`V1`) make a few maps of the glimpse, and `TemplateMatch` as many maps
+    of votes for the place of the object that the template was made of.
 
     Call arguments:
         glimpses: `[B, rows, cols, C]` in 0..1.

@@ -1,6 +1,7 @@
 """RAM's glimpse network: one vector of what was seen and where."""
 
 import math
+from functools import partial
 from typing import Any
 
 import keras
@@ -37,24 +38,19 @@ class GlimpseNetwork(KeepsArguments, keras.layers.Layer):
         self, hidden_units: int = 128, units: int = 256, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.hidden_units = hidden_units
-        self.units = units
-        dtype = self.dtype_policy
-        self.what_hidden = Dense(
-            hidden_units, activation="relu", name="what_hidden", dtype=dtype
-        )
-        self.where_hidden = Dense(
-            hidden_units, activation="relu", name="where_hidden", dtype=dtype
-        )
-        self.what_out = Dense(units, name="what_out", dtype=dtype)
-        self.where_out = Dense(units, name="where_out", dtype=dtype)
+        self.hidden_units, self.units = hidden_units, units
+        dense = partial(Dense, dtype=self.dtype_policy)
+        self.what_hidden = dense(hidden_units, "relu", name="what_hidden")
+        self.where_hidden = dense(hidden_units, "relu", name="where_hidden")
+        self.what_out = dense(units, name="what_out")
+        self.where_out = dense(units, name="where_out")
 
     def build(self, rho_shape: tuple[Any, ...], l_shape: Shape) -> None:
         """Make the weights."""
         self.what_hidden.build((None, math.prod(rho_shape[1:])))
         self.where_hidden.build(l_shape)
-        self.what_out.build((rho_shape[0], self.hidden_units))
-        self.where_out.build((rho_shape[0], self.hidden_units))
+        for dense in (self.what_out, self.where_out):
+            dense.build((None, self.hidden_units))
 
     def call(self, rho: Tensor, l: Tensor) -> Tensor:
         """$g$, `[B, units]`."""
@@ -62,9 +58,3 @@ class GlimpseNetwork(KeepsArguments, keras.layers.Layer):
         h_g = self.what_hidden(rho)  # [B, hidden_units]
         h_l = self.where_hidden(l)  # [B, hidden_units]
         return ops.relu(self.what_out(h_g) + self.where_out(h_l))
-
-    def compute_output_shape(
-        self, rho_shape: Shape, l_shape: Shape | None = None
-    ) -> tuple[int | None, ...]:
-        """`(B, units)`."""
-        return (rho_shape[0], self.units)

@@ -8,7 +8,7 @@ from keras.layers import GroupNormalization
 
 from keras_attend.arguments import KeepsArguments, check_choice, check_positive_integers
 from keras_attend.layers.patch_conv import PatchConv2D
-from keras_attend.layers.tracing import is_for_a_file
+from keras_attend.layers.tracing import is_exporting
 from keras_attend.types import Shape, Tensor
 
 NORMS = ("group", "response")
@@ -49,31 +49,21 @@ class V1(KeepsArguments, keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         check_choice("norm", norm, NORMS)
-        lengths = {len(x) for x in (filters, kernels, strides, groups)}
-        if len(lengths) > 1:
+        if len({len(x) for x in (filters, kernels, strides, groups)}) > 1:
             raise ValueError(
                 "`filters`, `kernels`, `strides` and `groups` must be of one length. "
                 f"Received: {filters}, {kernels}, {strides}, {groups}"
             )
-        for name, values in (("filters", filters), ("strides", strides)):
-            for value in values:
-                check_positive_integers(**{name: value})
+        for n, s in zip(filters, strides, strict=True):
+            check_positive_integers(filters=n, strides=s)
         self.filters, self.kernels = tuple(filters), tuple(kernels)
         self.strides, self.groups, self.norm = tuple(strides), tuple(groups), norm
         dtype = self.dtype_policy
+        shared = {"use_bias": norm == "response", "dtype": dtype}
+        parts = zip(filters, kernels, strides, groups, strict=True)
         self.convolutions = [
-            PatchConv2D(
-                n,
-                k,
-                strides=s,
-                groups=g,
-                use_bias=norm == "response",
-                dtype=dtype,
-                name=f"convolution_{i}",
-            )
-            for i, (n, k, s, g) in enumerate(
-                zip(filters, kernels, strides, groups, strict=True)
-            )
+            PatchConv2D(n, k, strides=s, groups=g, name=f"convolution_{i}", **shared)
+            for i, (n, k, s, g) in enumerate(parts)
         ]
         self.norms = [
             GroupNormalization(_groups(n), dtype=dtype, name=f"norm_{i}")
@@ -134,7 +124,7 @@ def normalise_response(x: Tensor) -> Tensor:
 
 def normalise_groups(norm: GroupNormalization, x: Tensor) -> Tensor:
     """`norm(x)` of `[B, H, W, C]`; in exported files with a third fewer operations."""
-    if not is_for_a_file():
+    if not is_exporting():
         return norm(x)
     batch, rows, columns, channels = ops.shape(x)
     parts = (batch, rows * columns, norm.groups, channels // norm.groups)

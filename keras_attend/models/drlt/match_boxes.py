@@ -87,17 +87,13 @@ class MatchBoxes(KeepsArguments, keras.layers.Layer):
             ],
             name="features",
         )
+        small = keras.initializers.RandomNormal(stddev=1e-2)
         self.head = keras.Sequential(
             [
                 layers.Conv2D(filters, 1, activation="relu"),
                 layers.Conv2D(filters, 3, **SAME),
                 layers.Conv2D(filters, 3, dilation_rate=2, **SAME),
-                layers.Conv2D(
-                    5,
-                    1,
-                    kernel_initializer=keras.initializers.RandomNormal(stddev=1e-2),
-                    dtype="float32",
-                ),
+                layers.Conv2D(5, 1, kernel_initializer=small, dtype="float32"),
             ],
             name="head",
         )
@@ -112,12 +108,9 @@ class MatchBoxes(KeepsArguments, keras.layers.Layer):
             layer.trainable = self.trainable
 
     def remember(self, images: Tensor, location: Tensor) -> Tensor:
-        """Templates `[N, memory_size]` of objects.
+        """Templates `[N, memory_size]` of the objects that images show.
 
-        Args:
-            images: that show the objects, as those of `call`.
-            location: centre and sides of their boxes, in widths and heights of the
-                image, `[N, 4]`.
+        `location` `[N, 4]` holds their boxes: centre and sides, in widths and heights.
         """
         phi = self.features(images)  # [N, H, W, F]
         H, W, F = phi.shape[1:]
@@ -173,9 +166,9 @@ class MatchBoxes(KeepsArguments, keras.layers.Layer):
         return ops.reshape(v, (-1, H * W, len(self.scales) * PARTS**2))
 
     def _windows(self, side: Tensor, cells: int) -> Tensor:
-        """The share of each part of a box around each place that lies in each cell.
+        """How much of a box's part lies in each cell: `[N, scale, part, place, cell]`.
 
-        For one axis: of sides `[N]`, the shares `[N, scale, part, place, cell]`.
+        For one axis, with boxes around all places, of sides `[N]`.
         """
         scales = ops.convert_to_tensor(self.scales, side.dtype)
         length = (side[:, None] * scales)[:, :, None] + ops.zeros(cells, side.dtype)

@@ -1,5 +1,6 @@
 """RAM's layers, with the sizes of the paper's section 4, and their weights."""
 
+from functools import partial
 from typing import Any, ClassVar
 
 import keras
@@ -39,17 +40,6 @@ class RAMLayers(Classifier):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        counts = {
-            "classes": classes,
-            "glimpses": glimpses,
-            "size": size,
-            "scales": scales,
-            "channels": channels,
-            "glimpse_units": glimpse_units,
-            "units": units,
-            "episodes": episodes,
-        }
-        check_positive_integers(**counts)
         check_choice("location", location, ("mean", "sample", "random", "first"))
         check_choice("locator", locator, ("tanh", "linear"))
         self.credit = Credit.of(credit)
@@ -57,6 +47,9 @@ class RAMLayers(Classifier):
         self.glimpses, self.size, self.scales = glimpses, size, scales
         self.glimpse_units, self.units = glimpse_units, units
         self.episodes, self.std = episodes, std
+        names = ("classes", "glimpses", "size", "scales", "channels", "glimpse_units")
+        for name in (*names, "units", "episodes"):
+            check_positive_integers(**{name: getattr(self, name)})
         self.location, self.locator_activation = location, locator
         self.serving_shape = (None, None, None, channels)
 
@@ -65,19 +58,17 @@ class RAMLayers(Classifier):
         self.glimpse_network = GlimpseNetwork(
             glimpse_units, units, dtype=dtype, name="glimpse"
         )
-        self.core_input = Dense(units, dtype=dtype, name="core_input")
+        dense = partial(Dense, dtype=dtype)
+        self.core_input = dense(units, name="core_input")
         # Rectified units keep what they hold if they begin as a copy (Le et al. 2015).
-        self.core_recurrent = Dense(
-            units,
-            kernel_initializer=keras.initializers.Identity(0.5),
-            dtype=dtype,
-            name="core_recurrent",
+        copy = keras.initializers.Identity(0.5)
+        self.core_recurrent = dense(
+            units, kernel_initializer=copy, name="core_recurrent"
         )
-        self.classifier = Dense(classes, dtype=dtype, name="action")
-        activation = "tanh" if locator == "tanh" else None
-        self.locator = Dense(2, activation=activation, dtype=dtype, name="location")
+        self.classifier = dense(classes, name="action")
+        self.locator = dense(2, locator, name="location")
         rewards = 1 if self.credit.baseline == "state" else classes
-        self.baseline = Dense(rewards, dtype=dtype, name="baseline")
+        self.baseline = dense(rewards, name="baseline")
         self.policy = GaussianPolicy(std)
         self.seed_generator = keras.random.SeedGenerator()
 
