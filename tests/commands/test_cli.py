@@ -180,7 +180,7 @@ def test_evaluate(small_ram, fifty_digits, quick, capsys):
     single, seeds = json.loads(printed.out)["results"]
     assert single["differs"] and single["tolerance"] == 2  # the published spread
     assert seeds["value"] is None
-    assert "weights that the preset does not hold" in seeds["reason"]
+    assert "does not hold the weights" in seeds["reason"]
 
     scored(small_ram, single=single["value"], single_seeds=10)
     assert main(["evaluate", "ram_mnist", "--quick"]) == 0
