@@ -3,6 +3,7 @@
 from keras_attend.layers.bilinear_glimpse import BilinearGlimpse
 from keras_attend.layers.cells import IRNNCell, ReluLSTMCell, ZoneoutLSTMCell
 from keras_attend.layers.dynamic_filter import DynamicFilter
+from keras_attend.layers.efficient_v1 import EfficientV1
 from keras_attend.layers.gaussian_glimpse import GaussianGlimpse
 from keras_attend.layers.gaussian_params import hart_params, ratm_params
 from keras_attend.layers.glimpse_cnn import GlimpseCNN
@@ -20,6 +21,7 @@ __all__ = [
     "V1",
     "BilinearGlimpse",
     "DynamicFilter",
+    "EfficientV1",
     "GaussianGlimpse",
     "GlimpseCNN",
     "GlimpseMatch",
