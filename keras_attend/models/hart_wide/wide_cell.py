@@ -1,0 +1,348 @@
+"""HART's cell with a wide window and a V1 that has learned from ImageNet.
+
+It reads in the order of the paper (Kosiorek et al. 2017): spatial attention (section
+3.1), appearance attention (3.2), state estimation and the next attention (3.3).
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+from keras.layers import Dense
+
+from keras_attend.arguments import check_positive_integers
+from keras_attend.boxes import convert_format
+from keras_attend.layers.cells import ZoneoutLSTMCell
+from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
+from keras_attend.layers.window import Window
+from keras_attend.models.hart_wide.wide_layers import (
+    DorsalStream,
+    VentralStream,
+    cropped,
+    decoded,
+    default_v1,
+    geometry,
+    places,
+)
+from keras_attend.models.tracker import image_size
+from keras_attend.types import Nested, Shape, Tensor
+
+WIDE = 4.0  # the window's side, in sides of the object
+SMALLEST = 4.0  # pixels: the least side of a box
+LSTM_EXTRA = 8  # numbers about the box found that the LSTM gets beside features
+
+
+@keras.saving.register_keras_serializable("keras_attend")
+class WideHARTCell(RecurrentTrackerCell):
+    r"""Follow an object through a window of four times its size.
+
+        cell = WideHARTCell()
+        model = WideHART(cell)
+        boxes = model.predict({"frames": frames, "box": box})["boxes"]
+
+    As in HART's paper (Kosiorek et al. 2017) the cell reads a glimpse (3.1), V1 and two
+    streams say what is in it and where the object is (3.2), and an LSTM remembers, and
+    chooses the next window (3.3). With $S = \sqrt{h w}$ of the last box, $c$ its center:
+
+    $$g_t = \mathrm{read}(x_t;\, c_{t-1} + S_{t-1} \delta_{t-1},\, 4 S_{t-1}), \qquad
+      \nu_t = \mathrm{ventral}(\mathrm{V1}(g_t))$$
+    $$z_t, r_t = \mathrm{dorsal}(\nu_t;\, \psi_0, \psi_t, o_{t-1}), \qquad
+      s_t = \mathrm{softmax}(z_t)$$
+    $$b_t = \textstyle\sum_i w_i \, \mathrm{decode}_i(r_{ti}), \qquad
+      o_t, h_t = \mathrm{LSTM}\big(\sum_i s_{ti} d_{ti}, b_t, h_{t-1}\big), \qquad
+      \delta_t, \pi_t = W o_t$$
+
+    $d$ are the dorsal stream's last maps, $w$ the location map near its maximum, $\psi_0$
+    and $\psi_t$ templates (the ventral maps around the object) of the first frame and of
+    the last frame in which the object was surely seen, and $\pi$ says whether it is
+    there.
+
+    Where it goes beyond the paper:
+
+    * The window is square and four times as wide as the object. (Paper: as large as it
+      has to be, by a loss.)
+    * The dynamic filters are templates, not outputs of an MLP (`DorsalStream`).
+    * The location map is one softmax over all places, and each place has a box, in the
+      first frame's shape but for a small change. (Paper: independent places; the box is
+      an MLP's, of the whole map.)
+
+    Args:
+        size: of the glimpse, rows and columns; a multiple of 16.
+        part: rows and columns of the templates, of the grid of size / 8.
+        units: of the LSTM.
+        keys: channels by which places are compared.
+        values: further channels of the ventral stream.
+        width: channels of the dorsal stream.
+        depth: blocks of the dorsal stream.
+        center_prior: how much more likely the window's middle is taken to be than its
+            border, in 0..1.
+        inertia: in 0..1, how much of the last box's size stays when a new one is found.
+        v1: a layer that gives features of strides 4, 8 and 16; `EfficientV1` when
+            absent.
+
+    The outputs of `step` are described at `WideHART`, which returns them for each frame.
+    """
+
+    channels = 3
+    jit_compile = False  # XLA's convolutions are slow on a CPU; see `EfficientV1`
+
+    def __init__(
+        self,
+        size: int = 144,
+        part: int = 10,
+        units: int = 96,
+        *,
+        keys: int = 64,
+        values: int = 32,
+        width: int = 112,
+        depth: int = 4,
+        center_prior: float = 0.4,
+        inertia: float = 0.4,
+        v1: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_positive_integers(part=part, units=units, keys=keys, values=values)
+        if size < 32 or size % 16:
+            raise ValueError(
+                f"`size` must be a multiple of 16, at least 32. Received: size={size}"
+            )
+        self.size, self.part, self.units = size, part, units
+        self.keys, self.values, self.width, self.depth = keys, values, width, depth
+        self.center_prior, self.inertia = center_prior, inertia
+        self.grid = size // 8
+        self.read = Window(size)
+        self.ventral = VentralStream(v1 or default_v1(), keys, values, name="ventral")
+        self.dorsal = DorsalStream(
+            self.grid, part, keys, values, width, depth, name="dorsal"
+        )
+        self.summary = Dense(units, activation="relu", name="summary")
+        self.core = ZoneoutLSTMCell(units, 0.0, 0.0, name="core")
+        zeros = {"kernel_initializer": "zeros"}
+        self.ahead = Dense(2, activation="tanh", name="ahead", **zeros)
+        self.presence = Dense(1, name="presence", **zeros)
+
+    def build(self, frame_shape: Shape) -> None:
+        """Make the weights, which do not depend on the frame's size."""
+        self.ventral.build((None, self.size, self.size, 3))
+        self.dorsal.build((None, self.units))
+        self.summary.build((None, self.width + LSTM_EXTRA))
+        self.core.build((None, self.units))
+        self.ahead.build((None, self.units))
+        self.presence.build((None, self.units + LSTM_EXTRA))
+
+    @property
+    def state_spec(self) -> Nested:
+        """Sizes of the state's tensors."""
+        template = self.part**2 * (self.keys + self.values + 5)
+        return {
+            "box": 4,  # center y, x, height, width, in pixels
+            "shift": 2,  # of the next window, in sides of the object
+            "anchor": 2,  # the object's shape in the first frame
+            "templates": 2 * template,
+            "plain": self.part**2 * self.ventral.plain,
+            "hidden": self.units,
+            "cell": self.units,
+            "lost": 1,  # for how many frames the object has not been seen
+            "first": 1,  # 1 in the first step, then 0
+        }
+
+    # Section 3.1: spatial attention.
+
+    def window(self, box: Tensor, shift: Tensor, wider: Tensor) -> Tensor:
+        """Center y and x, and side, `[B, 3]`, in pixels."""
+        side = size_of(box)
+        center = box[:, :2] + side * shift
+        return ops.concatenate([center, WIDE * side * wider], axis=-1)
+
+    # Section 3.2: appearance attention.
+
+    def template(self, nu: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
+        """The ventral maps around a box, and where their middle is.
+
+        Args:
+            nu: of the window, `[B, N, C]`.
+            box: center row and column, height, width, `[B, 4]`, as `places` counts.
+        """
+        taken, center = cropped(nu, box[:, :2], self.grid, self.part)
+        parts = geometry(center, box[:, 2:], self.part, WIDE / self.grid)
+        return ops.concatenate([taken, parts], axis=-1), center
+
+    def initial_state(self, frame: Tensor, box: Tensor, noise: Nested = None) -> Nested:
+        """Both templates show what is in the given box."""
+        box = convert_format(ops.cast(box, "float32"), "xywh", "center_yxhw")
+        c, sides = ops.split(box, 2, axis=-1)
+        box = ops.concatenate([c, ops.maximum(sides, SMALLEST)], axis=-1)
+        shift = ops.zeros_like(c)
+        a_0 = self.window(box, shift, ops.ones_like(c[:, :1]))
+        nu, plain = self.ventral(self.read(frame, a_0))
+        inside = relative(box, a_0)
+        template, _ = self.template(nu, inside)
+        first, _ = cropped(plain, inside[:, :2], self.grid, self.part)
+        flat = ops.reshape(template, (-1, self.state_spec["templates"] // 2))
+        zeros = ops.zeros_like(flat[:, : self.units])
+        return {
+            "box": box,
+            "shift": shift,
+            "anchor": inside[:, 2:],
+            "templates": ops.concatenate([flat, flat], axis=-1),
+            "plain": ops.reshape(first, (-1, self.state_spec["plain"])),
+            "hidden": zeros,
+            "cell": zeros,
+            "lost": ops.zeros_like(c[:, :1]),
+            "first": ops.ones_like(c[:, :1]),
+        }
+
+    def step(
+        self, frame: Tensor, state: Nested, noise: Nested = None
+    ) -> tuple[dict[str, Tensor], Nested]:
+        """Read the window, find the object, choose the next window."""
+        before, wider = state["box"], self.widening(state["lost"])
+        if noise is not None:
+            before, wider = moved(before, wider, noise["moves"])
+        a_t = self.window(before, state["shift"], wider)
+        g_t = self.read(frame, a_t)
+        nu, plain = self.ventral(g_t)
+        templates = ops.reshape(
+            state["templates"], (-1, 2, self.part**2, nu.shape[-1] + 5)
+        )
+        first = ops.reshape(
+            state["plain"], (-1, self.part**2, plain.shape[-1])
+        )
+        expected = relative(before, a_t)
+        z, r, d, h = self.dorsal(
+            nu, plain, templates, first, state["anchor"], expected, state["hidden"]
+        )
+        s_t = ops.softmax(z, axis=-1)  # [B, N]
+        boxes = decoded(r, state["anchor"])
+        found, peak = self.found(s_t, boxes)
+        # 3.3: state estimation.
+        numbers = ops.concatenate([found[:, :2] - expected[:, :2],
+            ops.log(found[:, 2:] / expected[:, 2:]), peak,
+            3 * ops.matmul(s_t[:, None], h)[:, 0]], axis=-1)
+        seen = ops.concatenate([ops.matmul(s_t[:, None], d)[:, 0], numbers], axis=-1)
+        o_t, (h_t, c_t) = self.core(
+            self.summary(seen), [state["hidden"], state["cell"]]
+        )
+        logit = self.presence(ops.concatenate([o_t, numbers], axis=-1))  # [B, 1]
+        presence = ops.sigmoid(logit)
+        box, lost = self.believed(
+            found, peak, presence, a_t, before, state, frame
+        )
+        outputs = {
+            "box": convert_format(box, "center_yxhw", "xywh"),
+            "region": convert_format(
+                ops.concatenate([a_t, a_t[:, 2:]], -1), "center_yxhw", "xywh"
+            ),
+            "glimpse": g_t,
+            "location": ops.reshape(z, (-1, self.grid, self.grid)),
+            "steps": r,
+            "anchor": state["anchor"],
+            "appearance": o_t,
+            "presence": presence[:, 0],
+            "ahead": self.ahead(o_t),
+        }
+        sure = ops.stop_gradient(ops.cast(presence > 0.5, "float32"))
+        if noise is not None:  # in training the true box may take the found one's place
+            guide = convert_format(noise["guide"], "xywh", "center_yxhw")
+            box = ops.where(noise["guided"] > 0, guide, box)
+            sure = ops.where(noise["guided"] > 0, noise["shown"], sure)
+            lost = ops.where(noise["guided"] > 0, ops.zeros_like(lost), lost)
+        box = ops.stop_gradient(box)
+        recent, _ = self.template(nu, relative(box, a_t))
+        sure = sure * ops.cast(ops.abs(relative(box, a_t)[:, :1]) < 1.5, "float32")
+        recent = ops.where(sure[:, None] > 0, recent, templates[:, 1])
+        templates = ops.stack([templates[:, 0], recent], axis=1)
+        return outputs, state | {
+            "box": box,
+            "shift": ops.stop_gradient(outputs["ahead"]),
+            "templates": ops.reshape(templates, (-1, self.state_spec["templates"])),
+            "hidden": h_t,
+            "cell": c_t,
+            "lost": lost,
+            "first": ops.zeros_like(state["first"]),
+        }
+
+    def found(self, s: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        """The box where the location map is greatest, and how much of it is there.
+
+        Args:
+            s: location map, `[B, N]`.
+            boxes: of the places, `[B, N, 4]`.
+
+        Returns:
+            The mean box of the nine places around the greatest, `[B, 4]`, and their
+            share of the map, `[B, 1]`.
+        """
+        prior = self.center_prior
+        score = ops.sqrt(s + 1e-9)
+        score = score / ops.max(score, axis=-1, keepdims=True)
+        score = (1 - prior) * score + prior * hann(self.grid)
+        best = ops.take(places(self.grid), ops.argmax(score, axis=-1), axis=0)  # [B, 2]
+        away = ops.max(ops.abs(places(self.grid)[None] - best[:, None]), axis=-1)
+        near = s * ops.cast(away < 1.5 * WIDE / self.grid, s.dtype) + 1e-12
+        share = ops.sum(near, axis=-1, keepdims=True)
+        weights = ops.stop_gradient(near / share)
+        return ops.matmul(weights[:, None], boxes)[:, 0], share
+
+    def believed(
+        self, found: Tensor, peak: Tensor, presence: Tensor, a: Tensor, old: Tensor,
+        state: Nested, frame: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """The next box in pixels `[B, 4]`, and for how long the object is lost."""
+        unit = a[:, 2:] / WIDE
+        center = a[:, :2] + found[:, :2] * unit
+        rate = (1 - self.inertia) * ops.clip(2 * peak, 0.2, 1.0)
+        sides = ops.exp(
+            (1 - rate) * ops.log(old[:, 2:])
+            + rate * ops.log(ops.maximum(found[:, 2:] * unit, 1.0))
+        )
+        height, width = image_size(frame)
+        limit = ops.stack([ops.cast(n, "float32") for n in (height, width)])
+        box = ops.concatenate(
+            [ops.clip(center, 0.0, limit), ops.clip(sides, SMALLEST, 2.0 * limit)], -1
+        )
+        lost = (state["lost"] + 1) * ops.cast(presence < 0.5, "float32")
+        box = ops.where(state["first"] > 0, state["box"], box)
+        return box, lost * (1 - state["first"])
+
+    def widening(self, lost: Tensor) -> Tensor:
+        """How many times wider than usual the window is, `[B, 1]`."""
+        return ops.ones_like(lost)
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        names = ("size", "part", "units", "keys", "values", "width", "depth")
+        return {
+            **super().get_config(),
+            **{n: getattr(self, n) for n in (*names, "center_prior", "inertia")},
+        }
+
+
+def size_of(box: Tensor) -> Tensor:
+    """Square root of the area, `[B, 1]`, of boxes whose sides come last."""
+    return ops.sqrt(box[:, 2:3] * box[:, 3:4])
+
+
+def relative(box: Tensor, window: Tensor) -> Tensor:
+    """A box in pixels as `places` counts: from the window's middle, a quarter a unit."""
+    unit = window[:, 2:] / WIDE
+    return ops.concatenate(
+        [(box[:, :2] - window[:, :2]) / unit, box[:, 2:] / unit], axis=-1
+    )
+
+
+def moved(box: Tensor, wider: Tensor, moves: Tensor) -> tuple[Tensor, Tensor]:
+    """A box and a window as if the tracker had erred, by `[B, 4]` numbers.
+
+    Two move the box, in its sides; one scales it and one the window, by logarithms.
+    """
+    center = box[:, :2] + size_of(box) * moves[:, :2]
+    sides = box[:, 2:] * ops.exp(moves[:, 2:3])
+    return ops.concatenate([center, sides], axis=-1), wider * ops.exp(moves[:, 3:])
+
+
+def hann(g: int) -> Tensor:
+    """A bell over a grid, 1 in the middle, `[g * g]`."""
+    line = ops.sin((ops.arange(g, dtype="float32") + 1) * (3.14159265 / (g + 1))) ** 2
+    return ops.reshape(line[:, None] * line, (g * g,))

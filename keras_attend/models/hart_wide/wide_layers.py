@@ -1,0 +1,356 @@
+r"""The two streams of `WideHARTCell`: what is where, and where what is sought is.
+
+The names are those of Kosiorek et al. 2017, section 3.2: $V$ are V1's features, $\nu$
+the ventral stream's maps, $s$ the location map, $\psi$ a filter made for one object.
+Maps lie on a grid of `g` by `g` places, a template on `p` by `p` of them.
+"""
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+from keras.layers import Conv2D, Dense, DepthwiseConv2D, LayerNormalization
+
+from keras_attend.layers.efficient_v1 import EfficientV1
+from keras_attend.types import Shape, Tensor
+
+GEOMETRY = 5  # numbers that say how a place lies to the object
+
+
+class VentralStream(keras.layers.Layer):
+    r"""What lies at each place of the window.
+
+    The outputs of V1's blocks are brought to one grid of stride 8 (finer ones by moving
+    neighbours into channels, coarser ones by interpolation), and normalised by
+    statistics that never change, so that an object has the same features in every
+    window:
+
+    $$V' = (V - m) / \sigma, \qquad \nu = (k, a) = W V'$$
+
+    Args:
+        v1: gives features of strides 4, 8 and 16.
+        keys: channels of $k$, by which places are compared.
+        values: channels of $a$, which say more about a place.
+    """
+
+    def __init__(self, v1: Any, keys: int, values: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.v1, self.keys, self.values = v1, keys, values
+        self.neck = Dense(keys + values, name="neck")
+
+    def build(self, input_shape: Shape) -> None:
+        """Make the weights for glimpses `[B, rows, cols, 3]`."""
+        self.v1.build(input_shape)
+        shapes = self.v1.compute_output_shape(input_shape)
+        widths = [shape[-1] for shape in shapes]
+        self.plain = widths[1] + widths[2]  # channels that are compared as they are
+        self.channels = 4 * widths[0] + self.plain
+        fixed = {"trainable": False, "shape": (self.channels,)}
+        self.mean = self.add_weight(initializer="zeros", name="mean", **fixed)
+        self.scale = self.add_weight(initializer="ones", name="scale", **fixed)
+        self.neck.build((None, self.channels))
+
+    def features(self, glimpses: Tensor) -> Tensor:
+        """Of glimpses `[B, 8 g, 8 g, 3]` all features side by side, `[B, g, g, C]`."""
+        fine, middle, coarse = self.v1(glimpses)
+        g, c = middle.shape[1], fine.shape[-1]
+        fine = ops.reshape(fine, (-1, g, 2, g, 2, c))
+        fine = ops.reshape(ops.transpose(fine, (0, 1, 3, 2, 4, 5)), (-1, g, g, 4 * c))
+        return ops.concatenate([fine, middle, doubled(coarse)], axis=-1)
+
+    def call(self, glimpses: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps of glimpses `[B, 8 g, 8 g, 3]`, places in one axis, N = g * g.
+
+        Returns:
+            $\\nu$ `[B, N, keys + values]`, its keys of length 1, and those features
+            that are compared as they are, of length 1 too, `[B, N, plain]`.
+        """
+        V = (self.features(glimpses) - self.mean) * self.scale
+        V = ops.reshape(V, (-1, V.shape[1] * V.shape[2], self.channels))
+        k, a = ops.split(self.neck(V), [self.keys], axis=-1)
+        plain = ops.stop_gradient(V[..., -self.plain :])
+        return ops.concatenate([unit(k), a], axis=-1), unit(plain)
+
+
+class DorsalStream(keras.layers.Layer):
+    r"""Where in the window the object is, and its box as each place has it.
+
+    The paper's filters $\psi$ are computed from a description $\alpha$ of the object
+    (eq. 3 and 6). Here they are what the object looked like: the keys $k_q$ at the $P$
+    places of a template. As a 1x1 filter with $P$ outputs they say how similar each
+    place $i$ of the window is to each part of the object,
+
+    $$S_{qi} = k_q^\top k_i$$
+
+    and as one filter of $p$ by $p$ places, weighed by how much of each part $m_q$ is
+    object, where the object as a whole lies (a Hough transform of $S$):
+
+    $$h_i = \sum_q m_q S_{q, i + \delta_q} \Big/ \sum_q m_q$$
+
+    Each place also gets the parts' values and places within the object, of those parts
+    that it resembles, $\sum_q \mathrm{softmax}_q(\tau S_{qi})\, (a_q, \gamma_q)$, and
+    the greatest similarity with the object and with its surroundings. Two templates
+    take part: the first frame's, and that of the last frame in which the object was
+    surely seen. From these, from $a_i$ and from the LSTM's output (a bias made of
+    $\alpha$, as in eq. 6) convolutions make the logits of the location map, and a box
+    for each place.
+
+    Args:
+        grid: g.
+        part: p.
+        keys: channels of $k$.
+        values: channels of $a$.
+        width: channels of the convolutions.
+        depth: how many residual blocks follow one another.
+    """
+
+    def __init__(
+        self,
+        grid: int,
+        part: int,
+        keys: int,
+        values: int,
+        width: int,
+        depth: int,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.grid, self.part, self.keys, self.values = grid, part, keys, values
+        self.width = width
+        self.patterns = Dense(32, name="patterns")
+        self.inside = Dense(width, use_bias=False, name="inside")
+        self.alpha = Dense(width, name="alpha", kernel_initializer="zeros")
+        self.norm = LayerNormalization(epsilon=1e-3, name="norm")
+        self.blocks = [Residual(width, name=f"block_{i}") for i in range(depth)]
+        self.location = Dense(1, name="location")
+        self.regress = Dense(4, kernel_initializer="zeros", name="regress")
+
+    def build(self, memory_shape: Shape) -> None:
+        """Make the weights; `memory_shape` is that of the LSTM's output."""
+        extra = GEOMETRY + self.values
+        seen = 2 * (extra + 2 + 32) + 3 + self.values + 3
+        self.patterns.build((None, self.part**2))
+        self.inside.build((None, seen))
+        self.alpha.build(memory_shape)
+        self.norm.build((None, None, None, self.width))
+        for block in self.blocks:
+            block.build((None, self.grid, self.grid, self.width))
+        self.location.build((None, self.width))
+        self.regress.build((None, self.width))
+        self.tau = self.add_weight(
+            (), keras.initializers.Constant(2.3), name="log_sharpness"
+        )
+
+    def call(
+        self, nu: Tensor, plain: Tensor, templates: Tensor, first: Tensor,
+        anchor: Tensor, expected: Tensor, alpha: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Find the object among N = g * g places.
+
+        Args:
+            nu: of the window, `[B, N, keys + values]`.
+            plain: likewise, `[B, N, C]`.
+            templates: $\\nu$ and `geometry` of the first and of a recent template,
+                `[B, 2, P, keys + values + 5]`.
+            first: `plain` of the first template, `[B, P, C]`.
+            anchor: height and width of the object in the first frame, as parts of the
+                square root of its area, `[B, 2]`.
+            expected: the last box, `[B, 4]`, as `decoded` gives boxes.
+            alpha: the LSTM's last output, `[B, units]`.
+
+        Returns:
+            Logits of the location map `[B, N]`, boxes `[B, N, 4]` (see `decoded`), the
+            last maps `[B, N, width]`, and $h$ of the two templates and of `plain`,
+            `[B, N, 3]`.
+        """
+        D, g, p = self.keys, self.grid, self.part
+        k, a = ops.split(nu, [D], axis=-1)
+        k_q, rest = ops.split(templates, [D], axis=-1)  # [B, 2, P, ...]
+        m = rest[..., self.values : self.values + 1]  # [B, 2, P, 1]
+        S = ops.matmul(k_q, ops.swapaxes(k, 1, 2)[:, None])  # [B, 2, P, N]
+        similar = ops.softmax(S * ops.exp(self.tau), axis=2)
+        parts = ops.matmul(ops.swapaxes(similar, 2, 3), rest)  # [B, 2, N, 5 + values]
+        inside = ops.max(S - (1 - m), axis=2)  # [B, 2, N]
+        around = ops.max(S - m, axis=2)
+        patterns = self.patterns(ops.swapaxes(S, 2, 3))  # [B, 2, N, 32]
+        R = ops.matmul(first, ops.swapaxes(plain, 1, 2))  # [B, P, N]
+        both = ops.concatenate([S, R[:, None]], axis=1)  # [B, 3, P, N]
+        weight = ops.concatenate([m, m[:, :1]], axis=1)
+        h = hough(both, weight, g, p)  # [B, 3, N]
+        shape = ops.log(anchor)[:, None] + ops.zeros_like(a[..., :2])
+        seen = ops.concatenate(
+            [
+                parts[:, 0], parts[:, 1], patterns[:, 0], patterns[:, 1],
+                ops.transpose(
+                    3 * ops.concatenate([inside, around, h], axis=1), (0, 2, 1)
+                ),
+                a, shape, coverage(expected[:, :2], expected[:, 2:], g)[..., None],
+            ],
+            axis=-1,
+        )  # fmt: skip
+        x = self.inside(seen) + self.alpha(alpha)[:, None]
+        x = ops.reshape(ops.relu(self.norm(x)), (-1, g, g, self.width))
+        for block in self.blocks:
+            x = block(x)
+        x = ops.reshape(x, (-1, g * g, self.width))
+        return self.location(x)[..., 0], self.regress(x), x, ops.transpose(h, (0, 2, 1))
+
+
+class Residual(keras.layers.Layer):
+    r"""$\rho(x + W \rho(D \ast x))$, with $D$ of 3x3 places for each channel."""
+
+    def __init__(self, width: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        small = keras.initializers.VarianceScaling(0.2)
+        self.depthwise = DepthwiseConv2D(3, padding="same", name="depthwise")
+        self.pointwise = Conv2D(width, 1, kernel_initializer=small, name="pointwise")
+
+    def build(self, input_shape: Shape) -> None:
+        """Make the weights for `[B, g, g, width]`."""
+        self.depthwise.build(input_shape)
+        self.pointwise.build(input_shape)
+
+    def call(self, x: Tensor) -> Tensor:
+        """The block's output, of the shape of `x`."""
+        return ops.relu(x + self.pointwise(ops.relu(self.depthwise(x))))
+
+
+def default_v1() -> EfficientV1:
+    """EfficientNet-Lite0's blocks of strides 4, 8 and 16."""
+    return EfficientV1((2, 4, 10), name="v1")
+
+
+def unit(x: Tensor) -> Tensor:
+    """Vectors of length 1 along the last axis."""
+    square = ops.sum(ops.square(x), axis=-1, keepdims=True)
+    return x * ops.rsqrt(square + 1e-4)
+
+
+def doubled(x: Tensor) -> Tensor:
+    """Maps `[B, n, n, C]` of twice as many rows and columns, by interpolation."""
+    n, channels = x.shape[1], x.shape[-1]
+    for axis in (1, 2):
+        first, last = (
+            (x[:, :1], x[:, -1:]) if axis == 1 else (x[:, :, :1], x[:, :, -1:])
+        )
+        body = ops.concatenate([first, x, last], axis=axis)
+        if axis == 1:
+            before, after = body[:, :-2], body[:, 2:]
+        else:
+            before, after = body[:, :, :-2], body[:, :, 2:]
+        pair = [0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after]
+        rows, cols = (2 * n, n) if axis == 1 else (2 * n, 2 * n)
+        x = ops.reshape(ops.stack(pair, axis=axis + 1), (-1, rows, cols, channels))
+    return x
+
+
+def hough(S: Tensor, m: Tensor, g: int, p: int) -> Tensor:
+    r"""$h_i = \sum_q m_q S_{q, i + \delta_q} / \sum_q m_q$, `[B, K, N]`.
+
+    Part $q$, in row $r$ and column $c$ of the template, lies
+    $\delta_q = (r, c) - \lfloor p / 2 \rfloor$ from its middle. Every row is shifted by
+    one more place by laying it out in rows that are longer by one.
+
+    Args:
+        S: similarities, `[B, K, P, N]`.
+        m: weights of the parts, `[B, K, P, 1]`.
+        g: rows and columns of the window's grid.
+        p: likewise of the template's.
+    """
+    kinds, q, w = S.shape[1], p // 2, g + p - 1
+    S = ops.reshape(S * m, (-1, p * p, g, g))
+    S = ops.pad(S, [[0, 0], [0, 0], [q, p - 1 - q], [q, p - 1 - q]])
+    S = _sheared(ops.reshape(S, (-1, p, p * w * w)), w)  # rows of the template
+    S = _sheared(ops.reshape(ops.sum(S, axis=1), (-1, p, w * w)), 1)  # columns
+    h = ops.reshape(ops.sum(S, axis=1), (-1, w, w))[:, :g, :g]
+    total = ops.sum(m, axis=2) + 1e-3  # [B, K, 1]
+    return ops.reshape(h, (-1, kinds, g * g)) / total
+
+
+def _sheared(x: Tensor, step: int) -> Tensor:
+    """Row r of `[B, p, n]` begins r * step numbers later; zeros come after its end."""
+    _, p, n = x.shape
+    x = ops.pad(ops.reshape(x, (-1, p * n)), [[0, 0], [0, p * step]])
+    return ops.reshape(x, (-1, p, n + step))[:, :, :n]
+
+
+def places(g: int, cell: float | None = None) -> Tensor:
+    """Row and column of the places of a grid, `[g * g, 2]`.
+
+    In units of the object's side, of which the window has four, from its middle;
+    `cell` is a place's side, 4 / g when absent.
+    """
+    line = (ops.arange(g, dtype="float32") - (g - 1) / 2) * (cell or 4.0 / g)
+    rows, cols = ops.meshgrid(line, line, indexing="ij")
+    return ops.reshape(ops.stack([rows, cols], axis=-1), (g * g, 2))
+
+
+def coverage(
+    center: Tensor, sides: Tensor, g: int, cell: float | None = None
+) -> Tensor:
+    """How much of each place a box covers, `[B, g * g]`, in 0..1.
+
+    Args:
+        center: row and column, `[B, 2]`, as `places` counts.
+        sides: height and width, `[B, 2]`, likewise.
+        g: rows and columns of the grid.
+        cell: a place's side; absent, that of a window's grid, 4 / g.
+    """
+    cell = cell or 4.0 / g
+    line = (ops.arange(g, dtype="float32") - (g - 1) / 2) * cell
+    shares = []
+    for axis in (0, 1):
+        c, half = center[:, axis : axis + 1], sides[:, axis : axis + 1] / 2
+        low = ops.maximum(line - cell / 2, c - half)
+        high = ops.minimum(line + cell / 2, c + half)
+        shares.append(ops.relu(high - low) / cell)  # [B, g]
+    return ops.reshape(shares[0][:, :, None] * shares[1][:, None, :], (-1, g * g))
+
+
+def geometry(center: Tensor, sides: Tensor, g: int, cell: float) -> Tensor:
+    """How each place lies to a box, `[B, g * g, 5]`.
+
+    How much of it the box covers, and how far the box's upper, left, lower and right
+    side are from its middle, inwards positive. Arguments as of `coverage`.
+    """
+    away = places(g, cell)[None] - center[:, None]  # [B, N, 2]
+    half = sides[:, None] / 2
+    inside = coverage(center, sides, g, cell)[..., None]
+    return ops.concatenate([inside, away + half, half - away], axis=-1)
+
+
+def decoded(steps: Tensor, anchor: Tensor) -> Tensor:
+    r"""Boxes `[B, N, 4]` (center row, center column, height, width; unit: `places`).
+
+    The center is the place's, moved by the first two numbers. The sides are the first
+    frame's shape times the exponential of the others: a shape that each frame changed
+    a little would be lost in a hundred frames.
+    """
+    g = math.isqrt(steps.shape[1])
+    c = places(g)[None] + steps[..., :2]
+    sides = anchor[:, None] * ops.exp(ops.clip(steps[..., 2:], -1.5, 1.5))
+    return ops.concatenate([c, sides], axis=-1)
+
+
+def cropped(maps: Tensor, center: Tensor, g: int, p: int) -> tuple[Tensor, Tensor]:
+    """Of maps `[B, N, C]` the p by p places nearest to a point.
+
+    Args:
+        maps: of a window.
+        center: the point, `[B, 2]`, as `places` counts.
+        g: rows and columns of the window's grid.
+        p: of what is cropped.
+
+    Returns:
+        `[B, p * p, C]`, and the point as the cropped part's own middle counts it,
+        `[B, 2]`: part of a template's `geometry`.
+    """
+    middle = (center + 2.0) * (g / 4.0)  # in places from the grid's corner
+    corner = ops.clip(ops.round(middle - p / 2), 0.0, float(g - p))
+    line = ops.arange(p, dtype="int32")
+    row, col = ops.unstack(ops.cast(corner, "int32"), 2, axis=-1)
+    index = (row[:, None, None] + line[:, None]) * g + col[:, None, None] + line
+    index = ops.reshape(index, (-1, p * p, 1))
+    taken = ops.take_along_axis(maps, index, axis=1)
+    return taken, (middle - corner - p / 2) * (4.0 / g)
