@@ -13,7 +13,8 @@ ifneq ($(wildcard ../shared/data/mnist.npz),)
 export KERAS_ATTEND_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help demo test test-models test-slow lint bench notebooks zoo zoo-check clean
+.PHONY: help demo test test-models test-slow test-next lint bench notebooks zoo zoo-check
+.PHONY: clean
 .DELETE_ON_ERROR:
 
 help:
@@ -21,6 +22,7 @@ help:
 	@echo "make test       style, types, and the tests on TensorFlow and on JAX"
 	@echo "make test-models  the models on JAX, and their long tests on TensorFlow"
 	@echo "make test-slow  the long tests, and all of them on JAX"
+	@echo "make test-next  the tests on the newest pre-releases of the backends"
 	@echo "make bench      the benchmarks on TensorFlow and on JAX, on one core"
 	@echo "make notebooks  run the tutorials and store what they show"
 	@echo "make zoo        the presets' cards and tables"
@@ -75,6 +77,20 @@ test-slow: $(VENV)/.dev
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -m slow
 	KERAS_BACKEND=jax $(RUN) -m pytest -m "not packaging"
 
+# The newest Keras, TensorFlow and JAX that can be installed, pre-releases among them,
+# in an environment of their own; `make TESTS=tests/layers test-next` runs a part.
+NEXT := $(VENV)-next
+TESTS ?= tests
+test-next:
+	test -x $(NEXT)/bin/python || $(PYTHON) -m venv $(NEXT)
+	$(NEXT)/bin/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	$(NEXT)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--pre --upgrade "keras<4" tensorflow jax
+	$(NEXT)/bin/python -m pip list | grep -Ei '^(keras|tensorflow|jax|jaxlib|numpy) '
+	@KERAS_BACKEND=tensorflow $(NEXT)/bin/python -m pytest $(TESTS); tensorflow=$$?; \
+	KERAS_BACKEND=jax $(NEXT)/bin/python -m pytest -m "not slow and not packaging" \
+		$(TESTS); jax=$$?; exit $$((tensorflow | jax))
+
 # One backend a process; either may fail, and both show their tables.
 bench: $(VENV)/.bench
 	@KERAS_BACKEND=tensorflow $(RUN) -m pytest benchmarks; tensorflow=$$?; \
@@ -102,6 +118,6 @@ $(RUN):
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) .demo build dist *.egg-info .benchmarks
+	rm -rf $(VENV) $(VENV)-next .demo build dist *.egg-info .benchmarks
 	rm -rf .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -100,7 +100,8 @@ def make(name: str) -> Any:
     if name == "ram":  # ram_mnist's
         model: Any = models.RAM(glimpses=6, size=8, reward="log_prob")
     else:  # hart_person's
-        model = models.HART(size=28, units=192, maps=8, filters=(24, 32, 32))
+        cell = models.HARTCell(size=28, units=192, maps=8, filters=(24, 32, 32))
+        model = models.HART(cell)
     model.compile(keras.optimizers.Adam(1e-4))
     return model
 

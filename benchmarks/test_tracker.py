@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from common import BACKEND, print_table, take_turns
 
-from keras_attend.models import HART, RATM
+from keras_attend.models import HART, RATM, HARTCell, RATMCell
 from keras_attend.tracking import Tracker
 
 # TensorFlow's step is the one that is tuned for a call a frame.
@@ -28,7 +28,7 @@ SHARED = 3.0
 
 def make_model():
     """RATM with a window that stays where it is; what it computes is the same."""
-    model = RATM(28, 100)
+    model = RATM(RATMCell(28, 100))
     model.build()
     model.cell.attend.kernel.assign(np.zeros((100, 7)))
     return model
@@ -61,7 +61,7 @@ def our_frames(frames, channels):
 
 def make_hart():
     """`hart_kitti`'s size; not trained, it stays where it is too."""
-    model = HART(56, 256, maps=8, filters=(24, 32, 48))
+    model = HART(HARTCell(56, 256, maps=8, filters=(24, 32, 48)))
     model.build()
     return model
 

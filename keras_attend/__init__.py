@@ -4,9 +4,9 @@
 
     model = ka.zoo.load("ram_mnist")
 
-Importing the package imports no backend. The first use of any of its names imports the
-models and layers, which registers their classes, so that Keras finds them when it loads
-a saved model.
+Importing the package does not import a backend. The first use of any of its names
+imports the models and layers, whose classes are then registered, so that Keras finds
+them when it loads a saved model.
 """
 
 import importlib
@@ -34,7 +34,7 @@ __all__ = [
     "video",
     "zoo",
 ]
-# Public names that are no modules, and the modules that define them.
+# The public names that are not modules, each with the module that defines it.
 OBJECTS = {"Tracker": "tracking", "export": "exporters", "unroll": "unroll"}
 
 
@@ -50,5 +50,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """The public names."""
+    """List the public names."""
     return [*__all__, "__version__"]

@@ -1,4 +1,4 @@
-"""`python -m keras_attend` is the `keras-attend` command."""
+"""Run the `keras-attend` command, as `python -m keras_attend`."""
 
 from keras_attend.commands.main import main
 

@@ -1,9 +1,10 @@
-"""Boxes: overlap, conversion, clipping and what a model makes of them.
+"""Compare boxes, clip them, and convert them to other formats and to attention windows.
 
-At the public edge a box is `xywh`: pixels, 0-based, `(x, y)` its top-left
-corner, as OpenCV has it. It spans `[x, x + w]`; pixel i sits at coordinate i.
-All functions work on `[..., 4]`, row by row (aligned, never all pairs), in
-`float32` whatever comes in: the area of a 600 x 200 box overflows `float16`.
+A box `xywh` is in pixels, counted from 0, and `(x, y)` is its top left corner, as in
+OpenCV. It spans `[x, x + w]`; pixel i is at coordinate i. All functions take boxes
+`[..., 4]` as NumPy arrays, tensors or symbolic tensors, and compare the boxes of two
+such inputs one by one, not all pairs. They compute in `float32`, whatever the inputs'
+type: the area of a box of 600 x 200 pixels overflows `float16`.
 """
 
 from collections.abc import Callable
@@ -14,8 +15,8 @@ from keras import ops
 from keras_attend.types import Tensor
 from keras_attend_runtime.frames import check_box as check_box
 
-# Less than this (square pixels, or square fractions of the image) is empty:
-# it keeps the gradient of a quotient of areas finite.
+# An area of no more than this (square pixels, or square fractions of the image) is
+# taken for empty, so that quotients of areas have finite gradients.
 EMPTY = 1e-12
 
 _TO_XYWH: dict[str, Callable[..., tuple[Tensor, ...]]] = {
@@ -43,19 +44,20 @@ def convert_format(
     height: Tensor | float | None = None,
     width: Tensor | float | None = None,
 ) -> Tensor:
-    """Write boxes in another format.
+    """Convert boxes to another format.
 
-    The names are those of `keras.utils.bounding_boxes`, and HART's `yxhw`.
-    Unlike Keras's function this takes symbolic tensors too.
+    The formats have the names of `keras.utils.bounding_boxes`, whose function takes no
+    symbolic tensors; `yxhw` is HART's.
 
     Args:
         boxes: `[..., 4]`.
-        source: the format they are in: `"xywh"`, `"yxhw"`, `"xyxy"`,
-            `"yxyx"`, `"center_xywh"`, `"center_yxhw"`, or one of these after
-            `"rel_"`, in fractions of the image.
-        target: the format they shall have.
-        height: of the image in pixels, where one of the two is relative.
-        width: of the image in pixels, likewise.
+        source: the format of `boxes`: `"xywh"`, `"yxhw"`, `"xyxy"`, `"yxyx"`,
+            `"center_xywh"`, `"center_yxhw"`, or one of these after `"rel_"`, in
+            fractions of the image.
+        target: the format to convert to, one of the same.
+        height: the image's, in pixels. It and `width` are needed if only one of the two
+            formats is relative.
+        width: the image's, in pixels.
     """
     for name in (source, target):
         if name.removeprefix("rel_") not in _TO_XYWH:
@@ -67,7 +69,7 @@ def convert_format(
     if source.startswith("rel_") != target.startswith("rel_"):
         if height is None or width is None:
             raise ValueError(
-                "Between pixels and fractions of the image, `height` and "
+                "To convert between pixels and fractions of the image, `height` and "
                 f"`width` are needed. Received: source={source!r}, "
                 f"target={target!r}, height={height}, width={width}"
             )
@@ -80,15 +82,15 @@ def convert_format(
 
 
 def area(box: Tensor) -> Tensor:
-    """Area `[...]` of boxes `xywh`; nought where a side is negative."""
+    """Compute the area `[...]` of boxes `xywh`; 0 where a side is negative."""
     _, _, w, h = _unstack(box)
     return ops.relu(w) * ops.relu(h)
 
 
 def intersection(a: Tensor, b: Tensor) -> Tensor:
-    """Area `[...]` common to the boxes `a` and `b`, both `xywh`.
+    """Compute the area `[...]` that the boxes `a` and `b`, both `xywh`, share.
 
-    It has no gradient where the boxes do not overlap.
+    Its gradient is 0 where the boxes do not overlap.
     """
     x_a, y_a, w_a, h_a = _unstack(a)
     x_b, y_b, w_b, h_b = _unstack(b)
@@ -96,7 +98,7 @@ def intersection(a: Tensor, b: Tensor) -> Tensor:
 
 
 def iou(a: Tensor, b: Tensor) -> Tensor:
-    r"""Intersection over union `[...]` of the boxes `a` and `b`, both `xywh`.
+    r"""Compute the intersection over union `[...]` of boxes `a` and `b`, both `xywh`.
 
     $$\mathrm{IoU} = \frac{|a \cap b|}{|a| + |b| - |a \cap b|}$$
 
@@ -105,25 +107,25 @@ def iou(a: Tensor, b: Tensor) -> Tensor:
     common = intersection(a, b)
     union = area(a) + area(b) - common
     some = union > EMPTY
-    # The inner `where` keeps 0/0 out of the gradient, the outer out of the value.
+    # The inner `where` keeps 0 / 0 out of the gradient, the outer one out of the value.
     return ops.where(some, common / ops.where(some, union, 1.0), 0.0)
 
 
 def center_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Distance `[...]` in pixels between the centres of boxes `xywh`."""
+    """Compute the distance `[...]` in pixels between the centres of boxes `xywh`."""
     x_a, y_a, w_a, h_a = _unstack(a)
     x_b, y_b, w_b, h_b = _unstack(b)
     dx = (x_a + w_a / 2) - (x_b + w_b / 2)
     dy = (y_a + h_a / 2) - (y_b + h_b / 2)
     square = dx * dx + dy * dy
-    some = square > 0  # the square root has no finite slope at 0
+    some = square > 0  # at 0 the gradient of a square root is infinite
     return ops.where(some, ops.sqrt(ops.where(some, square, 1.0)), 0.0)
 
 
 def clip_to_image(box: Tensor, height: Tensor | float, width: Tensor | float) -> Tensor:
-    """The part of boxes `xywh` inside the image.
+    """Return the part of boxes `xywh` that is inside the image.
 
-    A box outside is left with no area, on the border that it is beyond.
+    Of a box outside the image, a box without area is left, at the nearest border.
     """
     x, y, w, h = _unstack(box)
     x, w = _clip_side(x, w, width)
@@ -134,12 +136,12 @@ def clip_to_image(box: Tensor, height: Tensor | float, width: Tensor | float) ->
 def box_to_attention(
     box: Tensor, height: Tensor | float, width: Tensor | float
 ) -> Tensor:
-    r"""HART's normalised attention of boxes `xywh`.
+    r"""Convert boxes `xywh` to HART's normalised attention `[..., 4]`.
 
     $$a = (y / H,\; x / W,\; h / (H - 1),\; w / (W - 1))$$
 
-    The paper calls the first two the centre; in the published code, as here,
-    they are the top-left corner.
+    The first two are the top left corner, as in the published code; the paper calls
+    them the centre.
     """
     x, y, w, h = _unstack(box)
     return ops.stack(
@@ -150,7 +152,7 @@ def box_to_attention(
 def attention_to_box(
     attention: Tensor, height: Tensor | float, width: Tensor | float
 ) -> Tensor:
-    """Boxes `xywh` of HART's attention: the inverse of `box_to_attention`."""
+    """Convert HART's attention to boxes `xywh`: the inverse of `box_to_attention`."""
     a_y, a_x, a_h, a_w = _unstack(attention)
     return ops.stack(
         [a_x * width, a_y * height, a_w * (width - 1), a_h * (height - 1)], axis=-1
@@ -163,22 +165,24 @@ def box_to_window(
     scale: float = 1.0,
     sigma: float = 0.5,
 ) -> Tensor:
-    r"""A Gaussian window that covers boxes `xywh`.
+    r"""Make the windows of a `GaussianGlimpse` that cover boxes `xywh`.
 
-    With $G$ Gaussians an axis, the first on one edge, the last on the other,
+    With $G$ Gaussians on an axis, the outer two on the edges of the window,
 
     $$d = s\,w / (G - 1), \qquad \sigma = \rho \sqrt{1 + d^2}$$
 
-    so that $\sigma$ is in proportion to the stride $d$ and never vanishes.
+    so that $\sigma$ grows with the stride $d$, and is at least $\rho$ pixels.
 
     Args:
         box: `[..., 4]`.
-        size: of the glimpse in pixels, $G$: one number, or rows and columns.
-        scale: $s$, how many times the box's sides the window covers.
-        sigma: $\rho$, of a Gaussian, in strides (in pixels for a small box).
+        size: $G$, the glimpse's size: one number, or rows and columns.
+        scale: $s$, the window's sides in sides of the box.
+        sigma: $\rho$, the width of a Gaussian: in strides, or in pixels where a stride
+            is far less than a pixel.
 
     Returns:
-        `[..., 6]`: `center_y, center_x, stride_y, stride_x, sigma_y, sigma_x`.
+        `[..., 6]`: `center_y, center_x, stride_y, stride_x, sigma_y, sigma_x`, in
+        pixels.
     """
     rows, columns = _pair(size)
     x, y, w, h = _columns(box)
@@ -192,7 +196,7 @@ def box_to_window(
 def window_to_box(
     window: Tensor, size: int | tuple[int, int], scale: float = 1.0
 ) -> Tensor:
-    """Boxes `xywh` of Gaussian windows: the inverse of `box_to_window`."""
+    """Convert Gaussian windows to boxes `xywh`: the inverse of `box_to_window`."""
     rows, columns = _pair(size)
     center_y, center_x, d_y, d_x, _, _ = _columns(window, 6)
     h = d_y * (rows - 1) / scale
@@ -207,20 +211,23 @@ def box_to_ratm_attention(
     size: int | tuple[int, int],
     scale: float = 1.5,
 ) -> Tensor:
-    r"""RATM's first attention vector, of the first box, `xywh`.
+    r"""Convert the boxes `xywh` that a track begins with to RATM's attention vectors.
 
     $$(c_x / W,\; c_y / H,\; w / M,\; s\,w / W,\; 1,\; h / N,\; s\,h / H)$$
 
-    $c$ is the centre, $N \times M$ the glimpse; `[..., 7]` act as centre (two),
-    sigma, stride, an unused intensity, sigma, stride. The published code scales
-    the strides, not the sigmas; so does this.
+    $c$ is the box's centre, and the glimpse has $N$ rows and $M$ columns. As in the
+    published code, $s$ scales the strides and not the sigmas.
 
     Args:
         box: `[..., 4]`.
         height: $H$, of the image in pixels.
         width: $W$, of the image in pixels.
-        size: of the glimpse, $N, M$: one number, or rows and columns.
-        scale: $s$, how many times the box's sides the window covers.
+        size: $N, M$, the glimpse's size: one number, or rows and columns.
+        scale: $s$, the window's sides in sides of the box.
+
+    Returns:
+        `[..., 7]`: the centre's x and y; sigma and stride along x; an intensity, which
+        is not used; sigma and stride along y.
     """
     rows, columns = _pair(size)
     x, y, w, h = _unstack(box)
@@ -230,25 +237,26 @@ def box_to_ratm_attention(
 
 
 def _unstack(box: Tensor) -> tuple[Tensor, ...]:
+    """Split the last axis into four tensors `[...]`."""
     return tuple(ops.unstack(_checked(box, 4), 4, axis=-1))
 
 
 def _columns(box: Tensor, count: int = 4) -> list[Tensor]:
-    """The numbers of the last axis, `[..., 1]` each.
+    """Split the last axis into columns `[..., 1]`.
 
-    An exported file runs each operation by itself, and reshaping them to `[...]` and
-    back would cost as much as the arithmetic.
+    Exported models use what is computed with columns: in a file that is not compiled,
+    reshaping them to `[...]` and back would cost as much as the arithmetic.
     """
     return ops.split(_checked(box, count), count, axis=-1)
 
 
 def _joined(*columns: Tensor) -> Tensor:
-    """The inverse of `_columns`."""
+    """Join columns: the inverse of `_columns`."""
     return ops.concatenate(columns, axis=-1)
 
 
 def _column(side: Any) -> Any:
-    """A side of the image, a number or `[...]`, to go with `_columns`."""
+    """Reshape a side of the image, a number or `[...]`, for arithmetic with columns."""
     return side[..., None] if len(getattr(side, "shape", ())) else side
 
 
@@ -261,27 +269,26 @@ def _checked(box: Tensor, count: int) -> Tensor:
     return ops.cast(box, "float32")
 
 
-def _overlap(
-    start_a: Tensor, size_a: Tensor, start_b: Tensor, size_b: Tensor
-) -> Tensor:
-    low = ops.maximum(start_a, start_b)
-    high = ops.minimum(start_a + size_a, start_b + size_b)
-    return ops.relu(high - low)
+def _overlap(low_a: Tensor, size_a: Tensor, low_b: Tensor, size_b: Tensor) -> Tensor:
+    """The length that two intervals share."""
+    high = ops.minimum(low_a + size_a, low_b + size_b)
+    return ops.relu(high - ops.maximum(low_a, low_b))
 
 
 def _clip_side(
-    start: Tensor, size: Tensor, limit: Tensor | float
+    low: Tensor, size: Tensor, limit: Tensor | float
 ) -> tuple[Tensor, Tensor]:
-    end = ops.minimum(ops.relu(start + size), limit)
-    start = ops.minimum(ops.relu(start), end)
-    return start, end - start
+    """The lower end and the length of what is left of an interval in [0, limit]."""
+    high = ops.minimum(ops.relu(low + size), limit)
+    low = ops.minimum(ops.relu(low), high)
+    return low, high - low
 
 
 def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
     rows, columns = (size, size) if isinstance(size, int) else size
     if min(rows, columns) < 2:
         raise ValueError(
-            "A glimpse needs at least 2 rows and 2 columns: its stride is the "
-            f"window's side over their number less one. Received: size={size}"
+            "`size` must be at least 2 rows and 2 columns: a window's stride is its "
+            f"side divided by their number less one. Received: size={size}"
         )
     return rows, columns

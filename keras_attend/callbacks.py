@@ -1,4 +1,4 @@
-"""Callbacks of the recipes."""
+"""Callbacks for long trainings: checkpoints, growing clips, a change of reward."""
 
 import json
 import os
@@ -14,18 +14,18 @@ from keras_attend.arguments import check_positive_integers
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Keep the whole model, optimizer and all, so that a killed training goes on.
+    """Save the model and its optimizer, so that a killed training can be resumed.
 
-    The file is replaced in one step: whenever the process dies, the last whole
-    checkpoint is there, and `Checkpoint.resume(path)` reads it. Beside it, in
-    `<path>.json`, are the seconds spent so far and the state of the model's random
-    numbers, which Keras's file leaves out.
+    Each checkpoint replaces the one before in a single step: whenever the process dies,
+    there is a complete one, which `Checkpoint.resume(path)` reads. Beside it, in
+    `<path>.json`, are the seconds of training so far and the state of the model's
+    random numbers, which Keras's file leaves out.
 
     Args:
         path: the `.keras` file.
-        every: seconds between two checkpoints, at the least; one is also made at
-            the end. They are made between epochs. Of several workers the first one
-            writes, after each epoch.
+        every: the least number of seconds between two checkpoints. They are made after
+            an epoch, and one always at the end of training. With several workers
+            worker 0 makes one after each epoch.
     """
 
     def __init__(self, path: str | Path, every: float = 30.0) -> None:
@@ -34,13 +34,14 @@ class Checkpoint(keras.callbacks.Callback):
         if self.path.suffix != ".keras":
             raise ValueError(f"`path` must end in .keras. Received: path={path}")
         self.every = every
-        self._start = self._last = 0.0
+        self._began = self._saved = 0.0  # seconds, by the monotonic clock
 
     @staticmethod
     def resume(path: str | Path) -> Any | None:
-        """The model of the last checkpoint, ready to go on; None if there is none.
+        """Load the model of the last checkpoint, ready to be trained on.
 
-        How far it came is in its optimizer: `int(model.optimizer.iterations)`.
+        It returns None if there is no checkpoint. The model's optimizer knows how many
+        batches it was trained on: `int(model.optimizer.iterations)`.
         """
         if not Path(path).exists():
             return None
@@ -52,24 +53,24 @@ class Checkpoint(keras.callbacks.Callback):
 
     @staticmethod
     def seconds_spent(path: str | Path) -> float:
-        """The training time behind the last checkpoint."""
+        """Return how many seconds of training led to the last checkpoint."""
         return float(_notes(path).get("seconds", 0.0))
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Start the clock where the last run stopped."""
+        """Count the seconds on from those of the checkpoint that was resumed."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._last = time.monotonic()
-        self._start = self._last - self.seconds_spent(self.path)
+        self._saved = time.monotonic()
+        self._began = self._saved - self.seconds_spent(self.path)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Save, if it is time."""
-        # Workers' clocks differ, and on TensorFlow saving is done by all or none.
+        """Make a checkpoint if the last one is old enough."""
+        # On TensorFlow all workers must save together, and their clocks differ.
         several = distributed.cluster().workers > 1
-        if several or time.monotonic() - self._last >= self.every:
+        if several or time.monotonic() - self._saved >= self.every:
             self._save()
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Save the last state."""
+        """Make the last checkpoint."""
         self._save()
 
     def _save(self) -> None:
@@ -81,29 +82,29 @@ class Checkpoint(keras.callbacks.Callback):
             return
         os.replace(partial, self.path)
         notes = {
-            "seconds": round(time.monotonic() - self._start, 1),
+            "seconds": round(time.monotonic() - self._began, 1),
             "seeds": [
                 np.asarray(seed).tolist() for seed in distributed.seeds(self.model)
             ],
         }
         _notes_path(self.path).write_text(json.dumps(notes) + "\n")
-        self._last = time.monotonic()
+        self._saved = time.monotonic()
 
 
 class LengthCurriculum(keras.callbacks.Callback):
-    """Clips that grow longer while a tracker learns.
+    """Train a tracker on clips that grow longer from epoch to epoch.
 
-    Sets `data.judged`, the number of frames of a clip that are judged, beyond which
-    `present` is 0: `first` at the start, and `step` more every `every` epochs. RATM's
-    authors add a frame every 20 epochs up to 30, HART's every 13. (The tail is
-    computed all the same: a shape that changes would be compiled each time.)
+    It sets `data.judged`, the number of frames of a clip that count in the loss: in the
+    frames after these `present` is 0. RATM's authors add a frame every 20 epochs up to
+    30 frames, HART's every 13 epochs. (The model runs over the whole clip all the same,
+    since each new shape would have to be compiled.)
 
     Args:
         data: the training data, such as `datasets.BouncingBalls`; its clips have
             `data.frames` frames.
-        first: how many are judged at the start.
-        every: epochs at each length.
-        step: frames added each time.
+        first: how many frames count in the first epoch.
+        every: after how many epochs the number grows.
+        step: how many frames it grows by.
     """
 
     def __init__(self, data: Any, first: int, every: int = 1, step: int = 1) -> None:
@@ -119,19 +120,20 @@ class LengthCurriculum(keras.callbacks.Callback):
         self.on_epoch_begin(0)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Set the epoch's length; epochs are counted from 0."""
+        """Set the length for this epoch; epochs are counted from 0."""
         length = self.first + epoch // self.every * self.step
         self.data.judged = min(self.data.frames, length)
 
 
 class RewardSwitch(keras.callbacks.Callback):
-    """DRLT's rewards: at first the error's, later the overlap.
+    """Switch DRLT's reward from the distance between boxes to their overlap.
 
-    Far from its object a box has no overlap to improve; near it the overlap is what
-    counts (Zhang et al. 2017: the first 300 of 500 epochs, then the others).
+    A box far from its object does not overlap it, whatever small step it takes, so that
+    the distance is the reward to begin with. Zhang et al. (2017) train 300 epochs with
+    it and then 200 with the overlap.
 
     Args:
-        epoch: the first one with the overlap, counted from 0.
+        epoch: the first epoch, counted from 0, in which the reward is the overlap.
     """
 
     def __init__(self, epoch: int) -> None:
@@ -141,7 +143,7 @@ class RewardSwitch(keras.callbacks.Callback):
         self.epoch = epoch
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Choose the epoch's reward."""
+        """Choose the reward for this epoch."""
         self.model.overlap.assign(float(epoch >= self.epoch))
 
 
@@ -150,5 +152,6 @@ def _notes_path(path: str | Path) -> Path:
 
 
 def _notes(path: str | Path) -> dict[str, Any]:
+    """Read what is noted beside a checkpoint, as far as there is anything."""
     found = _notes_path(path)
     return dict(json.loads(found.read_text())) if found.exists() else {}

@@ -1,8 +1,8 @@
-"""Every non-public name of Keras, TensorFlow, JAX and tf2onnx that the package uses.
+"""Use those names of Keras, TensorFlow, JAX and tf2onnx that are not public.
 
-Each stands here with its reason, and `tests/test_compat.py` checks that it still exists
-and does what it is used for. A release that moves one breaks a test that names it, and
-this file alone has to change.
+No other file of the package does. Each name stands here with the reason for it, and
+`tests/test_compat.py` checks that it still does what it is used for: when a release
+moves one, a test of its own fails, and only this file has to change.
 """
 
 import functools
@@ -11,17 +11,17 @@ from typing import Any
 
 import keras
 
-# `keras.layers.RNN` asks cells of this class, which Keras does not export, for their
-# dropout masks before its time loop begins.
+# `keras.layers.RNN` has cells of this class, which Keras does not export, make their
+# dropout masks before its time loop.
 from keras.src.layers.rnn.dropout_rnn_cell import DropoutRNNCell as DropoutRNNCell
 
 
 @functools.cache
 def tfp_distributions() -> Any:
-    """`tfp.distributions` of the active backend.
+    """Import and return `tfp.distributions` for the active backend.
 
-    tfp 0.25 reads a name of JAX that JAX 0.5 has moved. It is put back before tfp is
-    imported, which takes seconds and therefore happens on first use.
+    tfp 0.25 reads a name that JAX 0.5 has moved, so that it is put back before. The
+    import takes seconds, and waits for the first call.
     """
     if keras.backend.backend() == "jax":
         import jax
@@ -36,14 +36,11 @@ def tfp_distributions() -> Any:
     return tfp.distributions
 
 
-# Keras: loading weights without drawing random ones first.
-
-
 def pending_variables() -> list[Any]:
-    """The variables that a `keras.StatelessScope` will initialise when it ends.
+    """Return the variables that a `keras.StatelessScope` will initialise at its end.
 
-    A configuration that fails half way leaves variables behind, whose random values
-    would be drawn at the end of the scope.
+    When building a model fails half way, these are all that is left of it, and the
+    scope would still draw random numbers for them.
     """
     from keras.src.backend.common.global_state import get_global_attribute
 
@@ -51,35 +48,41 @@ def pending_variables() -> list[Any]:
 
 
 def replace_initializer(variable: Any, initializer: Callable[..., Any]) -> None:
-    """Give a variable another initial value, if it has none yet.
+    """Replace the initializer of a variable that has no value yet.
 
-    Keras has no public way to say that a model's weights will be read from a file, and
-    drawing them takes JAX seconds of compilation.
+    Keras cannot be told that a model's weights will be read from a file, and would draw
+    random ones before, for which JAX compiles for seconds.
     """
     if getattr(variable, "_initializer", None) is not None:
         variable._initializer = initializer
 
 
-# Keras 3.15 under `tf.distribute`.
+def set_direction(metric: Any, direction: str) -> None:
+    """Say whether a metric is better when it goes "up" or "down".
+
+    Keras's callbacks know it of Keras's own metrics alone, by this attribute.
+    """
+    metric._direction = direction
 
 
 def skip_symbolic_build(model: Any) -> None:
-    """Keep `fit` from building a model out of a batch summed over the workers.
+    """Keep `fit` from building a model that is built already.
 
-    The model is built already, and the sum of batches of several workers fails.
+    Under `tf.distribute` Keras 3.15 would do so with a batch summed over the workers,
+    which fails.
     """
     model._maybe_symbolic_build = lambda **_: None
 
 
 def clip_summed_gradients(optimizer: Any) -> None:
-    """Make an optimizer clip the gradient of the whole batch.
+    """Make an optimizer clip the gradient of a whole batch under `tf.distribute`.
 
-    Keras clips each replica's part before it adds them up, which is another training
-    than that of the same batch on one device.
+    Keras 3.15 clips the part of each replica before it adds the parts up, so that
+    training takes other steps than with the same batch on one device.
     """
     import tensorflow as tf
 
-    if "_all_reduce_sum_gradients" in vars(optimizer):  # done before
+    if "_all_reduce_sum_gradients" in vars(optimizer):  # replaced by an earlier call
         return
     clip = optimizer._clip_gradients
 
@@ -91,13 +94,10 @@ def clip_summed_gradients(optimizer: Any) -> None:
     optimizer._all_reduce_sum_gradients = lambda pairs: pairs
 
 
-# TensorFlow and tf2onnx.
-
-
 def flat_call(concrete: Any) -> Callable[[Sequence[Any]], Sequence[Any]]:
-    """A concrete function that takes a flat list of tensors and checks nothing.
+    """Return a function that runs a concrete `tf.function` on a flat list of tensors.
 
-    `tf.function` and its concrete function look at each argument at every call, which
+    It does not check them. TensorFlow's own call checks each argument every time, which
     takes three times as long as running a small tracker's step.
     """
     call, captured = concrete.inference_fn.call_flat, concrete.captured_inputs
@@ -105,14 +105,14 @@ def flat_call(concrete: Any) -> Callable[[Sequence[Any]], Sequence[Any]]:
 
 
 def patch_tf2onnx() -> None:
-    """Give tf2onnx the names that NumPy 2 has removed, as Keras's own export does."""
+    """Give tf2onnx the NumPy names that NumPy 2 has removed, as Keras's export does."""
     from keras.src.export.tf2onnx_lib import patch_tf2onnx as patch
 
     patch()
 
 
 def tf2onnx_optimizers() -> dict[str, Any]:
-    """tf2onnx's graph optimizers by name; its public function runs all of them."""
+    """Return tf2onnx's graph optimizers by name; its public function runs them all."""
     from tf2onnx import optimizer
 
     return dict(optimizer._get_optimizers())

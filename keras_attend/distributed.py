@@ -1,8 +1,9 @@
-"""What losses and callbacks must know of a training on several devices.
+"""Tell losses and callbacks on how many devices a model is trained.
 
-Under TensorFlow's `tf.distribute` each replica computes the loss of its part of a
-batch, and the parts are added up; JAX computes the loss of the whole batch.
-`keras_attend.training` starts the devices. On one device nothing here has an effect.
+Under TensorFlow's `tf.distribute` each replica of a model (one a device) computes the
+loss of its part of a batch, and the parts are added up; JAX computes the loss of the
+whole batch. `keras_attend.training` sets the devices up. With one device none of these
+functions changes anything.
 """
 
 from dataclasses import dataclass
@@ -16,13 +17,13 @@ from keras_attend.types import Tensor
 
 @dataclass(frozen=True)
 class Cluster:
-    """Who trains.
+    """The processes ("workers") and devices that train one model together.
 
     Attributes:
-        devices: of each worker.
-        workers: processes.
-        index: which of them this is.
-        strategy: TensorFlow's, or Keras's distribution on JAX.
+        devices: how many devices each worker uses.
+        workers: how many workers there are.
+        index: the number of this process among the workers, from 0.
+        strategy: a `tf.distribute.Strategy`, or on JAX a Keras distribution.
     """
 
     devices: int = 1
@@ -32,12 +33,12 @@ class Cluster:
 
     @property
     def replicas(self) -> int:
-        """Devices of all workers."""
+        """How many devices all workers use together."""
         return self.devices * self.workers
 
     @property
     def first(self) -> bool:
-        """Whether this worker writes what is written once."""
+        """Whether this is worker 0, which alone writes files and prints."""
         return self.index == 0
 
 
@@ -45,21 +46,18 @@ _cluster = Cluster()
 
 
 def cluster() -> Cluster:
-    """The cluster that this process is part of: one device unless `use` was called."""
+    """Return this process's cluster: one device, unless `use` has set another."""
     return _cluster
 
 
 def use(cluster: Cluster) -> None:
-    """Make `cluster` the one that this process is part of."""
+    """Set this process's cluster."""
     global _cluster
     _cluster = cluster
 
 
-# What a model's loss needs to know.
-
-
 def replicas() -> int:
-    """How many copies of the loss TensorFlow adds up; on JAX there is one, of all."""
+    """Return how many parts of a loss are added up: the devices, or on JAX 1."""
     if keras.backend.backend() != "tensorflow":
         return 1
     import tensorflow as tf
@@ -68,7 +66,7 @@ def replicas() -> int:
 
 
 def total(x: Tensor) -> Tensor:
-    """The sum of `x` over the replicas, for what counts over a whole batch."""
+    """Sum `x` over the replicas, so that it counts the whole batch."""
     if replicas() == 1:
         return x
     import tensorflow as tf
@@ -78,11 +76,10 @@ def total(x: Tensor) -> Tensor:
 
 
 def mean(losses: Tensor) -> Tensor:
-    """The mean of the losses `[B]` of a replica, as its part of the batch's mean."""
-    count = replicas()
-    return ops.mean(losses) if count == 1 else ops.mean(losses) / count
+    """Return what the losses `[B]` of one replica add to the whole batch's mean."""
+    return ops.mean(losses) / replicas()
 
 
 def seeds(model: Any) -> list[Any]:
-    """The states of a model's random numbers."""
+    """Return the variables that hold the state of a model's random numbers."""
     return [v for v in model.non_trainable_variables if "seed_generator" in v.path]

@@ -1,7 +1,6 @@
-"""Losses for boxes over time: pure functions, and one class for `compile`.
+"""HART's losses of boxes (Kosiorek et al. 2017, eq. 10 and 11), and a masked mean.
 
-HART's three box losses (Kosiorek et al. 2017, eq. 12 to 14) and the mean over
-the objects that are present. Boxes are `xywh`.
+Boxes are `xywh`. The losses are functions, and `IoULoss` is a class for `compile`.
 """
 
 import keras
@@ -10,36 +9,38 @@ from keras import ops
 from keras_attend.boxes import EMPTY, area, intersection, iou
 from keras_attend.types import Tensor
 
-TINY = 1e-8
+TINY = 1e-8  # the published code's: it bounds the negative logarithm
 
 
 def nll(e: Tensor) -> Tensor:
-    r"""Negative logarithm that stays finite.
+    r"""Compute a negative logarithm that stays finite.
 
-    $$-\log(e) \text{ for } e > 10^{-8}, \qquad -\log(e + 10^{-8}) \text{ else}$$
+    $$-\log(e) \text{ for } e > 10^{-8}, \qquad -\log(e + 10^{-8}) \text{ otherwise}$$
 
-    The largest value is 18.42. The paper says that it clips; this is how its
-    published code does.
+    The largest value is 18.42. The paper only says that it clips; its published code
+    does so in this way.
     """
     return -ops.log(ops.where(e > TINY, e, e + TINY))
 
 
 def iou_loss(y_true: Tensor, y_pred: Tensor) -> Tensor:
-    r"""$-\log \mathrm{IoU}$ of each box, `[...]` (eq. 12).
+    r"""Compute $-\log \mathrm{IoU}$ of each box, `[...]` (eq. 10).
 
-    It has no gradient where the boxes do not overlap.
+    Its gradient is 0 where the boxes do not overlap.
     """
     return nll(iou(y_pred, y_true))
 
 
 def intersection_loss(y_true: Tensor, attention: Tensor) -> Tensor:
-    r"""How much of the object the attention window misses, `[...]` (eq. 13).
+    r"""Penalise what the attention window misses of the object, `[...]` (eq. 11).
+
+    This is the left term of the equation:
 
     $$-\log \frac{|b \cap a|}{|b|}$$
 
     Args:
-        y_true: boxes $b$ of the object, `[..., 4]`.
-        attention: boxes $a$ of the attention window, `[..., 4]`.
+        y_true: the object's boxes $b$, `[..., 4]`.
+        attention: the attention window's boxes $a$, `[..., 4]`.
     """
     whole = area(y_true)
     some = whole > EMPTY
@@ -50,51 +51,46 @@ def intersection_loss(y_true: Tensor, attention: Tensor) -> Tensor:
 def area_loss(
     attention: Tensor, height: Tensor | float, width: Tensor | float
 ) -> Tensor:
-    r"""How much of the image the attention window takes, `[...]` (eq. 14).
+    r"""Penalise a large attention window, `[...]` (eq. 11, the right term).
 
     $$\mathrm{clip}(r, 1, 10) \cdot (-\log(1 - \mathrm{clip}(r, 0, 1))),
     \qquad r = |a| / (H W)$$
 
-    The paper divides the overlap of window and image by that of their union;
-    its published code compares the areas alone and weighs a window larger
-    than the image up to tenfold. This does as the code does.
+    So the published code has it: it compares the areas of window and image, and weighs
+    the loss of a window larger than the image up to tenfold. The paper's $r$ is the IoU
+    of window and image.
 
     Args:
-        attention: boxes $a$ of the attention window, `[..., 4]`.
+        attention: the attention window's boxes $a$, `[..., 4]`.
         height: $H$, of the image in pixels.
         width: $W$, of the image in pixels.
     """
     image = ops.cast(height * width, "float32")
     r = area(attention) / image
-    # Not 1 - r: rounded, it would not vanish for a window as large as the image.
+    # 1 - r is rounded, and would not be 0 for a window as large as the image.
     free = ops.relu(image - area(attention)) / image
     return ops.clip(r, 1.0, 10.0) * nll(free)
 
 
 def masked_mean(values: Tensor, present: Tensor | None = None) -> Tensor:
-    """Mean over the batch at each time step, then over the time steps.
+    """Average values over the batch at each time step, and then over the time steps.
 
-    The batch's mean is over the objects present at that step, the mean over
-    time over the steps at which at least one is: long tracks count as in HART.
-    Nothing present at all gives 0. What is absent has no influence, but must
-    be finite for the gradient to be so.
+    As in HART, the mean at each step is over the samples whose object is present, so
+    that the late steps, which only long tracks reach, count as much as the early ones.
+    Steps at which no object is present do not count; if there are no others, the result
+    is 0. Values of absent objects have no influence, but must be finite for the
+    gradient to be finite.
 
     Args:
         values: `[B, T]`.
-        present: `[B, T]`, 1 (or true) where the object is there; all, if not
-            given.
+        present: `[B, T]`, 1 or true where the object is present. By default all are.
     """
     values = ops.cast(values, "float32")
-    if len(values.shape) != 2:
-        raise ValueError(
-            "`values` must be [batch, time]. "
-            f"Received: values.shape={tuple(values.shape)}"
-        )
     mask = ops.ones_like(values) if present is None else ops.cast(present, "float32")
-    if len(mask.shape) != 2:
+    if len(values.shape) != 2 or len(mask.shape) != 2:
         raise ValueError(
-            f"`present` must be [batch, time] = {tuple(values.shape)}. "
-            f"Received: present.shape={tuple(mask.shape)}"
+            "`values` and `present` must be [batch, time]. Received: values.shape="
+            f"{tuple(values.shape)}, present.shape={tuple(mask.shape)}"
         )
     values = ops.where(mask > 0, values, 0.0)
     count = ops.sum(mask, axis=0)  # [T]
@@ -105,10 +101,10 @@ def masked_mean(values: Tensor, present: Tensor | None = None) -> Tensor:
 
 @keras.saving.register_keras_serializable("keras_attend")
 class IoULoss(keras.losses.Loss):
-    r"""$-\log \mathrm{IoU}$ of boxes `xywh`, for `compile(loss=...)`.
+    r"""Compute $-\log \mathrm{IoU}$ of boxes `xywh`, for `compile(loss=...)`.
 
-    Pass `present` masks as `sample_weight`: the default reduction divides by
-    their sum, so that absent objects do not dilute the mean.
+    Give a mask of the objects that are present as `sample_weight`: the default
+    reduction divides by the mask's sum, so that the mean is over these objects alone.
     """
 
     def __init__(
@@ -120,5 +116,5 @@ class IoULoss(keras.losses.Loss):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        """Loss `[...]` of boxes `[..., 4]`."""
+        """Compute the loss `[...]` of boxes `[..., 4]`."""
         return iou_loss(y_true, y_pred)

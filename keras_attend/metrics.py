@@ -1,8 +1,8 @@
 """Metrics of trackers, for `compile(metrics=...)` and `compute_metrics`.
 
-Boxes are `xywh` in pixels, `[..., 4]`; `sample_weight` is one number a box or
-one a sample, 0 where the object is absent. Absent boxes may hold anything,
-NaN included. A result is the weighted mean over all boxes seen; over none, 0.
+Each is a weighted mean over all boxes since its last reset, or 0 if there were none.
+Boxes are `xywh` in pixels, `[..., 4]`. `sample_weight` holds one number for each box or
+for each sample, 0 where the object is absent; there the boxes may hold NaN.
 """
 
 from typing import Any
@@ -12,23 +12,24 @@ import numpy as np
 from keras import ops
 
 from keras_attend.boxes import center_distance, iou
+from keras_attend.compat import set_direction
 from keras_attend.types import Tensor
 
-NUM_THRESHOLDS = 21
+NUM_THRESHOLDS = 21  # as in OTB's toolkit
 
 
 def success(overlap: Tensor, num_thresholds: int = NUM_THRESHOLDS) -> Tensor:
-    """Whether an overlap passes each threshold of OTB's success plot.
+    """Compare overlaps with the thresholds of OTB's success plot.
 
-    The thresholds lie evenly in [0, 1] and must be exceeded; so the last, 1,
-    never is, and a perfect tracker's curve has the mean 20/21.
+    The thresholds are evenly spaced from 0 to 1. An overlap must exceed a threshold to
+    pass it, so that none passes 1, and the mean of a perfect tracker's curve is 20/21.
 
     Args:
         overlap: IoU `[...]`.
-        num_thresholds: how many; OTB's toolkit has 21.
+        num_thresholds: how many thresholds there are.
 
     Returns:
-        `[..., num_thresholds]`, 0 or 1.
+        `[..., num_thresholds]`, 1 where the overlap passes the threshold and else 0.
     """
     thresholds = np.linspace(0, 1, num_thresholds, dtype="float32")
     passed = ops.expand_dims(ops.cast(overlap, "float32"), -1) > thresholds
@@ -36,78 +37,80 @@ def success(overlap: Tensor, num_thresholds: int = NUM_THRESHOLDS) -> Tensor:
 
 
 class BoxMetric(keras.metrics.Metric):
-    """The weighted mean of a number for each box; subclasses say which."""
+    """Average `values`, which subclasses define, over boxes and over their `width`."""
 
-    # Where a box's number is a vector, its length: the mean is over it too.
     def __init__(
-        self, name: str | None = None, dtype: str | None = None, width: int = 1
+        self,
+        name: str | None = None,
+        dtype: str | None = None,
+        width: int = 1,
+        direction: str = "up",
     ) -> None:
         super().__init__(name=name, dtype=dtype)
+        set_direction(self, direction)
         self.total = self.add_variable(
             (width,), "zeros", dtype=self.dtype, name="total"
         )
         self.count = self.add_variable((), "zeros", dtype=self.dtype, name="count")
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        """The number of each box: `[..., width]`."""
+        """Compute what is averaged of each box, `[..., width]`."""
         raise NotImplementedError
 
     def update_state(
         self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
     ) -> None:
-        """Take in boxes `[..., 4]` and their weights."""
+        """Add boxes `[..., 4]` to the mean, with their weights."""
         values = ops.cast(self.values(y_true, y_pred), self.dtype)  # [..., width]
         weight = _weights(sample_weight, values)  # [..., 1]
-        # Not a product alone: what is absent may be NaN.
+        # A weight of 0 alone would not remove NaN.
         values = ops.where(weight > 0, values * weight, 0.0)
         values = ops.reshape(values, (-1, values.shape[-1]))
         self.total.assign_add(ops.sum(values, axis=0))
         self.count.assign_add(ops.sum(weight))
 
     def result(self) -> Tensor:
-        """The mean so far."""
+        """Return the mean over all boxes since the last reset."""
         return ops.divide_no_nan(ops.mean(self.total), self.count)
 
     def reset_state(self) -> None:
-        """Forget all boxes."""
+        """Begin a new mean."""
         self.total.assign(ops.zeros(self.total.shape))
         self.count.assign(0)
 
 
 @keras.saving.register_keras_serializable("keras_attend")
 class BoxIoU(BoxMetric):
-    """Mean intersection over union. (Keras's `MeanIoU` is for segmentation.)"""
+    """Average the IoU of boxes. (Keras's `MeanIoU` is for segmentation.)"""
 
     def __init__(self, name: str = "box_iou", dtype: str | None = None) -> None:
         super().__init__(name=name, dtype=dtype)
-        self._direction = "up"
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        """IoU of each box, `[..., 1]`."""
+        """Compute the IoU of each box, `[..., 1]`."""
         return ops.expand_dims(iou(y_true, y_pred), -1)
 
 
 @keras.saving.register_keras_serializable("keras_attend")
 class CenterError(BoxMetric):
-    """Mean distance in pixels between the centres of the boxes."""
+    """Average the distance in pixels between the centres of boxes."""
 
     def __init__(self, name: str = "center_error", dtype: str | None = None) -> None:
-        super().__init__(name=name, dtype=dtype)
-        self._direction = "down"
+        super().__init__(name=name, dtype=dtype, direction="down")
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        """Distance of each box, `[..., 1]`."""
+        """Compute the distance between the centres, `[..., 1]`."""
         return ops.expand_dims(center_distance(y_true, y_pred), -1)
 
 
 @keras.saving.register_keras_serializable("keras_attend")
 class SuccessAUC(BoxMetric):
-    """Area under OTB's success plot, all boxes pooled; see `success`.
+    """Compute the area under OTB's success plot; see `success`.
 
-    OTB's tables take the mean over sequences; here every box counts the same.
+    Every box counts the same here; OTB's tables average over sequences.
 
     Args:
-        num_thresholds: how many thresholds between 0 and 1.
+        num_thresholds: how many thresholds there are from 0 to 1, both included.
     """
 
     def __init__(
@@ -118,32 +121,32 @@ class SuccessAUC(BoxMetric):
     ) -> None:
         if num_thresholds < 2:
             raise ValueError(
-                "`num_thresholds` must be at least 2, for 0 and 1. "
+                "`num_thresholds` must be at least 2, which are 0 and 1. "
                 f"Received: num_thresholds={num_thresholds}"
             )
         super().__init__(name=name, dtype=dtype, width=num_thresholds)
         self.num_thresholds = num_thresholds
-        self._direction = "up"
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        """Success at each threshold, `[..., num_thresholds]`."""
+        """Compare the IoU with each threshold, `[..., num_thresholds]`."""
         return success(iou(y_true, y_pred), self.num_thresholds)
 
     def curve(self) -> Tensor:
-        """The success plot itself, `[num_thresholds]`."""
+        """Return the success plot: the share of boxes that pass each threshold."""
         return ops.divide_no_nan(ops.convert_to_tensor(self.total), self.count)
 
     def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "num_thresholds": self.num_thresholds}
 
 
 @keras.saving.register_keras_serializable("keras_attend")
 class PrecisionAt(BoxMetric):
-    """Share of boxes whose centre is at most so many pixels off (OTB: 20).
+    """Compute the share of boxes whose centre is near the true one.
 
     Args:
-        pixels: the largest distance that counts.
+        pixels: the largest distance between the centres of a box that counts. OTB's
+            tables have 20.
     """
 
     def __init__(
@@ -158,27 +161,26 @@ class PrecisionAt(BoxMetric):
             )
         super().__init__(name=name or f"precision_{pixels:g}", dtype=dtype)
         self.pixels = pixels
-        self._direction = "up"
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        """Whether each box is near enough, `[..., 1]`."""
+        """Tell whether each box is near enough, `[..., 1]`, by 1 or 0."""
         near = center_distance(y_true, y_pred) <= self.pixels
         return ops.expand_dims(ops.cast(near, "float32"), -1)
 
     def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "pixels": self.pixels}
 
 
 def _weights(sample_weight: Tensor | None, values: Tensor) -> Tensor:
-    """Weights `[..., 1]` for values `[..., width]`."""
+    """Return weights `[..., 1]` that go with values `[..., width]`."""
     ones = ops.ones_like(values[..., :1])
     if sample_weight is None:
         return ones
     weight = ops.cast(sample_weight, ones.dtype)
     if len(weight.shape) > len(ones.shape):
         raise ValueError(
-            "`sample_weight` must be one number a box or one a sample. "
+            "`sample_weight` must hold one number for each box or for each sample. "
             f"Received: sample_weight.shape={tuple(weight.shape)} for boxes "
             f"of shape {(*values.shape[:-1], 4)}"
         )

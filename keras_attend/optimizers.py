@@ -1,4 +1,4 @@
-"""Optimizers of published trainings, where Keras's are not the same."""
+"""Optimizers that published trainings used and that Keras lacks."""
 
 from typing import Any
 
@@ -7,15 +7,15 @@ import keras
 
 @keras.saving.register_keras_serializable("keras_attend")
 class TF1RMSprop(keras.optimizers.RMSprop):
-    r"""RMSprop as TensorFlow 1 starts it: with a mean square of one.
+    r"""RMSprop whose mean square is 1 before the first step, as in TensorFlow 1.
 
     $$s \leftarrow \rho s + (1 - \rho) g^2, \qquad
       m \leftarrow \mu m + \eta g / \sqrt{s + \epsilon}, \qquad w \leftarrow w - m$$
 
-    Keras starts $s$ at 0, which makes the first steps much larger. The defaults are
-    HART's (Kosiorek et al. 2017) for KITTI; its clipping, by the root mean square of
-    all gradients, is `global_clipnorm=0.3 * sqrt(number of weights)`, and hardly ever
-    acts.
+    Keras begins with $s = 0$, which makes the early steps much larger. The defaults are
+    those of HART's training on KITTI (Kosiorek et al. 2017). That training also clips
+    gradients by their root mean square, which is
+    `global_clipnorm=0.3 * sqrt(number of weights)` and has an effect in few steps.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class TF1RMSprop(keras.optimizers.RMSprop):
     def add_optimizer_variables(
         self, trainable_variables: Any, name: Any, initializer: Any = "zeros"
     ) -> Any:
-        """Keras's, but for where the mean squares start."""
+        """Create the optimizer's variables, with mean squares (`velocity`) of 1."""
         if name == "velocity":
             initializer = "ones"
         return super().add_optimizer_variables(trainable_variables, name, initializer)

@@ -1,7 +1,4 @@
-"""Stochastic policies: how an action is drawn, and how likely it was.
-
-The one file that imports tfp, and it does so when a policy is first used.
-"""
+"""Stochastic policies: how an action is drawn, and how likely it was."""
 
 from typing import Any
 
@@ -13,14 +10,14 @@ from keras_attend.types import Tensor
 
 
 def _key(seed: Tensor) -> Tensor:
-    """An integer seed `[2]` in the type that tfp's backend wants."""
+    """An integer seed `[2]` in the type that tfp wants on this backend."""
     wanted = "uint32" if keras.backend.backend() == "jax" else "int32"
     return ops.cast(seed, wanted)
 
 
 def draw_seeds(steps: int, generator: keras.random.SeedGenerator) -> Tensor:
-    """Seeds `[1, steps, 2]` for as many draws inside a time loop."""
-    # JAX draws int32, and a seed may be any bits: half of them are enough.
+    """Seeds `[1, steps, 2]`, one for each step of a time loop."""
+    # JAX draws int32 alone; the positive half of them are seeds enough.
     return keras.random.randint(
         (1, steps, 2), 0, 2**31 - 1, dtype="int32", seed=generator
     )
@@ -47,7 +44,7 @@ class GaussianPolicy:
         )
 
     def sample(self, mean: Tensor, seed: Tensor) -> Tensor:
-        """An action `[..., D]`, a constant to the rest of the graph."""
+        """An action `[..., D]`, through which no gradient flows to the mean."""
         return ops.stop_gradient(self.distribution(mean).sample(seed=_key(seed)))
 
     def log_prob(self, mean: Tensor, action: Tensor) -> Tensor:
@@ -56,14 +53,17 @@ class GaussianPolicy:
 
 
 class CategoricalPolicy:
-    r"""$a \sim \mathrm{Cat}(\mathrm{softmax}(z))$: one of `n` actions."""
+    r"""$a \sim \mathrm{Cat}(\mathrm{softmax}(z))$: an action by its scores $z$.
+
+    The actions of `models.RAMAgent`, the stops of `models.StoppingRAM`.
+    """
 
     def distribution(self, logits: Tensor) -> Any:
         """tfp's distribution over actions `[...]` for `logits` `[..., n]`."""
         return tfp_distributions().Categorical(logits=logits)
 
     def sample(self, logits: Tensor, seed: Tensor) -> Tensor:
-        """An action `[...]`, int32."""
+        """An action `[...]`, an integer in 0..n - 1."""
         return self.distribution(logits).sample(seed=_key(seed))
 
     def log_prob(self, logits: Tensor, action: Tensor) -> Tensor:

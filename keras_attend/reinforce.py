@@ -1,6 +1,7 @@
 r"""REINFORCE with a baseline (Williams 1992), for any model.
 
-The gradient of the expected return $J = E[\sum_t r_t]$ (Mnih et al. 2014, eq. 2):
+The gradient of the expected return $J = E[\sum_t r_t]$ in the parameters of a policy
+$\pi$ (Mnih et al. 2014, eq. 2, one episode):
 
 $$\nabla J \approx \sum_t \nabla \log \pi(a_t)\, (R_t - b_t)$$
 
@@ -32,10 +33,11 @@ def rewards_to_go(r_t: Tensor, discount: float = 1.0) -> Tensor:
 def lambda_returns(R: Tensor, b_t: Tensor, trace: float = 1.0) -> Tensor:
     r"""$G_t = (1 - \lambda) b_{t+1} + \lambda G_{t+1}$, $G_T = R$, `[..., T]`.
 
-    What an action is credited with when a reward comes at the end alone. With
-    $\lambda = 1$ it is $R$, which all later actions blur. With less, the baseline of
-    the next state says how well $a_t$ turned out: less noise, at the price of the
-    baseline's own errors (Sutton and Barto 2018, section 12.1).
+    What an action is credited with when the only reward comes at the end. With
+    $\lambda = 1$ that is $R$, on which all later actions have an effect too. With a
+    smaller $\lambda$, the baseline of the next state says how well $a_t$ turned out,
+    with less noise and with the baseline's own errors (Sutton and Barto 2018, section
+    12.1).
 
     Args:
         R: the reward, `[..., 1]`.
@@ -98,5 +100,5 @@ def others_mean(R: Tensor) -> Tensor:
 
 
 def baseline_loss(b_t: Tensor, R_t: Tensor) -> Tensor:
-    r"""$\mathrm{mean}_t (b_t - R_t)^2$, `[...]`: what trains a learned baseline."""
+    r"""$\mathrm{mean}_t (b_t - R_t)^2$, `[...]`: the loss of a learned baseline."""
     return ops.mean(ops.square(b_t - ops.stop_gradient(R_t)), axis=-1)

@@ -1,4 +1,4 @@
-"""The one time loop of the house."""
+"""Run a function step by step over time: the loop of every model in this package."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,41 +19,37 @@ def unroll(
     remat: bool = False,
     inline: bool = False,
 ) -> tuple[Nested, Nested]:
-    r"""Run `step` over the time axis of `inputs`.
+    r"""Call `step` for each time step of `inputs`, handing its state on.
 
     $$y_t, s_t = \mathrm{step}(x_t, s_{t-1}), \qquad t = 0 \dots T-1$$
 
-    One compiled loop on every backend, trainable under XLA. Nested structures may
-    stand for $x$, $y$ and $s$. Random numbers (noise, seeds, dropout masks) are
-    drawn before the loop and enter it in `inputs`: a seed generator that advances
-    inside a compiled loop leaks its state.
+    Compiled, this is one loop on every backend, and XLA can train it. $x$, $y$ and $s$
+    may be tensors, or lists, tuples and dicts of tensors. Random numbers (noise, seeds,
+    dropout masks) must be drawn before the loop and enter it in `inputs`: what a seed
+    generator changes inside a compiled loop cannot leave it.
 
     Args:
-        step: `(x_t, state) -> (outputs, state)`, the state keeping its structure,
-            shapes and types.
+        step: a function `(x_t, state) -> (outputs, state)`. It must return a state of
+            the same structure, shapes and types as it was given.
         state: $s_{-1}$.
-        inputs: tensors `[B, T, ...]`, or nested ones with the same $T$; `[1, T, ...]`
-            for what all samples share.
-        remat: compute a step again in the backward pass rather than keep what it
-            made: memory that grows with the state alone.
-        inline: write the steps out one after the other instead of looping. A few
-            cheap steps run faster so (by a fifth in RAM), many take long to
-            compile. The first state may then be of another shape than the next
-            ones, such as one row for the whole batch.
+        inputs: $x$, of tensors `[B, T, ...]` with one $T$, or `[1, T, ...]` for what is
+            the same for all samples.
+        remat: compute each step again in the backward pass instead of storing what it
+            computed, so that only the states of all steps are stored.
+        inline: compile the steps one after the other instead of a loop. This makes a
+            few cheap steps faster (RAM's by a fifth), but takes long to compile for
+            many. The state that is passed in may then have another shape than those
+            that `step` returns, such as one row for the whole batch.
 
     Returns:
-        The outputs `[B, T, ...]` in the structure of `step`'s, and the last state.
+        $y$, `[B, T, ...]`, in the structure of the outputs of `step`, and $s_{T-1}$.
     """
-    lengths = {x.shape[1] for x in tree.flatten(inputs) if len(x.shape) > 1}
-    if not lengths or any(len(x.shape) < 2 for x in tree.flatten(inputs)):
+    shapes = [tuple(x.shape) for x in tree.flatten(inputs)]
+    lengths = {shape[1:2] for shape in shapes}  # () of a tensor without a time axis
+    if len(lengths) != 1 or lengths & {(), (0,)}:
         raise ValueError(
-            "`inputs` must hold tensors of shape [batch, time, ...]. Received shapes: "
-            f"{[tuple(x.shape) for x in tree.flatten(inputs)]}"
-        )
-    if len(lengths) > 1 or lengths == {0}:
-        raise ValueError(
-            "`inputs` must share one time axis of at least one step. Received shapes: "
-            f"{[tuple(x.shape) for x in tree.flatten(inputs)]}"
+            "`inputs` must be tensors [batch, time, ...] of one number of steps, at "
+            f"least 1. Received shapes: {shapes}"
         )
     if remat:
         step = _rematerialised(step)
@@ -66,26 +62,19 @@ def unroll(
         ys, state = _unroll_tensorflow(step, state, xs)
     else:
         raise ValueError(
-            "`unroll` knows the backends 'tensorflow' and 'jax'. "
+            "`unroll` needs the backend 'tensorflow' or 'jax'. "
             f"Received: {keras.backend.backend()!r}"
         )
     return tree.map_structure(_swap, ys), state
 
 
 def _swap(x: Any) -> Any:
+    """`[B, T, ...]` as `[T, B, ...]`, and back."""
     return ops.swapaxes(x, 0, 1)
 
 
-def _rematerialised(step: Step) -> Step:
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return jax.checkpoint(step)
-    return _rematerialised_tensorflow(step)
-
-
-class _Reads(keras.StatelessScope):
-    """Notes which variables are read inside it."""
+class _VariableReads(keras.StatelessScope):
+    """A scope that records in `variables` which variables are read inside it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,18 +85,21 @@ class _Reads(keras.StatelessScope):
         return super().get_current_value(variable)
 
 
-def _rematerialised_tensorflow(step: Step) -> Step:
-    """`tf.recompute_grad(step)`, made fit for the body of a loop.
+def _rematerialised(step: Step) -> Step:
+    """Make a step that the backward pass computes again."""
+    if keras.backend.backend() == "jax":
+        import jax
 
-    There `recompute_grad` can neither capture a variable nor pass an integer on. So
-    variables are read outside it and put in their places inside, and integers enter
-    by closure and leave beside it.
-    """
+        return jax.checkpoint(step)
     import tensorflow as tf
 
+    # `tf.recompute_grad` accepts, in a loop's body, neither variables nor integers. So
+    # variables are read before, and their values are passed on as arguments; integers
+    # enter by the closure, and those that `step` returns come from a call of its own.
     def rematerialised(x_t: Nested, state: Nested) -> tuple[Nested, Nested]:
-        with _Reads() as reads:
-            structure = step(x_t, state)  # traced for its structure; nothing runs it
+        with _VariableReads() as reads:
+            # Only its structure and integers are used, so that only these are computed.
+            structure = step(x_t, state)
         variables = list(reads.variables.values())
         weights = [ops.convert_to_tensor(v) for v in variables]
         flat = tree.flatten((x_t, state))
@@ -162,8 +154,8 @@ def _unroll_tensorflow(step: Step, state: Nested, xs: Nested) -> tuple[Nested, N
         return _unroll_inline(step, state, xs)
 
     steps = tf.shape(flat_xs[0])[0] if length is None else length
-    # Traced once outside the loop for the structure of the outputs; nothing reads
-    # its values, so that the graph drops it.
+    # This step is traced for the structure of its outputs alone. Nothing uses their
+    # values, so that the graph does not compute them.
     example, _ = step(tree.map_structure(lambda x: x[0], xs), state)
     arrays = [
         tf.TensorArray(y.dtype, size=steps, element_shape=y.shape)
@@ -179,7 +171,7 @@ def _unroll_tensorflow(step: Step, state: Nested, xs: Nested) -> tuple[Nested, N
         lambda t, *_: t < steps,
         body,
         (tf.constant(0), state, arrays),
-        maximum_iterations=steps,  # XLA trains a loop only with a known bound
+        maximum_iterations=steps,  # XLA cannot train a loop without a bound
     )
     ys = tree.pack_sequence_as(example, [a.stack() for a in arrays])
     return ys, state

@@ -70,28 +70,25 @@ def ram(fixed):
         size=4,
         glimpse_units=4,
         units=8,
-        policy_trains_core=True,
-        policy_weight=0.5,
+        credit=models.Credit(policy_weight=0.5, policy_trains_core=True),
     )
 
 
 def ratm(fixed):
-    return models.RATM(
-        size=6, units=8, relative=True, objectives={"localisation": 1.0, "overlap": 0.3}
-    )
+    cell = models.RelativeRATMCell(size=6, units=8)
+    return models.RATM(cell, objectives={"localisation": 1.0, "overlap": 0.3})
 
 
 def hart(fixed):
     chance = {"zoneout": 0.0, "dropout": 0.0} if fixed else {}
     return models.HART(
-        size=16, units=8, channels=1, maps=2, filters=(4, 4, 4), **chance
+        models.HARTCell(16, 8, channels=1, maps=2, filters=(4, 4, 4), **chance)
     )
 
 
 def drlt(fixed):
-    return (FixedDRLT if fixed else models.DRLT)(
-        models.point_cnn(), units=8, channels=1, size=24, episodes=3, std=0.05
-    )
+    cell = models.DRLTCell(models.point_cnn(), units=8, channels=1, size=24)
+    return (FixedDRLT if fixed else models.DRLT)(cell, episodes=3, std=0.05)
 
 
 def agent(fixed):

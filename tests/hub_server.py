@@ -102,6 +102,7 @@ class Handler(BaseHTTPRequestHandler):
         self.query = parse_qs(parts.query)
         size = int(self.headers.get("Content-Length") or 0)
         self.body = self.rfile.read(size)
+        self.cut, self.also = -1, {}  # until a fault says otherwise
         if self.headers.get("Transfer-Encoding") == "chunked":
             self.body = self.read_chunks()
         if "agent-harnesses" in self.route:  # the client's telemetry
@@ -110,7 +111,6 @@ class Handler(BaseHTTPRequestHandler):
         self.server.requests.append(line)
         if secret := self.headers.get("Authorization"):
             self.server.secrets.append(secret)
-        self.cut, self.also = -1, {}
         for fault in self.server.faults:
             if fault.times > 0 and re.search(fault.pattern, line):
                 fault.times -= 1

@@ -14,7 +14,7 @@ import pytest
 
 from keras_attend.callbacks import Checkpoint, LengthCurriculum
 from keras_attend.datasets import BouncingBalls, Digits
-from keras_attend.models import RAM, RATM
+from keras_attend.models import RAM, RATM, RATMCell
 
 RECIPES = Path(__file__).parents[1] / "zoo"
 
@@ -75,7 +75,7 @@ def test_length_curriculum(quick):
         def on_epoch_end(self, epoch, logs=None):
             seen.append((data.judged, data[0][1]["present"].sum()))
 
-    model = RATM(5, 4)
+    model = RATM(RATMCell(5, 4))
     model.compile()
     curriculum = LengthCurriculum(data, first=2, every=2)
     assert data.judged == 2
@@ -91,9 +91,7 @@ def test_bad_path():
 
 
 @pytest.mark.packaging
-@pytest.mark.skipif(
-    "KERAS_ATTEND_DATA" not in os.environ, reason="MNIST is not beside this checkout"
-)
+@pytest.mark.usefixtures("mnist_file")
 def test_recipe_resumes_after_kill(tmp_path):
     """`zoo/ram_mnist/recipe.py`, killed between two epochs, ends its training."""
     command = [sys.executable, str(RECIPES / "ram_mnist" / "recipe.py")]

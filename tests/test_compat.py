@@ -67,6 +67,42 @@ def test_names_of_keras_under_tf_distribute():
 
 
 @pytest.mark.skipif(not TENSORFLOW, reason="TensorFlow's names")
+def test_gradients_are_summed_and_then_clipped(monkeypatch):
+    import tensorflow as tf
+
+    class TwoReplicas:
+        def all_reduce(self, operation, gradients):
+            assert operation == tf.distribute.ReduceOp.SUM
+            return [2 * g for g in gradients]
+
+    optimizer = keras.optimizers.SGD(1.0, clipnorm=1.0)
+    compat.clip_summed_gradients(optimizer)
+    monkeypatch.setattr(tf.distribute, "get_replica_context", TwoReplicas)
+    # Clipped before the sum, the second would come to (1.2, 1.6).
+    for gradient, step in (((0.3, 0.0), (0.6, 0.0)), ((3.0, 4.0), (0.6, 0.8))):
+        (found,) = optimizer._clip_gradients([tf.constant(gradient)])
+        np.testing.assert_allclose(found, step, rtol=1e-6)
+    monkeypatch.undo()
+    variable = keras.Variable([0.0, 0.0])
+    optimizer.build([variable])
+    optimizer.apply([tf.constant([3.0, 4.0])])  # Keras calls what was replaced
+    np.testing.assert_allclose(variable.numpy(), [-0.6, -0.8], rtol=1e-6)
+
+
+@pytest.mark.skipif(not TENSORFLOW, reason="TensorFlow's names")
+def test_fit_builds_no_model_that_is_built(monkeypatch):
+    built = []
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    monkeypatch.setattr(
+        type(model), "_symbolic_build", lambda *_, **__: built.append(1)
+    )
+    model.compile("sgd", "mse")
+    compat.skip_symbolic_build(model)
+    model.fit(np.zeros((4, 2)), np.zeros((4, 1)), verbose=0)
+    assert not built
+
+
+@pytest.mark.skipif(not TENSORFLOW, reason="TensorFlow's names")
 def test_flat_call_runs_a_concrete_function():
     import tensorflow as tf
 

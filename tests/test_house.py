@@ -16,7 +16,7 @@ ROOT = {
     *("__init__.py", "__main__.py", "py.typed"),
     *("arguments.py", "types.py", "compat.py", "distributed.py", "boxes.py"),
     *("callbacks.py", "optimizers.py", "reinforce.py", "policies.py", "losses.py"),
-    *("metrics.py", "unroll.py", "video.py"),
+    *("metrics.py", "unroll.py"),
 }
 NOT_PUBLIC = ("keras.src", "jax._src", "tensorflow.python")
 

@@ -1,6 +1,5 @@
 """The tutorials run, and are stored with what they print and draw."""
 
-import os
 import re
 from pathlib import Path
 
@@ -42,9 +41,8 @@ def test_stored_with_outputs(path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.usefixtures("mnist_file")
 def test_runs(path, tmp_path):
-    if "KERAS_ATTEND_DATA" not in os.environ:
-        pytest.skip("MNIST is not beside this checkout")
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         for slow, quick in QUICK.items():

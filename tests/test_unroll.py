@@ -92,8 +92,41 @@ def test_gradients(random, remat, inline):
 
 def test_single_step(random):
     a, b = inputs(random, steps=1)
-    outputs, _ = run(ops.convert_to_tensor(a), ops.convert_to_tensor(b))
-    assert outputs["sum"].shape == (3, 1, 2)
+    run_compiled = compiled(run)
+    outputs, _ = run_compiled(ops.convert_to_tensor(a), ops.convert_to_tensor(b))
+    expected = numpy_unroll(a, b, np.ones((3, 2)))  # [3, 1, 2]
+    np.testing.assert_allclose(outputs["sum"], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("remat", [False, True])
+def test_remat_computes_each_step_again(random, remat):
+    """Counted while the gradient is taken step by step, uncompiled."""
+    calls = []
+
+    def counted(x, state):
+        calls.append(x)
+        return step(x, state)
+
+    def total(a):
+        state = {"sum": ops.ones((3, 2)), "count": ops.zeros((1,), "int32")}
+        ys, _ = unroll(counted, state, {"a": a, "b": a}, remat=remat)
+        return ops.sum(ys["sum"])
+
+    a = ops.convert_to_tensor(inputs(random)[0])
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(a)
+            y = total(a)
+        forward = len(calls)
+        tape.gradient(y, a)
+        assert len(calls) - forward == (5 if remat else 0)
+    else:
+        import jax
+
+        found = str(jax.make_jaxpr(jax.grad(total))(a))
+        assert ("remat" in found or "checkpoint" in found) is remat
 
 
 def test_trains_in_fit_under_xla(random):

@@ -241,9 +241,10 @@ def test_the_glimpse_does_not_hide_the_box(box):
     assert not inset[y : y + h, x : x + w].any()
 
 
-def test_annotate_in_a_tiny_frame():
+def test_annotate_in_a_frame_too_small_for_the_glimpse():
     frame = np.full((2, 3, 3), 50, "uint8")
-    assert annotate(frame, (0, 0, 1, 1), glimpse=np.ones((9, 4, 3))).shape == (2, 3, 3)
+    drawn = annotate(frame, (0, 0, 1, 1), glimpse=np.ones((9, 4, 3)))
+    assert green(drawn[0, 0]) and (np.delete(drawn.reshape(6, 3), 0, 0) == 50).all()
 
 
 def test_what_cannot_be_drawn():

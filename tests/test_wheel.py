@@ -43,7 +43,8 @@ def test_wheel_holds_everything(wheel):
     assert modules <= names
     tops = {name.split("/")[0] for name in names}
     assert len(tops) == 3  # the package, its runtime, and its metadata
-    assert any(name.endswith("licenses/LICENSE") for name in names)
+    for licence in ("LICENSE", "NOTICE"):
+        assert any(name.endswith(f"licenses/{licence}") for name in names)
 
 
 def test_wheel_works_from_an_empty_folder(wheel, tmp_path):

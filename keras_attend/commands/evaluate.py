@@ -13,14 +13,15 @@ from keras_attend.commands.parsers import (
     add_name,
     print_json,
 )
-from keras_attend.training.remeasure import DATA, ERRORS, SHARE, Measured, remeasure
+from keras_attend.datasets.settings import DATA
+from keras_attend.training.remeasure import ERRORS, SHARE, Measured, remeasure
 from keras_attend.zoo.tables import aligned, metric, number
 
 EXAMPLES = f"""
 keras-attend evaluate ratm_balls --quick      a sample of clips, made on the fly
 keras-attend evaluate ram_mnist               all test digits; fetches MNIST
 keras-attend evaluate ram_mnist --data DIR    the same with DIR/mnist.npz
-keras-attend evaluate hart_person --data DIR  the videos in DIR/tracking
+keras-attend evaluate hart_person --data DIR  videos: DIR/tracking, DIR/tracking_test
 {DATA}=DIR keras-attend evaluate ram_mnist --json
 """
 MORE = """
@@ -42,7 +43,7 @@ def add_evaluate(commands: Commands) -> None:
         "--data",
         type=Path,
         metavar="FOLDER",
-        help=f"with mnist.npz, tracking/, kitti/ (default: ${DATA})",
+        help=f"with mnist.npz, tracking/, tracking_test/, kitti/ (default: ${DATA})",
     )
     parser.add_argument(
         "--quick", action="store_true", help="a sample, with its standard error"

@@ -96,6 +96,8 @@ def print_info(options: argparse.Namespace) -> int:
         "folder": info.folder,
     }.items():
         print(f"  {label + ':':9}{value}")
+    for note in info.notes:
+        print(f"  note:    {note}")
     for result in info.metrics:
         paper = "" if result.paper is None else f"; paper {result.paper:g}"
         print(

@@ -1,23 +1,40 @@
-"""Data sets as NumPy arrays behind `keras.utils.PyDataset`, and a game."""
+"""Data sets as NumPy arrays behind `keras.utils.PyDataset`, and a game.
+
+Digits: `Digits`, `ClutteredDigits`, `MovingDigits`. Balls: `BouncingBalls`. Folders of
+videos: `otb`, `got10k`, `KTH`, `KITTI`. Clips to train trackers on: `Clips`,
+`StillClips`, `GivenClips`, `RenderedKITTI`, `MixedClips`. The game: `Catch`.
+"""
 
 from keras_attend.datasets.bouncing_balls import BouncingBalls
 from keras_attend.datasets.catch import Catch, Games
 from keras_attend.datasets.cluttered_digits import ClutteredDigits, cluttered_mnist
-from keras_attend.datasets.digits import Digits, mnist, sample_digits
-from keras_attend.datasets.drawn_streets import drawn_streets
+from keras_attend.datasets.digits import Digits
 from keras_attend.datasets.given_clips import GivenClips
-from keras_attend.datasets.kitti import KITTI, KITTILabels
-from keras_attend.datasets.kitti_render import RenderedKITTI
-from keras_attend.datasets.kitti_sprites import Sprite, cut_sprites, street_scenes
+from keras_attend.datasets.kitti import KITTI
+from keras_attend.datasets.kitti_labels import KITTILabels
 from keras_attend.datasets.kth import KTH, KTHFold, KTHSequence
-from keras_attend.datasets.mixed_clips import MixedClips, still_clips
+from keras_attend.datasets.mixed_clips import MixedClips
+from keras_attend.datasets.mnist_digits import mnist, sample_digits
 from keras_attend.datasets.moving_digits import MovingDigits
+from keras_attend.datasets.rendered import (
+    RenderedKITTI,
+    Sprite,
+    Style,
+    View,
+    cut_sprites,
+    drawn_streets,
+    street_scenes,
+)
 from keras_attend.datasets.sequences import Sequence, got10k, otb, read_frames
-from keras_attend.datasets.video_clips import Clips, StillClips
+from keras_attend.datasets.settings import TEST_SEED, VALIDATION_SEED
+from keras_attend.datasets.still_clips import StillClips, still_clips
+from keras_attend.datasets.video_clips import Clips
 
 __all__ = [
     "KITTI",
     "KTH",
+    "TEST_SEED",
+    "VALIDATION_SEED",
     "BouncingBalls",
     "Catch",
     "Clips",
@@ -34,6 +51,8 @@ __all__ = [
     "Sequence",
     "Sprite",
     "StillClips",
+    "Style",
+    "View",
     "cluttered_mnist",
     "cut_sprites",
     "drawn_streets",

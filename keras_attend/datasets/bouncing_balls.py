@@ -1,57 +1,58 @@
 """Balls that bounce in a box: RATM's first task (Kahou et al. 2015, section 6.1).
 
-The data are Sutskever et al.'s ("The Recurrent Temporal Restricted Boltzmann
-Machine", 2008): in RATM 32 frames of 20x20 pixels with one ball. They are made on the
-fly, no clip twice.
+The data are those of Sutskever et al. ("The Recurrent Temporal Restricted Boltzmann
+Machine", 2008). RATM has 32 frames of 20x20 pixels with one ball. Each clip is drawn
+when it is needed, and none is drawn twice.
 
-Everything that moves does so in the original's box, `SIDE` wide whatever the number
-of pixels; frames and boxes are in pixels.
+Balls move in the original's box, whose side is `SIDE` units long for any number of
+pixels. Frames and boxes are in pixels.
 """
 
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.arguments import check_positive_integers
 from keras_attend.datasets.clips import ClipBatches
+from keras_attend.types import Array
 
-Array = NDArray[Any]
-
-SIDE = 10.0  # of the box
-SPEED = 0.5  # of all balls together, in box units a frame
-STEPS = 2  # of the simulation in a frame
-ATTEMPTS = 10_000  # at placing balls apart
+SIDE = 10.0  # of the box, in box units
+SPEED = 0.5  # box units a frame: the root of the sum of all balls' squared speeds
+STEPS = 2  # steps of the simulation between two frames
+ATTEMPTS = 10_000  # how often to draw places for balls until they are apart
 
 
 class BouncingBalls(ClipBatches):
-    r"""Clips of a ball that flies straight and bounces elastically.
+    r"""Clips of balls that fly straight and bounce elastically.
 
-    Ball $n$ at $c_n$ lights the point $p$ of the box by
+    The light at point $p$ of the box, where ball $n$ is at $c_n$, is
 
     $$I(p) = \min\Big(1, \sum_n \exp\big(-(|p - c_n|^2 / r^2)^4\big)\Big)$$
 
-    sampled at the middle of each pixel. Its box is the square of side $2 r$ whose
-    centre is the ball's, as everywhere with pixel $i$ at coordinate $i$: it lies
+    sampled at the middle of each pixel. The box of a ball is the square of side $2 r$
+    around its centre. The middle of pixel $i$ is at coordinate $i$, so boxes lie
     between $-1/2$ and `size` $- 1/2$.
 
-    Balls start anywhere, apart from each other, in uniform directions. As in the
-    original the squares of all speeds add up to $0.5^2$, so that a single ball makes
-    0.5 box units a frame (a pixel at 20x20). Unlike there, a ball turns where it
-    touches a wall, not after it has flown through it, and may start near any wall.
+    At the beginning balls are anywhere, apart from each other, and fly in any
+    direction. As in the original the squares of all speeds add up to $0.5^2$: a single
+    ball makes 0.5 box units a frame (a pixel at 20x20). Unlike in the original, a ball
+    turns where it touches a wall instead of after it has flown through it, and may
+    begin near any wall.
 
     Args:
-        batch_size: clips in a batch.
-        batches: of an epoch.
-        frames: of a clip.
-        size: side of a frame in pixels.
-        radius: $r$ of a ball, in a box of side 10.
-        balls: how many; the first one is to be tracked.
-        seed: of the draws; give an evaluation one that no training has.
-        **kwargs: `shortest`, the fewest frames after which a clip ends (all have
-            `frames` when absent); and of `keras.utils.PyDataset`.
+        batch_size: B, the number of clips in a batch.
+        batches: the number of batches in an epoch.
+        frames: T, the number of frames in a clip.
+        size: the side of a frame in pixels.
+        radius: $r$ of a ball, in box units.
+        balls: the number of balls. The targets are of ball 0.
+        seed: the seed of all draws. Evaluate with one that no training has.
+        **kwargs: `shortest`, the fewest frames after which a clip may end; and those
+            of `keras.utils.PyDataset` (`workers`, ...).
 
-    Yields what `clips.ClipBatches` says, frames as float32 in [0, 1].
+    A batch holds what `clips.ClipBatches` says: `{"frames": [B, T, size, size, 1] in
+    [0, 1], "box": [B, 4]}` and `{"boxes": [B, T, 4], "present": [B, T], "judged":
+    [B, T]}`, all of them float32. Boxes are `xywh` in pixels.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class BouncingBalls(ClipBatches):
         self.balls = balls
 
     def draw(self, random: np.random.RandomState) -> tuple[Array, dict[str, Array]]:
-        """Frames `[B, T, size, size, 1]` and boxes `[B, T, 4]`."""
+        """Draw frames `[B, T, size, size, 1]` and boxes `[B, T, 4]`."""
         place = place_balls(random, self.batch_size, self.balls, self.radius)
         speed = random.standard_normal(place.shape)
         speed *= SPEED / np.sqrt((speed**2).sum((1, 2), keepdims=True))
@@ -93,9 +94,9 @@ class BouncingBalls(ClipBatches):
 def place_balls(
     random: np.random.RandomState, count: int, balls: int, radius: float
 ) -> Array:
-    """Centres `[B, N, 2]` of balls that touch neither a wall nor each other."""
+    """Draw centres `[B, N, 2]` of balls that touch neither a wall nor each other."""
     place = np.empty((count, balls, 2))
-    bad = np.arange(count)
+    bad = np.arange(count)  # the clips whose balls still touch each other
     first, second = np.triu_indices(balls, k=1)
     for _ in range(ATTEMPTS):
         place[bad] = random.uniform(radius, SIDE - radius, (len(bad), balls, 2))
@@ -105,18 +106,24 @@ def place_balls(
         if not len(bad):
             return place
     raise ValueError(
-        f"So many balls found no room in a box of side {SIDE}: make them fewer or "
-        f"smaller. Received: balls={balls}, radius={radius}"
+        f"`balls` of `radius` must have room in a box of side {SIDE}: make them fewer "
+        f"or smaller. Received: balls={balls}, radius={radius}"
     )
 
 
 def bounce(
     place: Array, speed: Array, frames: int, radius: float
 ) -> tuple[Array, Array]:
-    """Fly on from centres `[B, N, 2]` at speeds `[B, N, 2]` (box units a frame).
+    """Let balls fly.
+
+    Args:
+        place: centres `[B, N, 2]` in frame 0, in box units.
+        speed: `[B, N, 2]` in frame 0, in box units a frame.
+        frames: T.
+        radius: of the balls, in box units.
 
     Returns:
-        Centres and speeds in each frame, `[B, T, N, 2]` both, the given ones first.
+        Centres and speeds in each frame, `[B, T, N, 2]` both.
     """
     places = np.empty((len(place), frames, *place.shape[1:]))
     speeds = np.empty_like(places)
@@ -130,7 +137,7 @@ def bounce(
 
 
 def _off_walls(place: Array, speed: Array, radius: float) -> tuple[Array, Array]:
-    """Fold back what flew beyond a wall, and turn it; exact, however fast it is."""
+    """Reflect balls that flew beyond a wall; exact for any speed."""
     room = SIDE - 2 * radius
     lap = (place - radius) % (2 * room)
     turned = lap > room
@@ -139,7 +146,7 @@ def _off_walls(place: Array, speed: Array, radius: float) -> tuple[Array, Array]
 
 
 def _off_each_other(place: Array, speed: Array, radius: float) -> Array:
-    """Equal balls that meet exchange their speeds along the line between them."""
+    """Let balls that meet exchange their speeds along the line between them."""
     speed = speed.copy()
     for i in range(place.shape[1]):
         for j in range(i):
@@ -147,7 +154,7 @@ def _off_each_other(place: Array, speed: Array, radius: float) -> Array:
             distance = np.sqrt((line**2).sum(-1, keepdims=True))
             line = line / np.maximum(distance, 1e-12)
             nearing = ((speed[:, i] - speed[:, j]) * line).sum(-1, keepdims=True)
-            # Two that overlap but part have met already.
+            # Balls that overlap but move apart have met before.
             meet = (distance < 2 * radius) & (nearing < 0)
             change = np.where(meet, nearing * line, 0.0)
             speed[:, i] -= change
@@ -156,7 +163,7 @@ def _off_each_other(place: Array, speed: Array, radius: float) -> Array:
 
 
 def draw_balls(centers: Array, size: int, radius: float) -> Array:
-    """Frames `[B, T, size, size, 1]` of balls at `[B, T, N, 2]`, float32 in [0, 1]."""
+    """Draw balls at `[B, T, N, 2]`: `[B, T, size, size, 1]` float32 in [0, 1]."""
     grid = ((np.arange(size) + 0.5) * SIDE / size).astype("float32")
     frames = np.zeros((*centers.shape[:2], size, size), "float32")
     for n in range(centers.shape[2]):

@@ -4,8 +4,8 @@ A ball of one pixel falls from the top of the screen, a row a frame, and bounces
 the side walls; a paddle of two pixels at the bottom moves left, right or not at all.
 When the ball is in the last row the game is over: 1 if the paddle is under it, else 0.
 
-The game is made of `keras.ops` without any state of its own, so that a policy can play
-it inside a compiled graph. What the paper leaves out is said in `Catch`.
+The game is computed by `keras.ops` from states that the caller keeps, so that a policy
+can play it inside a compiled graph. `Catch` says what the paper leaves out.
 """
 
 from typing import Any
@@ -23,21 +23,30 @@ LEFT, STAY, RIGHT = 0, 1, 2
 
 @keras.saving.register_keras_serializable("keras_attend")
 class Catch:
-    r"""The rules, on states `[..., 4]`: ball $x$, ball $y$, its speed, the paddle.
+    r"""The rules of Catch.
+
+    ```python
+    game = ka.datasets.Catch(size=24)
+    state = game.start(numbers)  # numbers [B, 3] in 0..1
+    state = game.step(state, action)  # action [B]: 0 left, 1 stay, 2 right
+    ```
+
+    A state is four numbers: the ball's column $x$ and row $y$ in pixels, its speed in
+    pixels a frame, and the column of the paddle's left pixel.
 
     With $W$ columns the ball is at
 
     $$x_t = \mathrm{fold}(x_0 + v t), \qquad
       \mathrm{fold}(p) = (W - 1) - |\,(p \bmod 2 (W - 1)) - (W - 1)\,|$$
 
-    rounded to a pixel, and $y_t = t$. The first column, $v$ and the paddle's first
-    place are uniform (the paper says neither how fast the ball is nor where the
-    paddle starts). The paddle's place is that of its left pixel.
+    rounded to a pixel, and at $y_t = t$. The column $x_0$, the speed $v$ and the
+    paddle's column at the beginning are uniform. (The paper says neither how fast the
+    ball is nor where the paddle is at the beginning.)
 
     Args:
         size: side of the screen in pixels.
         paddle: pixels of the paddle.
-        max_speed: largest $|v|$ in pixels a frame; a paddle makes one.
+        max_speed: largest $|v|$ in pixels a frame; the paddle moves one pixel a frame.
     """
 
     actions = 3
@@ -62,11 +71,11 @@ class Catch:
 
     @property
     def frames(self) -> int:
-        """Frames of a game; there is an action after each but the last."""
+        """Number of frames of a game; there is an action after each but the last."""
         return self.size
 
     def start(self, numbers: Tensor) -> Tensor:
-        """First states `[B, 4]` from `numbers` `[B, 3]`, uniform in 0..1."""
+        """The states `[B, 4]` in which games begin, of uniform `numbers` `[B, 3]`."""
         x, speed, paddle = (ops.cast(numbers[..., i], "float32") for i in range(3))
         x = x * (self.size - 1)
         places = self.size - self.paddle + 1
@@ -79,7 +88,7 @@ class Catch:
         x, y, speed, paddle = (state[..., i] for i in range(4))
         wall = self.size - 1.0
         x = x + speed
-        # The ball turns where it touches a wall; a fast one may touch both.
+        # The ball turns when it touches a wall; a fast one may touch both walls.
         lap = ops.mod(x, 2.0 * wall)
         turned = ops.mod(ops.floor(x / wall), 2.0) == 1.0
         speed = ops.where(turned, -speed, speed)
@@ -89,7 +98,7 @@ class Catch:
         return ops.stack([x, y + 1.0, speed, paddle], axis=-1)
 
     def scaled(self, state: Tensor) -> Tensor:
-        """States in numbers of about -1..1, for a network to read."""
+        """The states in numbers of about -1..1, for a network to read."""
         half = (self.size - 1) / 2
         x, y, speed, paddle = (state[..., i] for i in range(4))
         return ops.stack(
@@ -104,7 +113,7 @@ class Catch:
         return ops.cast(ops.logical_and(under, over), "float32")
 
     def screen(self, state: Tensor) -> Tensor:
-        """What is to be seen, `[..., size, size, 1]`, 0 or 1."""
+        """The screen, `[..., size, size, 1]`, 1 where ball or paddle are, else 0."""
         pixel = ops.arange(self.size, dtype="float32")
         x, y, paddle = (state[..., i, None] for i in (0, 1, 3))
         ball = ops.logical_and(
@@ -130,15 +139,15 @@ class Catch:
 
 
 class Games(keras.utils.PyDataset):
-    """Batches of games to be played: the numbers that `Catch.start` wants.
+    """Batches of uniform numbers, of which `Catch.start` makes games.
 
-    What a batch holds depends on `(seed, epoch, index)` alone.
+    A batch depends on `(seed, epoch, index)` alone.
 
     Args:
-        batch_size: games in a batch.
-        batches: of an epoch.
-        seed: of the draws; give an evaluation one that no training has.
-        **kwargs: of `keras.utils.PyDataset`.
+        batch_size: number of games in a batch.
+        batches: number of batches in an epoch.
+        seed: seed of the draws; give an evaluation one that no training has.
+        **kwargs: arguments of `keras.utils.PyDataset`.
     """
 
     def __init__(

@@ -1,39 +1,43 @@
-"""Batches of short videos, as trackers take them."""
+"""Batches of short videos, in the form that trackers take."""
 
 from abc import ABC, abstractmethod
 from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.arguments import check_positive_integers
+from keras_attend.types import Array
 
-Array = NDArray[Any]
 Batch = tuple[dict[str, Array], dict[str, Array]]
 
 
 class ClipBatches(keras.utils.PyDataset, ABC):
-    """Batches of short videos with a box in each frame.
+    """Batches of short videos (clips) with the box of one object in each frame.
 
-    A subclass draws them. What a batch holds depends on `(seed, epoch, index)` alone.
-    Pass `shuffle=False` to `fit` for the batches to come in order too.
+    A subclass draws the clips. What a batch holds depends on `(seed, epoch, index)`
+    alone. Pass `shuffle=False` to `fit` for the batches to come in order too.
 
     Args:
-        batch_size: clips in a batch.
-        batches: of an epoch.
-        frames: of a clip, $T$.
-        seed: of the draws; give an evaluation one that no training has.
+        batch_size: B, the number of clips in a batch.
+        batches: the number of batches in an epoch.
+        frames: T, the number of frames in a clip.
+        seed: the seed of all draws. `settings` has those of held-out sets.
         shortest: if given, each clip ends after a number of frames that is drawn
-            from `shortest` to all.
+            from `shortest` to `frames`; the frames after that do not count.
         **kwargs: of `keras.utils.PyDataset` (`workers`, ...).
 
-    Yields what trackers take and what they are to find:
-    `({"frames": [B, T, H, W, C], "box": [B, 4]}, {"boxes": [B, T, 4], "present":
-    [B, T], "judged": [B, T]})`. Boxes are `xywh` in pixels, the first is the input's.
-    `judged` is 0 after a clip's end, and from frame `self.judged` on, which is `frames`
-    unless a `callbacks.LengthCurriculum` sets it; `present` is 0 there too, and where
-    the object is not there.
+    A batch is `(inputs, targets)`, both of them dictionaries:
+
+        inputs["frames"]     [B, T, H, W, C]  uint8, or float32 in [0, 1]
+        inputs["box"]        [B, 4]           float32, the object's box in frame 0
+        targets["boxes"]     [B, T, 4]        float32, its box in every frame
+        targets["present"]   [B, T]           float32, 1 where the object is there
+        targets["judged"]    [B, T]           float32, 1 in the frames that count
+
+    Boxes are `xywh` in pixels. `judged` is 0 after a clip's end, and from frame
+    `self.judged` on, which is `frames` unless a `callbacks.LengthCurriculum` sets it.
+    Where `judged` is 0, so is `present`.
     """
 
     def __init__(
@@ -61,10 +65,10 @@ class ClipBatches(keras.utils.PyDataset, ABC):
 
     @abstractmethod
     def draw(self, random: Any) -> tuple[Array, dict[str, Array]]:
-        """Frames `[B, T, H, W, C]` and targets, among them `boxes` `[B, T, 4]`."""
+        """Draw frames `[B, T, H, W, C]` and targets, at least `boxes` `[B, T, 4]`."""
 
     def random(self, index: int) -> Any:
-        """What a batch is drawn from: a stream that NumPy promises never to change."""
+        """Make a batch's random generator, whose stream NumPy has frozen for good."""
         entropy = np.random.SeedSequence([self.seed, self.epoch, index])
         return np.random.RandomState(np.random.MT19937(entropy))
 
@@ -82,7 +86,7 @@ class ClipBatches(keras.utils.PyDataset, ABC):
         present = targets.get("present", np.ones(frames.shape[:2])).astype("float32")
         ends = np.full(len(frames), self.judged)
         if self.shortest is not None:
-            # A stream of their own: the clips are the same with and without.
+            # Drawn from a stream of their own, so that they change no picture.
             lengths = np.random.default_rng([self.seed, self.epoch, index, 1])
             shortest = min(self.shortest, self.judged)
             ends = lengths.integers(shortest, self.judged + 1, len(frames))

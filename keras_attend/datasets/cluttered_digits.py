@@ -1,44 +1,44 @@
 """Digits somewhere on a larger canvas, alone or among pieces of other digits.
 
-The data of RAM's tables 1b, 2a and 2b (Mnih et al. 2014, section 4.1), made on the
-fly: Translated MNIST (60x60), and Cluttered Translated MNIST (60x60 with 4 and
-100x100 with 8 pieces).
+The data of RAM's tables 1b, 2a and 2b (Mnih et al. 2014, section 4.1), drawn when they
+are needed: Translated MNIST (60x60 pixels), and Cluttered Translated MNIST (60x60 with
+4 pieces and 100x100 with 8).
 """
 
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from keras_attend.datasets.digits import Digits, mnist
+from keras_attend.arguments import check_not_negative
+from keras_attend.datasets.digits import Digits
+from keras_attend.datasets.mnist_digits import mnist
+from keras_attend.datasets.settings import TEST_SEED, VALIDATION_SEED
+from keras_attend.types import Array
 
-Array = NDArray[Any]
-
-# The seeds of the held-out sets; training may use any other.
-HELD_OUT_SEEDS = {"validation": 1_000_001, "test": 1_000_002}
+SEEDS = {"validation": VALIDATION_SEED, "test": TEST_SEED}
 
 
 class ClutteredDigits(Digits):
     """Shuffled batches of digits on a canvas, each epoch at other places.
 
     Each digit is put at a whole pixel of a black canvas, all places being equally
-    likely. Then come `pieces` square cuts, each from anywhere in any of `images`,
-    to anywhere on the canvas. Where two things meet, the brighter pixel stays.
+    likely. Then `pieces` squares are taken, each from anywhere in any of `images`, and
+    put anywhere on the canvas. Where two things overlap, the brighter pixel remains.
 
-    What a batch holds depends on `(seed, epoch, index)` alone, drawn from a stream
-    that NumPy promises never to change. (The paper says no more than that random
-    8x8 subpatches of other digits are added at random locations: cuts may be black,
-    and may cover the digit.)
+    What a batch holds depends on `(seed, epoch, index)` alone. It is drawn from a
+    stream that NumPy has frozen for good. (The paper says only that random 8x8
+    subpatches of other digits are added at random locations. So a piece may be black,
+    or cover the digit.)
 
     Args:
         images: the digits, `[N, H, W, 1]` uint8.
         labels: `[N]`, integers.
-        side: of the canvas, in pixels.
-        pieces: how many.
-        piece_size: side of a piece in pixels.
+        side: the canvas's side in pixels.
+        pieces: the number of pieces on each canvas.
+        piece_size: a piece's side in pixels.
         **kwargs: of `Digits` (`batch_size`, `seed`, warps, `shuffle`, ...).
 
-    Yields `(images, labels)`: `[B, side, side, 1]` uint8, `[B]` int32.
+    A batch is `(images, labels)`: `[B, side, side, 1]` uint8 and `[B]` int32.
     """
 
     def __init__(
@@ -60,10 +60,7 @@ class ClutteredDigits(Digits):
                 "`side` must be at least the images' own. Received: "
                 f"side={side}, images.shape={self.images.shape}"
             )
-        if pieces < 0:
-            raise ValueError(
-                f"`pieces` must not be negative. Received: pieces={pieces}"
-            )
+        check_not_negative(pieces=pieces)
         if not 1 <= piece_size <= min(self.images.shape[1:3]):
             raise ValueError(
                 "`piece_size` must be positive and at most the images' side. "
@@ -75,14 +72,14 @@ class ClutteredDigits(Digits):
 
     def __getitem__(self, index: int) -> tuple[Array, Array]:
         digits, labels = super().__getitem__(index)
-        if digits.dtype != np.uint8:  # they were warped
+        if digits.dtype != np.uint8:  # warping has made them float32
             digits = np.rint(digits * np.float32(255)).astype("uint8")
         entropy = np.random.SeedSequence([self.seed, self.epoch, index])
         random = np.random.RandomState(np.random.MT19937(entropy))
         return self._canvases(digits[..., 0], random), labels
 
     def _canvases(self, digits: Array, random: np.random.RandomState) -> Array:
-        """`[B, side, side, 1]` of digits `[B, H, W]`."""
+        """Draw canvases `[B, side, side, 1]` with digits `[B, H, W]` and pieces."""
         count, *sides = digits.shape
         canvases = np.zeros((count, self.side, self.side), "uint8")
         _paste(canvases, digits, random)
@@ -97,7 +94,7 @@ class ClutteredDigits(Digits):
 
 
 def _paste(canvases: Array, patches: Array, random: np.random.RandomState) -> None:
-    """Put a patch `[B, h, w]` anywhere on each canvas `[B, side, side]`."""
+    """Put patches `[B, h, w]` anywhere on their canvases `[B, side, side]`."""
     count, height, width = patches.shape
     side = canvases.shape[1]
     y = random.randint(side - height + 1, size=count)
@@ -105,23 +102,23 @@ def _paste(canvases: Array, patches: Array, random: np.random.RandomState) -> No
     start = (np.arange(count) * side + y) * side + x  # [B]
     inside = np.arange(height)[:, None] * side + np.arange(width)  # [h, w]
     index = start[:, None, None] + inside
-    flat = canvases.reshape(-1)  # a view
+    flat = canvases.reshape(-1)  # the same memory: the canvases change
     flat[index] = np.maximum(flat[index], patches)
 
 
 def cluttered_mnist(split: str, side: int = 60, pieces: int = 0) -> tuple[Array, Array]:
-    """The held-out set of a task: each digit once, at places fixed by a seed.
+    """The held-out set of a task: each digit once, at places that never change.
 
     Args:
-        split: "validation" (the last 6,000 digits of the original training set) or
-            "test" (the 10,000 test digits). Pieces come from the same digits.
-        side: of the canvas.
-        pieces: how many.
+        split: "validation" (the last 6,000 digits of MNIST's training set) or "test"
+            (its 10,000 test digits). Pieces come from the same digits.
+        side: the canvas's side in pixels.
+        pieces: the number of pieces on each canvas.
 
     Returns:
         Images `[N, side, side, 1]` uint8, labels `[N]` int32.
     """
-    if split not in HELD_OUT_SEEDS:
+    if split not in SEEDS:
         raise ValueError(
             "`split` must be 'validation' or 'test' (for training there is "
             f"`ClutteredDigits`). Received: split={split!r}"
@@ -130,7 +127,7 @@ def cluttered_mnist(split: str, side: int = 60, pieces: int = 0) -> tuple[Array,
         *mnist(split),
         side=side,
         pieces=pieces,
-        seed=HELD_OUT_SEEDS[split],
+        seed=SEEDS[split],
         batch_size=1000,
         shuffle=False,
     )

@@ -1,40 +1,44 @@
-"""Clips that are at hand, as arrays: in a new order each epoch, cut and shifted."""
+"""Windows of videos that are arrays in memory."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.arguments import check_positive_integers
+from keras_attend.types import Array
 
-Array = NDArray[Any]
 Batch = tuple[dict[str, Array], dict[str, Array]]
 
 
 class GivenClips(keras.utils.PyDataset):
-    """Windows of videos that are in memory, or of their features.
+    """Random windows of videos in memory, or of the features of their frames.
 
-    An epoch has `windows` windows of each video. What a batch holds depends on
-    `(seed, epoch, index)` alone. Pass `shuffle=False` to `fit` for the batches to come
-    in order too.
+    What a batch holds depends on `(seed, epoch, index)` alone. Pass `shuffle=False` to
+    `fit` for the batches to come in order too.
 
     Args:
-        videos: for each video a mapping of "boxes" `[T, 4]`, "frames" `[T, H, W, C]`
-            uint8 or "features" `[T, F]` and "size" `[2]` (see `DRLT.features`), and,
-            if the object is not in all frames, "present" `[T]`.
-        batch_size: windows in a batch; the last batch is filled up with the first.
-        frames: of a window, T. It begins where the object is present, and a video that
-            is shorter repeats its last frame, without the object.
-        windows: see above.
-        shift: move each window's pictures by a whole number of pixels, as far as its
-            boxes stay inside; what leaves on one side comes back on the other. For
-            pictures whose background has no meaning.
-        seed: of the draws.
-        **kwargs: of `keras.utils.PyDataset`.
+        videos: for each video of L frames a mapping with "boxes" `[L, 4]`; either
+            "frames" `[L, H, W, C]` uint8, or "features" `[L, F]` and "size" `[2]` (see
+            `DRLT.features`); and "present" `[L]`, 1 where the object is there, unless
+            it is in all frames.
+        batch_size: B, the number of windows in a batch. The last batch of an epoch is
+            filled up with windows of videos from the epoch's beginning.
+        frames: T, the number of frames in a window, which begins where the object is
+            present. The last frame of a shorter video is repeated, with the object
+            absent.
+        windows: how many windows of each video an epoch has.
+        shift: move each window's pictures by a random number of whole pixels that
+            keeps the boxes inside. Pixels that leave on one side come back on the
+            other, so this is for pictures whose background has no meaning.
+        seed: the seed of all draws.
+        **kwargs: of `keras.utils.PyDataset` (`workers`, ...).
 
-    Yields what trackers take and what they are to find.
+    A batch is `(inputs, targets)`: `{"frames": [B, T, H, W, C] uint8, "box": [B, 4]}`,
+    or "features" `[B, T, F]` and "size" `[B, 2]` in place of "frames", and `{"boxes":
+    [B, T, 4], "present": [B, T]}`. "box" and the targets are float32. Boxes are in the
+    videos' unit; "box" is that of a window's frame 0.
     """
 
     def __init__(
@@ -62,7 +66,7 @@ class GivenClips(keras.utils.PyDataset):
             video.setdefault("present", np.ones(len(video["boxes"]), "float32"))
             if not (video["present"][:-1] > 0).any():
                 raise ValueError(
-                    "Each of the `videos` must show its object, in frames before the "
+                    "Each of the `videos` must show its object in a frame before the "
                     f"last. Received: number {number} does not"
                 )
         self.batch_size, self.frames = batch_size, frames
@@ -70,7 +74,7 @@ class GivenClips(keras.utils.PyDataset):
         self.epoch = 0
 
     def on_epoch_end(self) -> None:
-        """Go on to the next epoch's order."""
+        """Go on to the next epoch's windows."""
         self.epoch += 1
 
     def __len__(self) -> int:
@@ -92,6 +96,7 @@ class GivenClips(keras.utils.PyDataset):
     def _window(
         self, random: np.random.Generator, video: Mapping[str, Array]
     ) -> dict[str, Array]:
+        """Draw a window: the video's arrays by their names, T frames of each."""
         there = np.flatnonzero(video["present"] > 0)
         last = max(len(video["boxes"]) - self.frames, there[0])
         start = random.choice(there[there <= last])
@@ -113,7 +118,7 @@ class GivenClips(keras.utils.PyDataset):
 def _shifted(
     random: np.random.Generator, frames: Array, boxes: Array
 ) -> tuple[Array, Array]:
-    """Frames `[T, H, W, C]` and boxes `[T, 4]` moved by the same pixels."""
+    """Move frames `[T, H, W, C]` and boxes `[T, 4]` by the same random pixels."""
     height, width = frames.shape[1:3]
     corner, end = boxes[:, :2].min(0), (boxes[:, :2] + boxes[:, 2:]).max(0)
     low, high = np.ceil(-corner), np.floor((width, height) - end)

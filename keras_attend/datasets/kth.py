@@ -1,15 +1,16 @@
 """KTH actions as RATM tracks them (Kahou et al. 2015, section 6.3).
 
 25 subjects walk, run and jog past a camera that stands still (Schüldt et al. 2004),
-in frames of 160x120 grey pixels. Each is left out in turn to be tested on. Nothing is
-downloaded; a folder like this is to be made:
+in frames of 160x120 grey pixels. Each subject in turn is left out of the training to
+be tested on. This package downloads nothing. It reads a folder like this:
 
     KTHBoundingBoxInfo.txt                   Lin, Jiang and Davis's boxes (2009)
     frames/person01_walking_d1_uncomp/001.png, 002.png, ...
     frames/person01_walking_d2_uncomp/...
 
 The box file comes with Jiang's Keck gesture data set, the videos from KTH
-(https://www.csc.kth.se/cvap/actions/). With these in a folder `avi`, in a shell:
+(https://www.csc.kth.se/cvap/actions/). From the videos in a folder `avi` this makes
+the frames, in a shell:
 
     for video in avi/*_{walking,running,jogging}_*.avi; do
         frames=frames/$(basename "$video" .avi)
@@ -21,34 +22,32 @@ The box file comes with Jiang's Keck gesture data set, the videos from KTH
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.arguments import check_choice
-from keras_attend.datasets.sequences import Sequence
-
-Array = NDArray[Any]
+from keras_attend.datasets.sequences import Sequence, read_image
+from keras_attend.types import Array
 
 BOX_FILE = "KTHBoundingBoxInfo.txt"
 HEIGHT, WIDTH = 120, 160
 SUBJECTS = range(1, 26)
-# The box file counts them from 1.
+# Their order is that of the box file's numbers, which begin with 1.
 ACTIONS = ("boxing", "handclapping", "handwaving", "jogging", "running", "walking")
 TRACKED = ("walking", "running", "jogging")
 
 
 @dataclass(frozen=True, eq=False)
 class KTHSequence:
-    """One passage of a subject through the picture; a video holds several.
+    """One passage of a subject through the picture. A video holds several.
 
     Attributes:
         subject: 1 to 25.
         action: "walking", ...
         scenario: 1 outdoors, 2 with changes of scale, 3 in other clothes, 4 indoors.
-        passage: which one of its video, from 1.
-        start: its first frame's number in the video, from 1.
+        passage: the passage's number in its video, from 1.
+        start: the number of the passage's frame 0 in the video, from 1.
         boxes: `[T, 4]` float32, `xywh` in pixels of the 160x120 frames.
     """
 
@@ -61,7 +60,7 @@ class KTHSequence:
 
     @property
     def video(self) -> str:
-        """Name of the video, and of the folder that holds its frames."""
+        """The name of the video, and of the folder that holds its frames."""
         return f"person{self.subject:02d}_{self.action}_d{self.scenario}_uncomp"
 
     def __len__(self) -> int:
@@ -69,7 +68,7 @@ class KTHSequence:
 
 
 class KTHFold(NamedTuple):
-    """Who is tested on, who stops the training, and all the sequences by use."""
+    """A split by subject: two subjects for test and validation, all others to train."""
 
     test_subject: int
     validation_subject: int
@@ -79,15 +78,18 @@ class KTHFold(NamedTuple):
 
 
 class KTH:
-    """The sequences of a folder, to be read one by one.
+    """The sequences of a folder.
+
+    Frames are read only when they are asked for, so the folder may hold fewer videos
+    than the box file lists.
 
     Args:
         folder: laid out as this module's docstring says.
-        actions: which ones; RATM's three unless told.
-        subjects: whose, 1 to 25; all unless told.
+        actions: the actions to take: RATM's three unless given.
+        subjects: the subjects to take, of 1 to 25: all unless given.
 
-    Frames are read when asked for, so that a folder may hold fewer videos than the
-    box file has.
+    Attributes:
+        sequences: a list of `KTHSequence`, in the box file's order.
     """
 
     def __init__(
@@ -118,14 +120,14 @@ class KTH:
     def read(
         self, sequence: KTHSequence, first: int = 0, count: int | None = None
     ) -> tuple[Array, Array]:
-        """Frames `[T, 120, 160, 1]` uint8 and boxes `[T, 4]` of a sequence.
+        """Read frames `[T, 120, 160, 1]` uint8 and boxes `[T, 4]` of a sequence.
 
         The authors' code leaves out every sequence's last frame; this does not.
 
         Args:
             sequence: one of `sequences`.
-            first: where in it to begin, from 0.
-            count: how many frames; all to the end unless told.
+            first: the frame to begin with, from 0.
+            count: the number of frames: all until the end unless given.
         """
         last = len(sequence) if count is None else first + count
         if not 0 <= first < last <= len(sequence):
@@ -137,7 +139,7 @@ class KTH:
         return np.stack(frames)[..., None], sequence.boxes[first:last]
 
     def videos(self, sequences: Iterable[KTHSequence]) -> tuple[Sequence, ...]:
-        """The same as `datasets.Sequence`, for `Clips` and `one_pass`."""
+        """Turn sequences into `datasets.Sequence`, for `Clips` and `one_pass`."""
         return tuple(
             Sequence(
                 f"{sequence.video}_{sequence.passage}",
@@ -149,16 +151,17 @@ class KTH:
         )
 
     def _files(self, sequence: KTHSequence) -> tuple[Path, ...]:
+        """The files of a sequence's frames."""
         folder = self.folder / "frames" / sequence.video
         numbers = range(sequence.start, sequence.start + len(sequence))
         return tuple(folder / f"{number:03d}.png" for number in numbers)
 
     def folds(self, seed: int = 1) -> Iterator[KTHFold]:
-        """Leave each subject out in turn to be tested on.
+        """Leave each subject out in turn, to be tested on.
 
         One of the others, drawn by `seed`, is for validation, all the rest for
-        training. With seed 1 the validation subjects are the authors', who start the
-        draw afresh for each fold.
+        training. With seed 1 the validation subjects are those of the authors, who
+        seed their generator anew for each fold.
         """
         subjects = sorted({sequence.subject for sequence in self.sequences})
         if len(subjects) < 3:
@@ -168,7 +171,7 @@ class KTH:
             )
         for test in subjects:
             others = [subject for subject in subjects if subject != test]
-            # A stream that NumPy promises never to change.
+            # NumPy has frozen the stream of `RandomState` for good.
             validation = others[np.random.RandomState(seed).randint(len(others))]
             uses: dict[str, list[KTHSequence]] = {
                 "train": [],
@@ -184,15 +187,15 @@ class KTH:
 def read_boxes(
     path: str | Path, actions: Collection[str] = ACTIONS
 ) -> list[KTHSequence]:
-    """The sequences of a box file, in its order.
+    """Read the sequences of a box file, in its order.
 
     A line is a sequence: subject, scenario, action, passage, first frame and last
-    frame, then `y1 x1 y2 x2` for each frame. Lines that begin with # are comments;
-    those of videos that are missing end before the boxes, and are left out.
+    frame, then `y1 x1 y2 x2` for each frame. Lines that begin with # are comments. A
+    line without boxes is of a video that is missing in KTH; it is left out.
 
     Args:
-        path: of the file.
-        actions: which ones to read.
+        path: the file.
+        actions: the actions to take.
     """
     sequences = []
     text = Path(path).read_text(encoding="utf-8", errors="replace")
@@ -221,30 +224,18 @@ def read_boxes(
 
 
 def _shorten(line: str, length: int = 60) -> str:
+    """The beginning of a line, and how many numbers the whole line has."""
     return line if len(line) <= length else f"{line[:length]}... ({len(line.split())})"
 
 
 def _read_frame(path: Path) -> Array:
-    """A PNG file as grey levels `[120, 160]` uint8."""
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise ImportError(
-            'PNG frames are read by Pillow: pip install "pillow"'
-        ) from error
+    """Read a frame as grey levels `[120, 160]` uint8."""
     if not path.is_file():
         raise FileNotFoundError(
             f"There is no frame {path}. Make it by ffmpeg as "
             "keras_attend.datasets.kth says."
         )
-    try:
-        with Image.open(path) as image:
-            frame = np.asarray(image.convert("L"))
-    except (OSError, SyntaxError) as error:  # Pillow raises both
-        raise ValueError(
-            f"{path} is not a whole PNG file. Make it again. "
-            f"Received: {type(error).__name__}: {error}"
-        ) from error
+    frame = read_image(path, "L")
     if frame.shape != (HEIGHT, WIDTH):
         raise ValueError(
             f"A frame must be {WIDTH}x{HEIGHT} pixels (ffmpeg -vf scale="

@@ -4,31 +4,28 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from keras_attend.datasets.sequences import Sequence, read_frames
-from keras_attend.datasets.video_clips import Clip, StillClips, VideoBatches
-
-Array = NDArray[Any]
+from keras_attend.datasets.video_batches import Clip, VideoBatches
 
 
 class MixedClips(VideoBatches):
-    """Each clip is drawn by one of several datasets, as often as its share says.
+    """Batches whose clips are drawn by several datasets, each by a share of its own.
 
     What a batch holds depends on `(seed, epoch, index)` alone. Pass `shuffle=False` to
     `fit` for the batches to come in order too.
 
     Args:
-        parts: pairs of a dataset (`Clips`, `StillClips`, `RenderedKITTI`) and its
-            share. All have the same `frames`, `size`, `grey` and `cut`; their batches
-            and seeds do not count.
-        batch_size: clips in a batch.
-        seed: of all draws.
-        batches: of an epoch.
-        **kwargs: `shortest`, the fewest frames after which a clip ends (all have
-            `frames` when absent); and of `keras.utils.PyDataset` (`workers`, ...).
+        parts: pairs of a dataset (`Clips`, `StillClips` or `RenderedKITTI`) and its
+            share of the clips, relative to the other shares. All have the same
+            `frames`, `size`, `grey` and `cut`. Their batch sizes and seeds are not
+            used.
+        batch_size: B, the number of clips in a batch.
+        seed: the seed of all draws.
+        batches: the number of batches in an epoch.
+        **kwargs: `shortest`, the fewest frames after which a clip may end; and those
+            of `keras.utils.PyDataset` (`workers`, ...).
 
-    Yields what its parts do.
+    A batch holds what `clips.ClipBatches` says, as one of its parts does.
     """
 
     def __init__(
@@ -53,7 +50,7 @@ class MixedClips(VideoBatches):
                 f"Received: {shares.tolist()}"
             )
         ((frames, size, grey, cut),) = kinds
-        # Each part has a light of its own.
+        # No photometric change here: each part makes its own.
         super().__init__(
             batch_size, frames, size, seed, batches, 0, grey=grey, cut=cut, **kwargs
         )
@@ -61,26 +58,7 @@ class MixedClips(VideoBatches):
         self._until = np.cumsum(shares / shares.sum())[:-1]
 
     def draw_clip(self, random: np.random.Generator) -> Clip:
-        """A clip: frames `[T, *size, C]`, boxes `[T, 4]`, present `[T]`."""
+        """Draw frames `[T, H, W, C]` uint8, boxes `[T, 4]` and present `[T]` bool."""
         part = self.parts[np.searchsorted(self._until, random.random(), side="right")]
         pixels, boxes, present = part.draw_clip(random)
         return part.relit(pixels, random), boxes, present
-
-
-def still_clips(
-    sequences: Iterable[Sequence], every: int = 4, **kwargs: Any
-) -> StillClips:
-    """`StillClips` of videos' frames.
-
-    Args:
-        sequences: of `otb` or `got10k`.
-        every: take each so many-th frame that shows the object.
-        **kwargs: of `StillClips`.
-    """
-    images: list[Array] = []
-    boxes: list[Array] = []
-    for sequence in sequences:
-        chosen = np.flatnonzero(sequence.present)[::every]
-        images += list(read_frames(sequence, chosen))
-        boxes += list(sequence.boxes[chosen])
-    return StillClips(images, np.array(boxes), **kwargs)

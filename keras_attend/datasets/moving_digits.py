@@ -1,66 +1,66 @@
 """Digits that walk about a canvas: RATM's second task (Kahou et al. 2015, 6.2).
 
-A 28x28 digit on a black canvas of 100x100 pixels, for 30 frames, alone or with others
-("multi": two digits). The first one is to be tracked.
+A 28x28 digit on a black canvas of 100x100 pixels, for 30 frames, alone or with another
+one ("multi"), which is not to be tracked.
 
-And the data of DRLT's first version (Zhang et al. 2017), clips of 20 frames: one digit
-as above; one that changes its size (`scale=(0.5, 2)`); the same on 500 white dots with
-a distractor (`dots=500, distractors=1`).
+Also the data of DRLT's first version (Zhang et al. 2017), clips of 20 frames: a digit
+as above; one that changes its size (`scale=(0.5, 2)`); and one that does so on 500
+white dots, beside another digit (`dots=500, distractors=1`).
 """
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from keras_attend.arguments import check_choice
+from keras_attend.arguments import check_choice, check_not_negative
 from keras_attend.datasets.clips import ClipBatches
 from keras_attend.datasets.scaled_tiles import check_scale, draw_scaled, walk_sides
+from keras_attend.types import Array
 
-Array = NDArray[Any]
 Walk = Callable[[np.random.RandomState, int, int, int], Array]
 
-PUSH = 15  # pixels a frame, at most, of a walk
+PUSH = 15  # pixels a frame: the greatest push of a walk
 
 
 class MovingDigits(ClipBatches):
-    """Clips of digits drawn at random, each on a walk of its own.
+    """Clips of random digits that each go on a random walk.
 
-    The box is the digit's whole tile, 28x28 for MNIST, at the pixel in whose row and
-    column its top-left corner is. Where digits meet, the brighter pixel stays.
+    The box is the digit's whole tile, 28x28 pixels for MNIST: its x and y are the
+    column and the row of the tile's top left pixel. Where digits overlap, the brighter
+    pixel remains.
 
-    With `scale` the digit to be tracked changes its size: a tile of side $s$ is at
-    $(side - s) / (side - 28)$ of the walk's place, inside the canvas at all sizes.
-    Distractors stay as large as they are. For a tracker that gets no first box this
-    is what tells them apart.
+    With `scale` the tracked digit changes its size. A walk's places are for tiles of
+    28 pixels; one of $s$ pixels is at $(side - s) / (side - 28)$ times the place, so
+    that it stays on the canvas at all sizes. Other digits keep their size, which tells
+    them from the tracked one for a tracker that is given no box.
 
     Args:
         images: the digits, `[N, H, H, 1]` uint8.
         labels: `[N]`, integers.
-        batch_size: clips in a batch.
-        batches: of an epoch.
-        frames: of a clip.
-        side: of the canvas, in pixels.
-        distractors: how many digits besides the one to be tracked; of any class,
-            and in front of it as often as behind.
+        batch_size: B, the number of clips in a batch.
+        batches: the number of batches in an epoch.
+        frames: T, the number of frames in a clip.
+        side: the canvas's side in pixels.
+        distractors: the number of digits besides the tracked one, of any class.
         walk: "momentum", the paper's (`momentum_walk`), or "published", that of the
             authors' code, which jumps (`published_walk`).
-        scale: bounds of the factor, drawn anew for each frame, by which the side of
-            the digit to be tracked changes from one frame to the next; the first has
-            the image's own. None: it keeps its size. (DRLT's paper has -0.5 to 2,
-            which makes sizes negative; use (0.5, 2). Digits grow by it more often
-            than not.)
+        scale: (least, greatest) factor by which the side of the tracked digit changes
+            from a frame to the next, drawn for each frame; frame 0 has the image's own
+            side. None: it keeps its size. (DRLT's paper has -0.5 to 2, which makes
+            sizes negative; use (0.5, 2), by which digits mostly grow.)
         sides: the smallest and the largest side that `scale` may bring about, in
             pixels.
-        dots: how many pixels of the background are white, at random places, the
-            same ones in all frames of a clip. Some may fall on each other.
-        seed: of the draws; give an evaluation one that no training has.
-        **kwargs: `shortest`, the fewest frames after which a clip ends (all have
-            `frames` when absent); and of `keras.utils.PyDataset`.
+        dots: the number of white pixels in the background, at random places that
+            remain the same in all frames of a clip. Some of them may coincide.
+        seed: the seed of all draws. Evaluate with one that no training has.
+        **kwargs: `shortest`, the fewest frames after which a clip may end; and those
+            of `keras.utils.PyDataset` (`workers`, ...).
 
-    Yields what `clips.ClipBatches` says, frames as uint8, and among the targets
-    `"labels"` `[B]` int32 of the digits to be tracked.
+    A batch holds what `clips.ClipBatches` says: `{"frames": [B, T, side, side, 1]
+    uint8, "box": [B, 4]}` and `{"boxes": [B, T, 4], "present": [B, T], "judged":
+    [B, T]}`, float32, with boxes `xywh` in pixels; and among the targets `"labels":
+    [B]` int32, the classes of the tracked digits.
     """
 
     def __init__(
@@ -97,16 +97,10 @@ class MovingDigits(ClipBatches):
                 f"`side` must be more than the images' own and {PUSH} pixels, the "
                 f"longest step. Received: side={side}, images.shape={shape}"
             )
-        if distractors < 0:
-            raise ValueError(
-                "`distractors` must not be negative. "
-                f"Received: distractors={distractors}"
-            )
+        check_not_negative(distractors=distractors, dots=dots)
         check_choice("walk", walk, tuple(WALKS))
         if scale is not None:
             check_scale(scale, sides, tile[0], side)
-        if dots < 0:
-            raise ValueError(f"`dots` must not be negative. Received: dots={dots}")
         self.images = images
         self.labels = labels.astype("int32")
         self.side = side
@@ -117,7 +111,7 @@ class MovingDigits(ClipBatches):
         self.dots = dots
 
     def draw(self, random: np.random.RandomState) -> tuple[Array, dict[str, Array]]:
-        """Frames `[B, T, side, side, 1]`, boxes `[B, T, 4]` and labels `[B]`."""
+        """Draw frames `[B, T, side, side, 1]`, boxes `[B, T, 4]` and labels `[B]`."""
         count, digits = self.batch_size, 1 + self.distractors
         rows = random.randint(len(self.images), size=(count, digits))
         tile = self.images.shape[1]
@@ -140,7 +134,7 @@ class MovingDigits(ClipBatches):
             draw_scaled(frames, images[:, 0], corners, sides)
             boxes[..., :2] = corners[..., ::-1]
             boxes[..., 2:] = sides[..., None]
-        # Last, so that all else is the same with and without.
+        # Drawn last, so that dots change nothing else.
         if self.dots:
             y, x = random.randint(self.side, size=(2, count, self.dots))
             frames[np.arange(count)[:, None], :, y, x] = 255
@@ -150,24 +144,24 @@ class MovingDigits(ClipBatches):
 def momentum_walk(
     random: np.random.RandomState, count: int, frames: int, room: int
 ) -> Array:
-    r"""A random walk with momentum, as the paper has it.
+    r"""Draw random walks with momentum, as the paper describes them.
 
     $$v_t = 0.9\, v_{t-1} + 0.1\, d_t, \qquad p_{t+1} = p_t + v_t, \qquad
       d_t \sim U\{-15..14\}$$
 
-    for rows and columns alike; $v_{-1}$ is drawn as $d$ is, so that a digit starts
-    fast and slows down to about two pixels a frame. At a wall it turns round. (The
-    paper does not say how $d$ and the first speed are drawn: as in the code.)
-    Positions are rounded to pixels, the walk is not.
+    for rows and columns alike. $v_{-1}$ is drawn as $d$ is, so that a digit is fast at
+    the beginning and slows down to about two pixels a frame. At a wall it turns round.
+    (The paper does not say how $d$ and $v_{-1}$ are drawn; this is the code's way.)
+    What is returned is rounded to whole pixels, the walk is not.
 
     Args:
-        random: what is drawn from.
-        count: of walks.
-        frames: of each.
-        room: the last row and column that a tile's top-left corner may have.
+        random: the generator of all that is drawn.
+        count: the number of walks.
+        frames: the number of places of each.
+        room: the last row and column that a tile's top left pixel may have.
 
     Returns:
-        Row and column of the corner, `[count, frames, 2]` int32.
+        Row and column of that pixel, `[count, frames, 2]` int32.
     """
     place = random.uniform(0, 1, (count, 2)) * room
     speed = _push(random, count).astype("float64")
@@ -185,17 +179,18 @@ def momentum_walk(
 def published_walk(
     random: np.random.RandomState, count: int, frames: int, room: int
 ) -> Array:
-    r"""The walk of the authors' code, number for number.
+    r"""Draw the random walks of the authors' code, number for number.
 
     $$p_{t+1} = \mathrm{trunc}(p_t + 0.1\, d_t + 0.9\, d_{t-1}), \qquad
       d_t \sim U\{-15..14\}$$
 
-    It adds up pushes where a momentum would add up speeds: a digit jumps up to 15
-    pixels a frame, now here, now there. What steps beyond the last place $m$ comes
-    back to $m - (p \bmod m)$, before the first to $-p$. $m$ is one less than there
-    is room for, so that the last row and column stay black.
+    It adds pushes where a momentum would add speeds, so that a digit jumps by up to 15
+    pixels a frame in any direction. A place beyond the last one, $m$, becomes $m - (p
+    \bmod m)$; a negative one becomes $-p$. $m$ is one less than there is room for, so
+    the last row and column stay black.
 
-    Takes and returns what `momentum_walk` does; draws in the authors' order.
+    Arguments and results are those of `momentum_walk`; numbers are drawn in the
+    authors' order.
     """
     last = room - 1
     place = random.randint(room, size=(count, 2))
@@ -214,20 +209,21 @@ WALKS: dict[str, Walk] = {"momentum": momentum_walk, "published": published_walk
 
 
 def _push(random: np.random.RandomState, count: int) -> Array:
+    """Draw $d$, `[count, 2]` integers."""
     return random.randint(-PUSH, PUSH, size=(count, 2))
 
 
 def draw_digits(digits: Array, places: Array, side: int) -> Array:
-    """Frames `[B, T, side, side, 1]` of N digits each.
+    """Draw N digits into each clip: `[B, T, side, side, 1]` of the digits' dtype.
 
     Args:
         digits: `[B, N, H, W]`.
-        places: row and column of their top-left corners, `[B, N, T, 2]` integers.
-        side: of the canvas.
+        places: row and column of their top left pixels, `[B, N, T, 2]` integers.
+        side: the canvas's side in pixels.
     """
     count, number, height, width = digits.shape
     frames = np.zeros((count, places.shape[2], side, side), digits.dtype)
-    # Each tile that a canvas has: [B, T, rows, columns, H, W], a view.
+    # All tiles of the canvases, in the same memory: [B, T, rows, columns, H, W].
     tiles = np.lib.stride_tricks.sliding_window_view(
         frames, (height, width), axis=(2, 3), writeable=True
     )

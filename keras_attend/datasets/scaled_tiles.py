@@ -1,20 +1,23 @@
-"""Tiles whose size changes from frame to frame, for `moving_digits.py`."""
+"""Digits whose size changes from frame to frame, for `moving_digits.py`."""
 
 from functools import cache
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.arguments import check_positive_integers
-
-Array = NDArray[Any]
+from keras_attend.types import Array
 
 
 def check_scale(
     scale: tuple[float, float], sides: tuple[int, int], tile: int, side: int
 ) -> None:
-    """Refuse what a tile of `tile` pixels on a canvas of `side` cannot have."""
+    """Refuse a `scale` or `sides` impossible for these tiles and this canvas.
+
+    Args:
+        scale, sides: as of `MovingDigits`.
+        tile: the side of the images in pixels.
+        side: the side of the canvas in pixels.
+    """
     if np.shape(scale) != (2,) or not 0 < scale[0] <= scale[1] < np.inf:
         raise ValueError(
             "`scale` must be None or two positive numbers, the smaller one first. "
@@ -28,7 +31,7 @@ def check_scale(
     check_positive_integers(**{"sides[0]": sides[0], "sides[1]": sides[1]})
     if not sides[0] <= tile <= sides[1]:
         raise ValueError(
-            "`sides` must have the images' own side, the first frame's, between them. "
+            "`sides` must have the images' own side, that of frame 0, between them. "
             f"Received: sides={sides}, and images of {tile} pixels"
         )
     if side < sides[1]:
@@ -46,16 +49,16 @@ def walk_sides(
     scale: tuple[float, float],
     sides: tuple[int, int],
 ) -> Array:
-    r"""A random walk of sizes.
+    r"""Draw random walks of sizes.
 
     $$s_{t+1} = \min(\max(k_t s_t,\; s_{min}),\; s_{max}), \qquad k_t \sim U(scale)$$
 
     What is returned is rounded to whole pixels, the walk is not.
 
     Args:
-        random: what is drawn from.
-        count: of walks.
-        frames: of each.
+        random: the generator of all that is drawn.
+        count: the number of walks.
+        frames: the number of sizes of each.
         start: $s_0$.
         scale: the bounds of $k_t$.
         sides: $s_{min}$ and $s_{max}$.
@@ -73,10 +76,11 @@ def walk_sides(
 
 @cache
 def resize_matrix(size: int, tile: int) -> Array:
-    """Brings `tile` pixels to `size`: `[size, tile]` float32, rows sum to 1.
+    """A matrix that resizes `tile` pixels to `size`: `[size, tile]` float32.
 
-    A triangle round the middle of each new pixel: linear interpolation where there
-    are more pixels than before; as wide as two new pixels where there are fewer.
+    Its rows sum to 1. Each is a triangle around the middle of a new pixel: linear
+    interpolation if there are more pixels than before, and as wide as two new pixels
+    if there are fewer.
     """
     step = tile / size
     middle = (np.arange(size) + 0.5) * step - 0.5
@@ -84,21 +88,21 @@ def resize_matrix(size: int, tile: int) -> Array:
     weights = np.maximum(1 - far, 0)
     weights /= weights.sum(1, keepdims=True)
     weights = weights.astype("float32")
-    weights.flags.writeable = False  # all callers get the same one
+    weights.flags.writeable = False  # because of the cache, all callers share it
     return weights
 
 
 def draw_scaled(frames: Array, digits: Array, corners: Array, sides: Array) -> None:
-    """Draw a digit into each clip; where it meets something, the brighter pixel stays.
+    """Draw a digit of changing size into each clip, where it is brighter.
 
     Args:
-        frames: `[B, T, side, side, 1]`, changed in place.
-        digits: `[B, H, H]`, uint8 as the frames.
-        corners: row and column of the top-left corners, `[B, T, 2]` integers.
-        sides: of the digits in each frame, `[B, T]` integers.
+        frames: `[B, T, side, side, 1]` uint8, changed in place.
+        digits: `[B, H, H]` uint8.
+        corners: row and column of the digits' top left pixels, `[B, T, 2]` integers.
+        sides: the digits' side in each frame, `[B, T]` integers.
     """
     digits = digits.astype("float32")
-    # All that have one size go through the same matrix.
+    # All frames in which the digit has the same size are drawn at once.
     for size in np.unique(sides):
         clip, frame = np.nonzero(sides == size)  # [n] each
         matrix = resize_matrix(int(size), digits.shape[-1])  # [size, H]

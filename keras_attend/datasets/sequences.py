@@ -1,7 +1,7 @@
 """Real videos in folders.
 
-`otb` and `got10k` read the boxes of every video in a folder, `read_frames` the
-pixels of one; `video_clips.py` cuts them into clips. Boxes are `xywh`, 0-based.
+`otb` and `got10k` read the boxes of every video in a folder, `read_frames` reads the
+pixels of one. `Clips` draws clips of them. Boxes are `xywh` in pixels, 0-based.
 """
 
 from collections import abc
@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from keras_attend.types import Array
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp")
-# OTB's videos whose annotation begins at a later frame, by that frame's number.
+# For OTB's videos that are annotated from a later frame on: that frame's number.
 OTB_STARTS = {"BlurCar1": 247, "BlurCar3": 3, "BlurCar4": 18, "David": 300}
 
 
@@ -25,10 +24,11 @@ class Sequence:
     """One video and one object in it.
 
     Attributes:
-        name: of the video.
-        frames: the files, in their order.
-        boxes: `[T, 4]` float32, `xywh` in pixels, 0-based; zeros where absent.
-        present: `[T]` bool.
+        name: the video's name.
+        frames: the files of its T frames, in their order.
+        boxes: `[T, 4]` float32, `xywh` in pixels, 0-based; zeros where the object is
+            absent.
+        present: `[T]` bool, True where the object is there.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Sequence:
         return len(self.frames)
 
     def part(self, start: int = 0, stop: int | None = None) -> "Sequence":
-        """The frames from `start` up to, not with, `stop`, as a slice has it."""
+        """The same sequence, of the frames of the slice `[start:stop]` alone."""
         kept = slice(start, stop)
         return Sequence(
             self.name, self.frames[kept], self.boxes[kept], self.present[kept]
@@ -59,18 +59,19 @@ class Sequence:
 def otb(
     folder: str | Path, starts: abc.Mapping[str, int] = OTB_STARTS
 ) -> tuple[Sequence, ...]:
-    """The videos of a folder in OTB's layout, by name.
+    """Read the videos of a folder in OTB's layout, in the order of their names.
 
-    `<name>/img/0001.jpg, ...` and `<name>/groundtruth_rect.txt`, a line `x,y,w,h`
-    for each frame, 1-based, apart by commas, tabs or spaces. A box that is NaN or has
-    no area means that the object is absent. `groundtruth_rect.1.txt` and `.2.txt` are
-    two objects of one video, which become `<name>-1` and `<name>-2`. Only frames with
-    a line are kept, from the first one on, or from the one in `starts`.
+    The frames are `<name>/img/0001.jpg, ...`. The boxes are in
+    `<name>/groundtruth_rect.txt`: a line of x, y, w, h for each frame, 1-based,
+    separated by commas, tabs or spaces. A box that is NaN or has no area means that the
+    object is absent. `groundtruth_rect.1.txt` and `.2.txt` are two objects of one
+    video, which become `<name>-1` and `<name>-2`. Frames without a line are left out.
 
     Args:
-        folder: with a folder for each video in it.
-        starts: the number in the first annotated frame's file name, by video, for
-            annotations that begin later than the frames.
+        folder: holds a folder for each video.
+        starts: by the video's name, the number in the file name of the frame that the
+            first line is of, for videos with fewer lines than frames. Without a number
+            it is the first frame.
     """
     sequences = []
     for video in _videos(folder, "*/groundtruth_rect*.txt"):
@@ -89,11 +90,12 @@ def otb(
 
 
 def got10k(folder: str | Path) -> tuple[Sequence, ...]:
-    """The videos of a folder in GOT-10k's layout (its `train` or `val`), by name.
+    """Read the videos of a folder in GOT-10k's layout, in the order of their names.
 
-    `<name>/00000001.jpg, ...`, `<name>/groundtruth.txt`, a line `x,y,w,h` for each
-    frame, 1-based as its authors' own trackers take it, and `<name>/absence.label`,
-    if it is there: a line for each frame, 1 where the object is absent.
+    The folder is GOT-10k's `train` or `val`. The frames are `<name>/00000001.jpg, ...`.
+    The boxes are in `<name>/groundtruth.txt`: a line `x,y,w,h` for each frame, taken as
+    1-based, as the authors' own trackers do. A file `<name>/absence.label`, if there is
+    one, has a line for each frame: 1 where the object is absent.
     """
     sequences = []
     for video in _videos(folder, "*/groundtruth.txt"):
@@ -112,11 +114,11 @@ def got10k(folder: str | Path) -> tuple[Sequence, ...]:
 
 
 def read_frames(sequence: Sequence, indices: abc.Iterable[int] | None = None) -> Array:
-    """Frames of a video, `[T, H, W, 3]` uint8, red first.
+    """Read frames of a video: `[T, H, W, 3]` uint8 of red, green, blue.
 
     Args:
         sequence: the video.
-        indices: of the frames; all of them unless given.
+        indices: the numbers of the frames, from 0; all of them unless given.
     """
     wanted = range(len(sequence)) if indices is None else indices
     frames = [read_image(sequence.frames[index]) for index in wanted]
@@ -130,6 +132,7 @@ def read_frames(sequence: Sequence, indices: abc.Iterable[int] | None = None) ->
 
 
 def _videos(folder: str | Path, pattern: str) -> list[Path]:
+    """The folders of a folder that hold a file of this pattern."""
     found = sorted({path.parent for path in Path(folder).glob(pattern)})
     if not found:
         raise FileNotFoundError(
@@ -150,7 +153,7 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def _read_boxes(path: Path) -> Array:
-    """`[T, 4]`, as in the file."""
+    """Read boxes `[T, 4]` float32 as they are in a file."""
     rows = []
     lines = path.read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(lines, start=1):
@@ -168,7 +171,7 @@ def _read_boxes(path: Path) -> Array:
 
 
 def _sequence(name: str, frames: abc.Sequence[Path], boxes: Array) -> Sequence:
-    """Frames and lines, as many as there are of both; 1-based becomes 0-based."""
+    """Pair frames with boxes as far as there are both, and make boxes 0-based."""
     count = min(len(frames), len(boxes))
     if count == 0:
         raise ValueError(
@@ -182,20 +185,21 @@ def _sequence(name: str, frames: abc.Sequence[Path], boxes: Array) -> Sequence:
     return Sequence(name, tuple(frames[:count]), moved, present)
 
 
-def read_image(path: Path) -> Array:
-    """A picture as `[H, W, 3]` uint8."""
+def read_image(path: Path, mode: str = "RGB") -> Array:
+    """Read a picture: `[H, W, 3]` uint8 of red, green, blue; `[H, W]` in mode "L"."""
     with _opened(path) as image:
-        return np.asarray(image.convert("RGB"))
+        return np.asarray(image.convert(mode))
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """A picture's height and width, without its pixels."""
+    """Read a picture's height and width, without decoding its pixels."""
     with _opened(path) as image:
         return image.height, image.width
 
 
 @contextmanager
 def _opened(path: Path) -> abc.Iterator[Any]:
+    """Open a picture with Pillow, and explain what is wrong if that fails."""
     try:
         from PIL import Image
     except ImportError as error:
@@ -205,5 +209,5 @@ def _opened(path: Path) -> abc.Iterator[Any]:
             yield image
     except FileNotFoundError:
         raise
-    except OSError as error:
-        raise ValueError(f"{path} is damaged or no picture: {error}") from error
+    except (OSError, SyntaxError) as error:  # Pillow raises both
+        raise ValueError(f"{path} is damaged, or is no picture: {error}") from error

@@ -1,27 +1,29 @@
-"""A view moves over a picture: the pixels and boxes that it shows."""
+"""A view is a rectangle of a picture: its pixels, and the boxes relative to it.
+
+Views and boxes are `xywh` in pixels.
+"""
 
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from keras_attend.types import Array
 
 
 def resample(
     frames: Array, boxes: Array, view: Array, size: tuple[int, int]
 ) -> tuple[Array, Array]:
-    """A view of frames, scaled to `size`, and the boxes in it.
+    """Scale a view of frames to `size`, and move the boxes accordingly.
 
-    A box that goes around pixels $i .. j$ is $(i, j + 1 - i)$ along an axis, before and
-    after; pixels are weighted by a triangle (bilinear, and wider where the view
-    shrinks), as Pillow does it. Beyond the border the outermost pixels go on.
+    As in Pillow, each new pixel is a mean of old ones, weighted by a triangle: linear
+    interpolation where the view grows, a wider triangle where it shrinks. Beyond the
+    picture's border its outermost pixels are repeated. Along each axis a box that goes
+    around pixels $i .. j$ is $(i, j + 1 - i)$.
 
     Args:
         frames: `[T, H, W, C]` uint8.
-        boxes: `[T, 4]`.
-        view: `[4]`, `xywh` in pixels of the frames.
+        boxes: `[T, 4]` in pixels of the frames.
+        view: `[4]` in pixels of the frames.
         size: (height, width) of the result.
 
     Returns:
@@ -32,9 +34,9 @@ def resample(
     columns, by_column = _taps(x, w, size[1], frames.shape[2])
     left, right = columns.min(), columns.max() + 1
     seen = frames[:, :, left:right]  # [T, H, K, C]
-    # Sums of a few shifted copies: a matrix product here would wait for BLAS's threads.
+    # Not by a matrix product: BLAS would wait for threads that the training keeps busy.
     seen = sum(p[:, None, None] * seen[:, r] for r, p in zip(rows, by_row, strict=True))
-    # Pixels taken and rows laid flat: three times as fast as indexing by columns.
+    # `take` on flattened rows is three times as fast as indexing by columns.
     flat = (*seen.shape[:2], -1)
     seen = sum(
         p * np.take(seen, c, axis=2).reshape(flat)
@@ -48,7 +50,7 @@ def resample(
 
 
 def boxes_in(boxes: Array, view: Array, size: tuple[int, int]) -> Array:
-    """Boxes `[T, 4]` as a view of `size` shows them, float32."""
+    """Boxes `[T, 4]` float32 in pixels of a view that is scaled to `size`."""
     x, y, w, h = (float(v) for v in view)
     scale = np.array([size[1] / w, size[0] / h] * 2)
     moved = (boxes - np.array([x, y, 0, 0])) * scale
@@ -56,9 +58,13 @@ def boxes_in(boxes: Array, view: Array, size: tuple[int, int]) -> Array:
 
 
 def _taps(start: float, length: float, count: int, limit: int) -> tuple[Array, Array]:
-    """Along an axis, the pixels that make each of `count` new ones, and their shares.
+    """Which pixels make each of `count` new ones along an axis, and their weights.
 
-    Both `[taps, count]`.
+    The new pixels divide the stretch of `length` old ones from `start` on evenly. The
+    axis has `limit` old pixels.
+
+    Returns:
+        Indices and weights, `[K, count]` both: each new pixel is made of K old ones.
     """
     step = length / count
     reach = max(step, 1.0)
@@ -77,10 +83,19 @@ def view_of(
     size: tuple[int, int],
     limit: tuple[int, ...],
 ) -> Array:
-    """A view `xywh` around a box, `ratio` times its size, of the shape of `size`.
+    """A view that holds a box.
 
-    `place` is where the box is in it: (0, 0) is the view's top left corner and (1, 1)
-    the bottom right one. `limit` is the height and the width that the view lies in.
+    Args:
+        box: `[4]`.
+        ratio: the view's size (the root of its area) relative to the box's.
+        place: (down, right) place of the box in the view: at (0, 0) the box is in the
+            view's top left corner, at (1, 1) in the bottom right one.
+        size: (height, width) whose aspect ratio the view has.
+        limit: (height, width) of the picture. The view is shrunk and moved to lie
+            inside it.
+
+    Returns:
+        `[4]`.
     """
     x, y, w, h = (float(v) for v in box)
     zoom = ratio * np.sqrt(w * h / (size[0] * size[1]))
@@ -94,9 +109,10 @@ def view_of(
 
 
 def common(boxes: Array, view: Array) -> Array:
-    """The area of boxes `[..., 4]` that lies in a view.
+    """The area of the part of boxes `[..., 4]` that lies in a view `[4]`.
 
-    NumPy's, not `boxes.intersection`: data must not wait for the training's device.
+    It is not `boxes.intersection` because that one runs on the training's device, for
+    which data must not wait.
     """
     low = np.maximum(boxes[..., :2], view[:2])
     high = np.minimum(boxes[..., :2] + boxes[..., 2:], view[:2] + view[2:])
@@ -112,8 +128,21 @@ def cut_at_border(boxes: Array, size: tuple[int, int]) -> Array:
 
 
 def mirrored(frames: Array, boxes: Array) -> tuple[Array, Array]:
-    """Left for right; an absent box, of zeros, stays one."""
+    """Frames `[T, H, W, C]` and boxes `[T, 4]` mirrored left for right.
+
+    A box of zeros, which stands for an absent object, remains one.
+    """
     x, y, w, h = boxes.T
     flipped = np.stack([frames.shape[2] - x - w, y, w, h], -1)
     some = (w > 0)[:, None]
     return frames[:, :, ::-1], np.where(some, flipped, boxes)
+
+
+def check_crop(crop: tuple[float, float]) -> None:
+    """Refuse sizes of a view that are not (least, greatest), from 1 on."""
+    low, high = crop
+    if not 1 <= low <= high < np.inf:
+        raise ValueError(
+            "`crop` must be (least, greatest), at least 1 and in order. "
+            f"Received: crop={crop}"
+        )

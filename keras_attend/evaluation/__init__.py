@@ -35,20 +35,34 @@ is absent do not count:
   0.05, ..., 1 of the share of frames whose IoU exceeds them (so 20/21 at best),
   `precision_20` the share of frames whose centre is at most 20 pixels off; these,
   `mean_iou` and `center_error_px` for each video first, then in the mean over videos.
-  Of DRLT, which the paper trains on the first third of each video that it is judged by:
-  `otb_first_third/ope`, in that way, whole videos; `otb_last_two_thirds/ope`, by the
-  same weights, from the first third's end; `otb_unseen/ope`, other weights, on videos
-  that they have seen nothing of.
+  DRLT's paper trains on the first third of each video that it judges by.
+  `otb_first_third/ope` does the same and judges by whole videos, its first thirds
+  included. `otb_last_two_thirds/ope` judges the same weights by the rest of each video
+  alone. `otb_unseen/ope` judges other weights, which were trained by the same recipe
+  without the six videos of `videos_validation`, by these six.
 * `<data>/<T>_frame_clips`: videos cut into clips of T frames, the true box given at the
   start of each. `mean_iou` and `center_error_px` over the boxes after it, for each clip
   first, then in the mean over a video's clips, then over videos.
-
 * `<data>/presence`: `presence_auc`, the area under the ROC curve of what a tracker says
   of whether the object is there, over all frames but the first. Beside it a "clock"
   that runs down, for objects leave late.
 
-`value` is the mean over training seeds, `min` and `max` their spread. Beside each
-stands the "static box", the tracker that never moves.
+`<data>` of real videos, in OTB's layout:
+
+* `videos_validation`: six videos of `FOLDER/tracking`. No weights were trained on them,
+  but settings and stages of trainings were chosen by them, so that their numbers
+  flatter. Four of them show people: `people_validation`.
+* `videos_test`: the six videos of `FOLDER/tracking_test` (two faces, a pedestrian, two
+  cars, a can). Nothing was trained on them or chosen by them; each preset is measured
+  by them once.
+* `kitti_held_out`: tracks of KITTI's own videos whose labels are not for training.
+
+`<data>` of clips that are drawn along KITTI's labels: `rendered_kitti_validation`, by
+which the stages of a training were chosen, and `rendered_kitti_test`, by which nothing
+was (`zoo/hart_kitti/recipe.py` says how they differ).
+
+`value` is the mean over training seeds, `min` and `max` their spread. The baselines of
+each are the "static box", the tracker that never moves, and often OpenCV's trackers.
 """
 
 from keras_attend.evaluation.digits import (
@@ -59,6 +73,7 @@ from keras_attend.evaluation.digits import (
     error_percent,
     with_arguments,
 )
+from keras_attend.evaluation.opencv import opencv_tracker
 from keras_attend.evaluation.tracking import (
     ClipScores,
     box_scores,
@@ -73,7 +88,6 @@ from keras_attend.evaluation.videos import (
     VideoClips,
     one_pass,
     one_pass_results,
-    opencv_tracker,
     video_clip_results,
     video_clips,
 )

@@ -1,7 +1,9 @@
 """Digits and Catch: RAM's tasks. The protocols stand in `keras_attend.evaluation`."""
 
+import os
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,7 +12,8 @@ from keras import ops
 from numpy.typing import NDArray
 
 from keras_attend.datasets.catch import Games
-from keras_attend.models.feedforward import Feedforward
+from keras_attend.datasets.settings import TEST_SEED
+from keras_attend.models.ram import Feedforward
 from keras_attend.zoo.loading import override
 from keras_attend.zoo.results import Result
 
@@ -117,7 +120,7 @@ def digit_results(
 
 
 def catch_rate(
-    agent: keras.Model, *, games: int = 10_000, repeats: int = 5, seed: int = 1_000_002
+    agent: keras.Model, *, games: int = 10_000, repeats: int = 5, seed: int = TEST_SEED
 ) -> NDArray[Any]:
     """The share of balls that a `models.RAMAgent` catches, `[repeats]`.
 
@@ -187,8 +190,26 @@ def _result(
 
 
 def commit() -> str:
-    """The commit of the code that is running; "unknown" outside a checkout."""
-    found = subprocess.run(
-        ["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True
-    )
-    return found.stdout.strip() or "unknown"
+    """The commit of this package's code; "unknown" where it is in no own checkout.
+
+    A package that is installed inside of another repository's folder is not part of
+    that repository.
+    """
+    package = Path(__file__).resolve().parents[1]
+    top, head = _git(package, "--show-toplevel"), _git(package, "--short=12", "HEAD")
+    own = bool(top) and Path(top).resolve() == package.parent
+    return head if own and head else "unknown"
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    """What `git rev-parse` says in a folder; nothing where it fails."""
+    # A hook of git's sets these, and they would lead to the hook's repository.
+    kept = {
+        k: v for k, v in os.environ.items() if k not in ("GIT_DIR", "GIT_WORK_TREE")
+    }
+    command = ["git", "-C", str(folder), "rev-parse", *arguments]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, env=kept)
+    except OSError:  # there is no git
+        return ""
+    return found.stdout.strip()

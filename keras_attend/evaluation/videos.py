@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from keras_attend.arguments import check_choice, check_positive_integers
+from keras_attend.arguments import check_positive_integers
 from keras_attend.datasets.sequences import Sequence as Video
 from keras_attend.datasets.sequences import read_frames
 from keras_attend.evaluation.tracking import Track, compare, result_row, static_box
@@ -23,7 +23,6 @@ from keras_attend.zoo.results import Result
 Array = NDArray[Any]
 
 PIXELS = np.arange(51)  # the thresholds of OTB's precision plot
-OPENCV = ("KCF", "CSRT", "MOSSE", "MIL", "MedianFlow")
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,46 +181,6 @@ def video_clips(
     )
 
 
-def opencv_tracker(name: str) -> Track:
-    """One of OpenCV's trackers, for `one_pass` and `score_clips`.
-
-    Where it reports a failure the last box stands.
-
-    Args:
-        name: "KCF", "CSRT", "MOSSE", "MIL" or "MedianFlow".
-    """
-    check_choice("name", name, OPENCV)
-    try:
-        import cv2
-    except ImportError as error:
-        raise ImportError(
-            "OpenCV's trackers need OpenCV with its contributed modules: pip install "
-            '"keras-attend[bench]"'
-        ) from error
-    legacy = getattr(cv2, "legacy", None)
-    # The old interface takes fractions of a pixel, the new one whole ones.
-    create = getattr(legacy, f"Tracker{name}_create", None)
-    whole = create is None
-    create = create or getattr(cv2, f"Tracker{name}_create", None)
-    if create is None:
-        raise ImportError(
-            f"This OpenCV, {cv2.__version__}, has no {name} tracker: pip install "
-            "opencv-contrib-python-headless"
-        )
-
-    def track(frames: Array, box: Array) -> Array:
-        tracker = create()
-        first = tuple(round(float(v)) if whole else float(v) for v in box)
-        tracker.init(_opencv_image(frames[0]), first)
-        found = [np.asarray(box, "float32")]
-        for frame in frames[1:]:
-            seen, moved = tracker.update(_opencv_image(frame))
-            found.append(np.asarray(moved, "float32") if seen else found[-1])
-        return np.stack(found)
-
-    return track
-
-
 def one_pass_results(
     tracks: Sequence[Track],
     sequences: Sequence[Video],
@@ -278,12 +237,3 @@ def video_clip_results(
         result_row("mean_iou", protocol, "mean_iou", scores, beside, paper),
         result_row("center_error_px", protocol, "center_error", scores, beside, paper),
     ]
-
-
-def _opencv_image(frame: Array) -> Array:
-    """`[H, W, 3]` uint8, blue first, of one as this project has them."""
-    if frame.dtype != np.uint8:
-        frame = np.rint(np.clip(frame, 0, 1) * 255).astype("uint8")
-    if frame.shape[-1] == 1:
-        frame = np.repeat(frame, 3, axis=-1)
-    return np.ascontiguousarray(frame[..., ::-1])

@@ -20,8 +20,7 @@ from keras_attend.exporters.traced import (
     trace,
 )
 from keras_attend.layers.crop import parse_size
-from keras_attend.models.feedforward import Feedforward
-from keras_attend.models.ram import RAM
+from keras_attend.models.ram import RAM, Feedforward
 
 # Formats, and how a path of theirs ends.
 ENDINGS = {"saved_model": "", "onnx": ".onnx", "litert": ".tflite"}

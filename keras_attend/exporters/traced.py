@@ -8,8 +8,7 @@ import keras
 from keras import ops, tree
 
 from keras_attend.layers.tracing import for_a_file
-from keras_attend.models.feedforward import Feedforward
-from keras_attend.models.ram import RAM
+from keras_attend.models.ram import RAM, Feedforward
 from keras_attend.types import Nested, Tensor
 
 LEAST = 1024  # numbers; a smaller weight is not worth eight bits

@@ -1,4 +1,4 @@
-"""The read of a spatial transformer that looks straight ahead."""
+"""The read of a spatial transformer whose grid is neither turned nor sheared."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,18 +23,19 @@ class BilinearGlimpse(keras.layers.Layer):
       F_{rc} = \max(0, 1 - |c - \mu_r|)$$
     $$\text{glimpse} = F_y \; \text{image} \; F_x^\top$$
 
-    Each point sees its four nearest pixels: a window wider than the glimpse skips
-    pixels, and the slope of a point knows nothing beyond them. Outside is black.
+    Each point reads its four nearest pixels alone: a window much wider than the glimpse
+    skips pixels, and a point's gradient depends on these four only. Outside the image
+    all is black.
 
     It is called as `GaussianGlimpse` is, `glimpse(images, params)`, with the same
-    `params` `[B, 6]`, whose sigmas it does not heed.
+    `params` `[B, 6]`; their sigmas have no effect.
 
     Args:
         size: points per axis, an integer or `(rows, cols)`.
     """
 
     def __init__(self, size: int | Sequence[int], **kwargs: Any) -> None:
-        # Half precision would round centres to whole pixels: `call` casts by itself.
+        # Half precision would round centres to whole pixels: `call` does the casts.
         super().__init__(autocast=False, **kwargs)
         self.size = parse_size(size, "size")
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 from keras import ops
-from keras.initializers import Identity, Initializer, Orthogonal
+from keras.initializers import Identity, Orthogonal
 from keras.layers import Dense
 
 from keras_attend.compat import DropoutRNNCell
@@ -12,7 +12,7 @@ from keras_attend.types import Shape, Tensor
 
 
 class _Cell(keras.layers.Layer):
-    """What the three have in common: two maps and a start from zeros."""
+    """Two linear maps, of the input and of the state before, and an all-zero state."""
 
     def __init__(self, units: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -21,6 +21,7 @@ class _Cell(keras.layers.Layer):
         self.units = units
 
     def _make_maps(self, size: int, recurrent_initializer: Any, **kwargs: Any) -> None:
+        """Make both maps, with outputs `[B, size]`; `kwargs` are the input map's."""
         self.input_map = Dense(
             size, dtype=self.dtype_policy, name="input_map", **kwargs
         )
@@ -33,36 +34,37 @@ class _Cell(keras.layers.Layer):
         )
 
     def build(self, input_shape: Shape) -> None:
-        """Make the weights for inputs `[B, features]`."""
+        """Create the weights, for inputs `[B, features]`."""
         self.input_map.build(input_shape)
         self.recurrent_map.build((None, self.units))
 
     def get_initial_state(self, batch_size: Tensor | int | None = None) -> list[Tensor]:
-        """Zeros."""
+        """Return the state before the first step, which is all zeros."""
         shape = (batch_size, self.units)
         count = len(keras.tree.flatten(self.state_size))
         return [ops.zeros(shape, dtype=self.compute_dtype) for _ in range(count)]
 
     def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "units": self.units}
 
 
 @keras.saving.register_keras_serializable("keras_attend")
 class IRNNCell(_Cell):
-    r"""Recurrent cell of rectified units that starts as the identity (Le et al. 2015).
+    r"""Recurrent cell of rectified units, initialised to the identity (Le et al. 2015).
 
-    RATM's core (Kahou et al. 2015, eq. 1 and 3):
+    It is RATM's recurrent core (Kahou et al. 2015, eq. 1 and 3):
 
     $$h_t = \max(0,\; W_{in} x_t + W_{rec} h_{t-1}), \qquad
-      W_{rec} = \alpha I \text{ at the start}$$
+      W_{rec} = \alpha I \text{ before training}$$
+
+    There is no bias, as in the paper and in the published code.
 
     Args:
-        units: size of $h_t$.
+        units: the size of $h_t$.
         scale: $\alpha$.
-        input_initializer: of $W_{in}$; RATM's code draws it from N(0, 1e-3).
-
-    The paper adds no bias and the published code has none; neither has this.
+        input_initializer: the initializer of $W_{in}$, which RATM's code draws from
+            N(0, 1e-3).
     """
 
     def __init__(
@@ -84,13 +86,13 @@ class IRNNCell(_Cell):
         self.state_size = self.output_size = units
 
     def call(self, inputs: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """One step: `[B, features]` and `[h]` to `h` and `[h]`."""
+        """Compute one step: from `[B, features]` and `[h]`, `h` and `[h]`."""
         (h,) = states  # [B, units]
         h = ops.relu(self.input_map(inputs) + self.recurrent_map(h))  # eq. 1
         return h, [h]
 
     def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
+        """Return the constructor's arguments."""
         return {
             **super().get_config(),
             "scale": self.scale,
@@ -99,64 +101,42 @@ class IRNNCell(_Cell):
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class IdentityCandidate(Initializer):
-    r"""Starts $W_h$ of an LSTM: $\alpha I$ for the candidate, else orthogonal.
-
-    Args:
-        scale: $\alpha$.
-    """
-
-    def __init__(self, scale: float = 0.95) -> None:
-        self.scale = scale
-
-    def __call__(self, shape: tuple[int, int], dtype: str | None = None) -> Tensor:
-        """Blocks of the gates i, j (the candidate), f, o, side by side."""
-        block = (shape[0], shape[1] // 4)
-        blocks = [Orthogonal()(block, dtype) for _ in range(4)]
-        blocks[1] = Identity(self.scale)(block, dtype)
-        return ops.concatenate(blocks, axis=1)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {"scale": self.scale}
-
-
-@keras.saving.register_keras_serializable("keras_attend")
 class ZoneoutLSTMCell(_Cell, DropoutRNNCell):
-    r"""LSTM that keeps some of its units as they were (Krueger et al. 2017).
+    r"""LSTM some of whose units keep their last value (Krueger et al. 2017).
 
-    HART's core. With $(i, j, f, o) = W_x x_t + W_h h_{t-1} + b$,
+    It is HART's recurrent core. With $(i, j, f, o) = W_x x_t + W_h h_{t-1} + b$,
 
     $$\tilde c_t = \sigma(f) c_{t-1} + \sigma(i) \tanh(j), \qquad
       \tilde h_t = \sigma(o) \tanh(\tilde c_t)$$
     $$c_t = c_{t-1} + m^c_t (\tilde c_t - c_{t-1}), \qquad
       h_t = h_{t-1} + m^h_t (\tilde h_t - h_{t-1})$$
 
-    A mask $m$ is 0 with the zoneout rate $p$ and else 1; outside training it
-    is its mean, $1 - p$. The output is $\tilde h_t$, zoned out only on its way
-    to the next step. The forget gate has no bias of 1.
+    In training a mask $m$ is 0 with the zoneout rate $p$, and 1 otherwise; outside
+    training it is its mean, $1 - p$. The output is $\tilde h_t$: zoneout acts only on
+    the state that the next step gets.
 
-    Three ways to the masks in training:
+    In training the masks come from one of three places:
 
-    * Given, `cell(x, states, masks=(m_c, m_h))`: `zoneout_masks(batch_size,
-      steps)` draws them before a time loop. This is zoneout as published.
-    * In `keras.layers.RNN`, which has no place for such inputs: drawn before
-      its loop and held for all steps of the sequence, as Keras's own cells do
-      with recurrent dropout.
-    * Not given: drawn anew at every call; not inside a compiled loop, where a
-      seed that changes cannot get out.
+    * The caller draws them before a time loop, by `zoneout_masks(batch_size, steps)`,
+      and passes each step its own: `cell(x, states, masks=(m_c, m_h))`. This is zoneout
+      as published.
+    * `keras.layers.RNN` cannot pass masks. It has the cell draw them before its loop,
+      and all steps of a sequence share them, as with the recurrent dropout of Keras.
+    * Otherwise each call draws its own. This does not work inside a compiled loop,
+      which the changed state of the random numbers cannot leave.
+
+    States are `[h, c]`, as in Keras. Before training $W_x$ is orthogonal, $W_h$ is
+    $0.95 I$ for $j$ and orthogonal for each gate, and $b \sim U(\pm \sqrt{3 / n})$ for
+    $n$ biases, the forget gate's among them.
 
     Args:
-        units: size of $h_t$ and of $c_t$.
+        units: the size of $h_t$ and of $c_t$.
         zoneout_cell: $p$ for $c_t$, in [0, 1).
         zoneout_hidden: $p$ for $h_t$, in [0, 1).
-        seed: of the masks.
-
-    States are `[h, c]`, as in Keras. $W_x$ starts orthogonal, $W_h$ as
-    `IdentityCandidate`, $b \sim U(\pm \sqrt{3 / n})$ for $n$ biases.
+        seed: the seed of the masks.
     """
 
-    recurrent_dropout = 0.0  # Keras's own, which its base class asks about
+    recurrent_dropout = 0.0  # `DropoutRNNCell` reads it; this cell has none
 
     def __init__(
         self,
@@ -179,7 +159,7 @@ class ZoneoutLSTMCell(_Cell, DropoutRNNCell):
         self.seed_generator = keras.random.SeedGenerator(seed)
         self._make_maps(
             4 * units,
-            IdentityCandidate(),
+            _identity_candidate,
             kernel_initializer="orthogonal",
             bias_initializer="glorot_uniform",
         )
@@ -189,13 +169,13 @@ class ZoneoutLSTMCell(_Cell, DropoutRNNCell):
     def zoneout_masks(
         self, batch_size: Tensor | int, steps: int | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Masks for the cell and the hidden state, 1 where a unit may change.
+        """Draw masks for $c$ and for $h$, which are 1 where a unit takes its new value.
 
         Each is `[batch_size, units]`, or `[batch_size, steps, units]`.
         """
         time = () if steps is None else (steps,)
         shape = (batch_size, *time, self.units)
-        # Drawn in float32: the steps of float16 are too coarse for a small rate.
+        # Numbers of float16 are too coarse for a small rate.
         m_c, m_h = (
             ops.cast(
                 keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
@@ -213,7 +193,7 @@ class ZoneoutLSTMCell(_Cell, DropoutRNNCell):
         masks: tuple[Tensor, Tensor] | None = None,
         training: bool = False,
     ) -> tuple[Tensor, list[Tensor]]:
-        """One step: `[B, features]` and `[h, c]` to the output and `[h, c]`."""
+        """Compute one step: from `[B, features]` and `[h, c]`, output and `[h, c]`."""
         h, c = states  # [B, units] each
         h_new, c_new = _lstm(
             self.input_map(inputs) + self.recurrent_map(h), c, ops.tanh
@@ -229,16 +209,16 @@ class ZoneoutLSTMCell(_Cell, DropoutRNNCell):
         return h_new, [h + m_h * (h_new - h), c + m_c * (c_new - c)]
 
     def get_dropout_mask(self, step_input: Tensor) -> None:
-        """Called by `keras.layers.RNN` before its loop: draw the masks."""
+        """Draw a sequence's masks; `keras.layers.RNN` calls this before its loop."""
         if self.zoneout_cell or self.zoneout_hidden:
             self._sequence_masks = self.zoneout_masks(ops.shape(step_input)[0])
 
     def reset_dropout_mask(self) -> None:
-        """Called by `keras.layers.RNN` after its loop: drop the masks."""
+        """Forget a sequence's masks; `keras.layers.RNN` calls this after its loop."""
         self._sequence_masks = None
 
     def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
+        """Return the constructor's arguments."""
         return {
             **super().get_config(),
             "zoneout_cell": self.zoneout_cell,
@@ -249,21 +229,21 @@ class ZoneoutLSTMCell(_Cell, DropoutRNNCell):
 
 @keras.saving.register_keras_serializable("keras_attend")
 class ReluLSTMCell(_Cell):
-    r"""LSTM with rectified units in place of tanh (DRLT, Zhang et al. 2017, v1).
+    r"""LSTM with rectified units in place of tanh.
 
-    With $(i, j, f, o) = W_x x_t + W_h h_{t-1} + b$,
+    It is the recurrent core of DRLT's version 1 (Zhang et al. 2017). With
+    $(i, j, f, o) = W_x x_t + W_h h_{t-1} + b$,
 
     $$c_t = \sigma(f) c_{t-1} + \sigma(i) \max(0, j), \qquad
       h_t = \sigma(o) \max(0, c_t)$$
 
-    The paper does not say which of the activations it replaces; here both tanh
-    are, and the gates stay sigmoid. $c_t$ can then grow without bound.
+    The paper does not say which activations it replaces; here it is both tanh, and the
+    gates stay sigmoid. $c_t$ can then grow without bound. States are `[h, c]`, as in
+    Keras.
 
     Args:
-        units: size of $h_t$ and of $c_t$.
-        cell_clip: if given, $c_t$ is cut off at this value.
-
-    States are `[h, c]`, as in Keras.
+        units: the size of $h_t$ and of $c_t$.
+        cell_clip: the largest value that $c_t$ may take; None for no limit.
     """
 
     def __init__(
@@ -272,28 +252,36 @@ class ReluLSTMCell(_Cell):
         super().__init__(units, **kwargs)
         if cell_clip is not None and cell_clip <= 0:
             raise ValueError(
-                f"`cell_clip` must be positive or None. Received: {cell_clip}"
+                f"`cell_clip` must be positive or None. Received: cell_clip={cell_clip}"
             )
         self.cell_clip = cell_clip
         self._make_maps(4 * units, "orthogonal")
         self.state_size, self.output_size = [units, units], units
 
     def call(self, inputs: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """One step: `[B, features]` and `[h, c]` to `h` and `[h, c]`."""
+        """Compute one step: from `[B, features]` and `[h, c]`, `h` and `[h, c]`."""
         h, c = states  # [B, units] each
         z = self.input_map(inputs) + self.recurrent_map(h)
         h, c = _lstm(z, c, ops.relu, self.cell_clip)
         return h, [h, c]
 
     def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "cell_clip": self.cell_clip}
+
+
+def _identity_candidate(shape: tuple[int, int], dtype: str | None = None) -> Tensor:
+    """Initialise $W_h$ of an LSTM, whose columns are those of i, j, f and o."""
+    block = (shape[0], shape[1] // 4)
+    blocks = [Orthogonal()(block, dtype) for _ in range(4)]
+    blocks[1] = Identity(0.95)(block, dtype)
+    return ops.concatenate(blocks, axis=1)
 
 
 def _lstm(
     z: Tensor, c: Tensor, activation: Any, cell_clip: float | None = None
 ) -> tuple[Tensor, Tensor]:
-    """The new h and c from the gates before activation `[B, 4 * units]`."""
+    """Compute an LSTM's new h and c from `z`, (i, j, f, o) side by side."""
     i, j, f, o = ops.split(z, 4, axis=-1)
     c = ops.sigmoid(f) * c + ops.sigmoid(i) * activation(j)
     if cell_clip is not None:

@@ -1,4 +1,4 @@
-"""One window per sample, cut out of a batch of images."""
+"""Crop each image of a batch at a place of its own."""
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -10,79 +10,76 @@ from keras_attend.types import Tensor
 
 Size: TypeAlias = tuple[int, int]
 
-AUTO_BUCKETS: tuple[Size, ...] = ((64, 64), (128, 128), (256, 256), (512, 512))
+AUTO_SIZES: tuple[Size, ...] = ((64, 64), (128, 128), (256, 256), (512, 512))
 
 
-def crop_windows(
-    images: Tensor, starts: Sequence[Tensor], size: Sequence[int | Tensor]
+def crop_images(
+    images: Tensor, corner: Sequence[Tensor], size: Sequence[int | Tensor]
 ) -> Tensor:
-    """Cut a window of one size out of each image, from a place of its own.
+    """Crop all images to one size, each at a place of its own.
 
-    This file knows the backend because no single `keras.ops` form is fast on both.
-    `vectorized_map` is one kernel on JAX; on TensorFlow it becomes a gather of
-    single pixels, two to eight times slower. A loop over slices of the whole batch is
-    fastest on TensorFlow, and serial on a JAX accelerator. `ops.map` over the images
-    themselves copies every frame before it cuts.
+    Each backend has its own code here, because no `keras.ops` function is fast on both.
+    `vectorized_map` is one kernel on JAX; on TensorFlow it becomes a gather of single
+    pixels, two to eight times slower than a loop over slices of the batch, which on a
+    JAX accelerator would run one image after the other. `ops.map` copies every image
+    before it slices it.
 
     Args:
         images: `[B, H, W, C]`.
-        starts: first row and first column of each window, two `[B]` of integers.
-        size: `(height, width)` of a window; integers wherever H and W are known.
+        corner: the top row and the left column of each crop, two `[B]` of integers.
+        size: `(height, width)` of the crops; integers wherever H and W are known.
 
     Returns:
-        `[B, height, width, C]`. Callers bring their own gradient.
+        `[B, height, width, C]`. No useful gradient is defined: callers define theirs.
     """
-    (top, left), (height, width), channels = starts, size, images.shape[-1]
+    (top, left), (height, width), channels = corner, size, images.shape[-1]
     if keras.backend.backend() == "jax":
 
-        def cut(sample: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        def crop_one(sample: tuple[Tensor, Tensor, Tensor]) -> Tensor:
             image, y, x = sample
             return ops.slice(image, (y, x, 0), (height, width, channels))
 
-        return ops.vectorized_map(cut, (images, top, left))
+        return ops.vectorized_map(crop_one, (images, top, left))
 
     import tensorflow as tf
 
-    def cut_next(b: Tensor, places: Tensor, windows: Any) -> tuple[Any, ...]:
-        # `places` turns, so that its first row is this image's. XLA takes a slice's
-        # start for a constant unless the loop changes it, and would compile again for
+    def crop_next(b: Tensor, corners: Tensor, crops: Any) -> tuple[Any, ...]:
+        # Each turn rolls `corners`, so that row 0 is image b's. XLA takes an offset
+        # that the loop does not change for a constant, and would compile again for
         # each new place.
-        begin = tf.concat([[b], places[0], [0]], axis=0)
-        window = tf.slice(images, begin, (1, height, width, channels))[0]
-        return b + 1, tf.roll(places, -1, axis=0), windows.write(b, window)
+        offset = tf.concat([[b], corners[0], [0]], axis=0)
+        crop = tf.slice(images, offset, (1, height, width, channels))[0]
+        return b + 1, tf.roll(corners, -1, axis=0), crops.write(b, crop)
 
     count = tf.shape(images)[0]
-    # Told the shape, an empty batch works too.
-    static = [size if isinstance(size, int) else None for size in (height, width)]
-    windows = tf.TensorArray(
-        images.dtype, count, element_shape=tf.TensorShape((*static, channels))
-    )
-    _, _, windows = tf.while_loop(
+    # With its elements' shape, the array can be stacked for an empty batch too.
+    known = [side if isinstance(side, int) else None for side in (height, width)]
+    crops = tf.TensorArray(images.dtype, count, element_shape=(*known, channels))
+    _, _, crops = tf.while_loop(
         lambda b, *_: b < count,
-        cut_next,
-        (tf.constant(0), tf.stack([top, left], axis=1), windows),
+        crop_next,
+        (tf.constant(0), tf.stack([top, left], axis=1), crops),
     )
-    return windows.stack()
+    return crops.stack()
 
 
-def parse_buckets(crop: Any) -> tuple[Any, list[Size]]:
-    """A `crop` argument as a layer keeps it, and its windows from small to large."""
+def parse_crop(crop: Any) -> list[Size]:
+    """Return the sizes that a `crop` argument allows, from small to large."""
     if crop is None or crop == "auto":
-        return crop, list(AUTO_BUCKETS if crop else ())
+        return list(AUTO_SIZES if crop else ())
     try:
         many = not isinstance(crop, int) and not isinstance(crop[0], int)
-        buckets = [parse_size(c, "crop") for c in (crop if many else [crop])]
+        sizes = [parse_size(c, "crop") for c in (crop if many else [crop])]
     except (TypeError, ValueError, LookupError):
         raise ValueError(
             '`crop` must be "auto", None, a positive integer, (height, width) or a '
             f"list of (height, width). Received: crop={crop!r}"
         ) from None
-    buckets.sort(key=lambda bucket: bucket[0] * bucket[1])
-    return crop, buckets
+    return sorted(sizes, key=lambda size: size[0] * size[1])
 
 
 def parse_size(value: int | Sequence[int], name: str) -> Size:
-    """`(height, width)` of an integer or a pair of them."""
+    """Return `(height, width)`, from such a pair or from one integer for both."""
     pair = tuple(value) if isinstance(value, list | tuple) else (value, value)
     if len(pair) != 2 or not all(type(x) is int and x > 0 for x in pair):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Filters that are computed from what is to be found: HART's dorsal stream."""
+"""Filters that are computed from the appearance of the object that they find."""
 
 import math
 from typing import Any
@@ -124,7 +124,7 @@ class DynamicFilter(keras.layers.Layer):
         self.activation = keras.activations.get(activation)
 
     def build(self, features_shape: Shape, appearance_shape: Shape) -> None:
-        """Make the three maps; they need to know the channels of the input."""
+        """Make the weights; their number depends on the channels of the input."""
         if len(features_shape) != 4 or len(appearance_shape) != 2:
             raise ValueError(
                 "Call it as layer(features, appearance) with [B, H, W, Cin] and "

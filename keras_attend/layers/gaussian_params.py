@@ -1,4 +1,4 @@
-"""The papers' activations, as the six pixel numbers that `GaussianGlimpse` reads."""
+"""Turn RATM's and HART's attention into the numbers that `GaussianGlimpse` takes."""
 
 from collections.abc import Sequence
 from typing import Literal

@@ -1,4 +1,4 @@
-"""RATM's feature network: what is in a glimpse."""
+"""RATM's feature network: it describes what is in a glimpse."""
 
 from typing import Any
 
@@ -12,25 +12,30 @@ from keras_attend.types import Tensor
 
 @keras.saving.register_keras_serializable("keras_attend")
 class GlimpseCNN(keras.layers.Layer):
-    """A small convolutional classifier, taken apart (Kahou et al. 2015, section 4.2).
+    """Describe a glimpse by a convolutional classifier (Kahou et al. 2015, section 4).
 
-    Convolution, pooling, rectifier, twice; then a hidden layer, then the classes.
-    The defaults are the published network for people: RATM reads the convolutions'
-    output and compares hidden layers.
+    ```python
+    network = GlimpseCNN(classes=10)
+    features = network(glimpses)  # [B, F]
+    logits = network.classify(network.embed(features))  # [B, 10]
+    ```
+
+    It convolves, pools and rectifies twice; a hidden layer and the classes follow.
+    RATM's recurrent core takes the features, its feature objective compares the hidden
+    layers of two glimpses. The default sizes are those of the authors' network that
+    tells people from background.
 
     Call arguments:
         glimpses: `[B, rows, cols, C]` in 0..1.
 
-    Returns the features `[B, F]`: the second pooling, flattened. `embed(features)`
-    gives the hidden layer `[B, units]`, `classify(embeddings)` the logits
-    `[B, classes]`.
+    Returns the features `[B, F]`: the second pooling's output, flattened.
 
     Args:
         filters: of the two convolutions.
-        kernels: their sides.
+        kernels: their sides in pixels.
         units: of the hidden layer.
-        classes: how many.
-        gain: the glimpse is multiplied by it: published weights want 0..255.
+        classes: how many there are.
+        gain: a factor of the glimpse; the authors' weights are for 0..255.
     """
 
     def __init__(
@@ -66,18 +71,18 @@ class GlimpseCNN(keras.layers.Layer):
         self.scores.build((None, self.units))
 
     def call(self, glimpses: Tensor) -> Tensor:
-        """Features `[B, F]`."""
+        """The features `[B, F]` of glimpses."""
         x = glimpses * self.gain
         for convolution in self.convolutions:
             x = ops.relu(self.pool(convolution(x)))
         return ops.reshape(x, (-1, self.feature_size))
 
     def embed(self, features: Tensor) -> Tensor:
-        """The hidden layer `[B, units]`."""
+        """The hidden layer `[B, units]` of features `[B, F]`."""
         return self.hidden(features)
 
     def classify(self, embeddings: Tensor) -> Tensor:
-        """Logits `[B, classes]`."""
+        """The logits `[B, classes]` of hidden layers `[B, units]`."""
         return ops.cast(self.scores(embeddings), "float32")
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:

@@ -16,23 +16,29 @@ from keras_attend.types import Shape, Tensor
 
 @keras.saving.register_keras_serializable("keras_attend")
 class GlimpseMatch(keras.layers.Layer):
-    """What is in a glimpse, and where in it the first glimpse's object is.
+    """Describe a glimpse, and where in it the object of the first glimpse is. Ours.
 
-    A network that knows people looks for people; this one looks for what it was shown
-    first. Three convolutions (`V1`), a few maps of what they find, and the votes of a
-    template (`TemplateMatch`) made of the first glimpse, all flattened.
+    ```python
+    network = GlimpseMatch()
+    template = network.remember(first_glimpses)  # [B, memory_size]
+    features = network(glimpses, template)  # [B, F]
+    ```
+
+    A network that was trained on people finds people; this one finds the object that
+    its template was made of. Convolutions (`V1`) make a few maps of the glimpse, and
+    `TemplateMatch` as many maps of votes for the object's place.
 
     Call arguments:
         glimpses: `[B, rows, cols, C]` in 0..1.
-        template: of `remember(first glimpses)`, `[B, memory_size]`.
+        template: what `remember` made of the first glimpses, `[B, memory_size]`.
 
-    Returns the features `[B, F]`.
+    Returns the features `[B, F]`: both kinds of maps, flattened.
 
     Args:
         filters: of the convolutions.
-        maps: of what is there, and as many of votes.
-        extent: the object's sides as a fraction of the first glimpse's: one over
-            RATM's `scale`.
+        maps: how many there are of each kind.
+        extent: the object's sides as a fraction of the first glimpse's: one over the
+            `scale` of `RATMCell`.
     """
 
     def __init__(
@@ -52,7 +58,7 @@ class GlimpseMatch(keras.layers.Layer):
 
     @property
     def memory_size(self) -> int:
-        """Numbers in a template."""
+        """How many numbers a template has."""
         return self.match.parts**2 * self.match.units
 
     def build(self, glimpses_shape: Shape, template_shape: Shape = ()) -> None:
@@ -63,11 +69,11 @@ class GlimpseMatch(keras.layers.Layer):
         self.match.build(maps)
 
     def remember(self, glimpses: Tensor) -> Tensor:
-        """Templates `[B, memory_size]` of the objects in the glimpses' middle."""
+        """Templates `[B, memory_size]` of the objects in the middle of glimpses."""
         return self.match.describe(self.v1(glimpses))
 
     def call(self, glimpses: Tensor, template: Tensor) -> Tensor:
-        """Features `[B, F]`."""
+        """The features `[B, F]` of glimpses, compared with templates."""
         V = self.v1(glimpses)  # [B, rows', cols', filters]
         found = ops.concatenate(
             [pointwise(self.readout, V), self.match(V, template)], axis=-1

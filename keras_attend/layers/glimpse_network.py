@@ -1,4 +1,4 @@
-"""RAM's glimpse network: what was seen and where, in one vector."""
+"""RAM's glimpse network: one vector of what was seen and where."""
 
 import math
 from typing import Any
@@ -12,15 +12,24 @@ from keras_attend.types import Shape, Tensor
 
 @keras.saving.register_keras_serializable("keras_attend")
 class GlimpseNetwork(keras.layers.Layer):
-    r"""What and where in one vector (section 4, "Glimpse network").
+    r"""Make one vector of what a glimpse shows and of where it is.
+
+    RAM's $f_g$ (Mnih et al. 2014, section 4, "Glimpse network"):
 
     $$h_g = \mathrm{Rect}(\mathrm{Linear}(\rho)), \quad
       h_l = \mathrm{Rect}(\mathrm{Linear}(l)), \quad
       g = \mathrm{Rect}(\mathrm{Linear}(h_g) + \mathrm{Linear}(h_l))$$
 
     Args:
-        hidden_units: size of $h_g$ and of $h_l$.
-        units: size of $g$.
+        hidden_units: number of units of $h_g$ and of $h_l$.
+        units: number of units of $g$.
+
+    Call arguments:
+        rho: the patches $\rho$, `[B, g, g, scales * C]`.
+        l: the location $l$, `[B, 2]`, and more numbers if the layer is built so.
+
+    Returns:
+        $g$, `[B, units]`.
     """
 
     def __init__(
@@ -47,7 +56,7 @@ class GlimpseNetwork(keras.layers.Layer):
         self.where_out.build((rho_shape[0], self.hidden_units))
 
     def call(self, rho: Tensor, l: Tensor) -> Tensor:
-        """The glimpse vector `[B, units]` of patches `[B, g, g, k C]` at `[B, 2]`."""
+        """$g$, `[B, units]`."""
         rho = ops.reshape(rho, (-1, math.prod(rho.shape[1:])))
         h_g = self.what_hidden(rho)  # [B, hidden_units]
         h_l = self.where_hidden(l)  # [B, hidden_units]

@@ -1,4 +1,4 @@
-"""A convolution that time loops like."""
+"""A convolution, and a dense layer, that are fast to train in a compiled time loop."""
 
 import math
 from typing import Any
@@ -13,11 +13,12 @@ from keras_attend.types import Tensor
 
 @keras.saving.register_keras_serializable("keras_attend")
 class PatchConv2D(Conv2D):
-    """`Conv2D` with "same" padding, as one matrix product of patches.
+    """`Conv2D` with "same" padding, computed as one matrix product of patches.
 
-    The same numbers and weights. Within a compiled loop on a CPU, XLA's gradient of a
-    convolution takes 15 to 25 times as long as outside; that of a matrix product does
-    not. And TensorFlow has no gradient for groups there, which this has.
+    It has Conv2D's weights and gives the same numbers. Within a compiled loop on a CPU,
+    XLA takes 15 to 25 times as long for the gradient of a convolution as it does
+    outside, but not for that of a matrix product. And TensorFlow has no gradient there
+    for a convolution in groups; this has one.
 
     Args:
         filters: channels of the output.
@@ -67,10 +68,10 @@ class PatchConv2D(Conv2D):
 
 
 def pointwise(layer: keras.layers.Dense, x: Tensor) -> Tensor:
-    """A dense layer at each place of a map `[B, H, W, C]`, as one matrix product.
+    """Apply a dense layer at each place of a map `[B, H, W, C]`: a 1x1 convolution.
 
-    On TensorFlow a product of more axes than two has, in a loop under XLA, no gradient
-    where the batch's size is not known beforehand.
+    It is one product of matrices. Applied to the map itself, the layer would ask for
+    the batch's size, which XLA does not know in the gradient of TensorFlow's loops.
     """
     _, rows, cols, channels = x.shape
     y = layer(ops.reshape(x, (-1, channels)))
@@ -78,6 +79,6 @@ def pointwise(layer: keras.layers.Dense, x: Tensor) -> Tensor:
 
 
 def _padding(length: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Before and after, as TensorFlow's "SAME" has it."""
+    """Places to add before and after an axis, as TensorFlow's "SAME" has it."""
     total = max((math.ceil(length / stride) - 1) * stride + kernel - length, 0)
     return total // 2, total - total // 2

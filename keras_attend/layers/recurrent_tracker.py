@@ -1,6 +1,6 @@
 """What a tracker's cell is: the contract between models and time loops."""
 
-from typing import Any
+from typing import Any, Self
 
 import keras
 
@@ -29,9 +29,10 @@ class RecurrentTrackerCell(keras.layers.Layer):
       `[B, size]`; flatten a map to put it into the state.
     * `build(frame_shape)`, for frames `[B, H, W, C]`: it builds the layers
       inside, which must not come into being within a time loop.
-    * `initial_state` and `step`, of `keras.ops` and layers. `step` may have
-      more arguments, with defaults, for what a model draws before the loop
-      (masks, noise). Keras tells the layers inside whether they are training.
+    * `initial_state` and `step`, of `keras.ops` and layers. Keras tells the
+      layers inside whether they are training.
+    * `draw_noise`, if training needs random numbers: `initial_state` and `step`
+      then have a third argument `noise`, None outside training.
 
     A `mixed_float16` cell keeps its state in half precision, in which a
     coordinate above 1024 is exact to a pixel only.
@@ -73,6 +74,27 @@ class RecurrentTrackerCell(keras.layers.Layer):
             f"{type(self).__name__} must define step(frame, state) -> "
             "(dict of outputs with 'box', state)."
         )
+
+    def draw_noise(self, batch_size: Any, steps: int) -> dict[str, Tensor] | None:
+        """Random numbers of a training clip, drawn before its time loop.
+
+        Within a compiled loop a seed cannot change.
+
+        Args:
+            batch_size: how many clips.
+            steps: one more than there are frames. The first step's numbers go to
+                `initial_state(frame, box, noise)`, those of the frames to
+                `step(frame, state, noise)`.
+
+        Returns:
+            A dict of tensors `[batch_size, steps, ...]`; None if the cell draws none.
+        """
+        return None
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The inverse of `get_config`; layers among the arguments are made from it."""
+        return cls(**keras.saving.deserialize_keras_object(config))
 
     @property
     def state_size(self) -> list[int]:

@@ -1,4 +1,4 @@
-"""RAM's sensor: k square patches of growing width around one point."""
+"""RAM's sensor: square patches around one point, each wider than the last."""
 
 from typing import Any
 
@@ -12,7 +12,9 @@ from keras_attend.types import Shape, Tensor
 
 @keras.saving.register_keras_serializable("keras_attend")
 class Retina(keras.layers.Layer):
-    r"""Patches of growing width around a location (Mnih et al. 2014, section 3.1).
+    r"""Square patches around a location, each wider than the last.
+
+    The glimpse sensor of RAM (Mnih et al. 2014, section 3.1).
 
     Patch $k$ is a square of $g f^k$ pixels around the pixel
 
@@ -24,9 +26,9 @@ class Retina(keras.layers.Layer):
     $$A_k[i, n] = f^{-k} \;\text{ if }\; s + i f^k \le n < s + (i + 1) f^k,
       \qquad s = c - \lfloor g f^k / 2 \rfloor$$
 
-    and the glimpse is $A^y_k X (A^x_k)^T$. The left product fetches the few rows that
-    it needs, the right one is a matrix product: a gather of single pixels is several
-    times slower.
+    and the glimpse is $A^y_k X (A^x_k)^T$. The left product is computed by fetching
+    the few rows that it needs, the right one as a matrix product: to gather single
+    pixels takes several times as long.
 
     Args:
         size: $g$, pixels of a patch's side after pooling.
@@ -35,14 +37,16 @@ class Retina(keras.layers.Layer):
 
     Call arguments:
         images: `[B, H, W, C]`, any height and width, smaller than the retina too.
-        locations: `[B, 2]`, $(x, y)$ with (-1, -1) the image's top left corner.
-            One far outside, infinite or NaN sees zeros. It has no gradient.
+        locations: `[B, 2]`, $(x, y)$ in half widths and half heights of the image,
+            with (-1, -1) its top left corner. At one that is far outside, infinite or
+            NaN all pixels are zero. It has no gradient.
 
     Returns:
-        `[B, size, size, scales * C]`: the channels of the finest patch first, then
-        those of the next (channel `k * C + c` is channel `c` of patch `k`).
+        `[B, size, size, scales * C]`, in the images' unit: channel `k * C + c` is
+        channel `c` of patch `k`, of which patch 0 is the finest.
 
-    The paper names neither padding nor resampling: zeros and averages are ours.
+    The paper says neither what lies outside the image nor how patches are resampled:
+    the zeros and the averages are this project's.
     """
 
     def __init__(
@@ -67,13 +71,13 @@ class Retina(keras.layers.Layer):
         count, wanted = self._blocks(width)
         height, block = ops.shape(images)[1], width // count
         images = ops.reshape(images, (batch, height, count, block, channels))
-        first = None
+        left = None
         if wanted < count:
-            first = ops.floor((centre - g * self.factor ** (k - 1) // 2) / block)
-            first = ops.minimum(ops.where(first >= 0, first, 0.0), count - wanted)
-            centre, width = centre - first * block, wanted * block
-            first = ops.cast(first, "int32")  # [B]; what was NaN is 0
-        rows = self._rows(images, locations[:, 1], first, wanted)
+            left = ops.floor((centre - g * self.factor ** (k - 1) // 2) / block)
+            left = ops.minimum(ops.where(left >= 0, left, 0.0), count - wanted)
+            centre, width = centre - left * block, wanted * block
+            left = ops.cast(left, "int32")  # [B]; what was NaN is 0
+        rows = self._rows(images, locations[:, 1], left, wanted)
         rows = ops.reshape(rows, (batch, k, g, width, channels))
         columns = self._bank(centre, width)  # [B, k, g, W]
         if images.shape[-1] == 1:
@@ -85,11 +89,11 @@ class Retina(keras.layers.Layer):
         return ops.reshape(x, (batch, g, g, k * channels))
 
     def _blocks(self, width: Any) -> tuple[int, int]:
-        """How many blocks a row is cut into, and how many hold all that is seen.
+        """How many blocks a row is divided into, and how many of them hold the patches.
 
-        These neighbours alone are fetched where that saves half of a row, so that
-        the cost of a glimpse does not grow with the image. (Where the width has no
-        divisor of 8 or more to do it with, it does.)
+        Only these neighbours are fetched where that saves half of a row, so that the
+        cost of a glimpse does not grow with the image. (It does grow where the width
+        has no divisor of 8 or more that such blocks could have.)
         """
         if not isinstance(width, int):
             return 1, 1
@@ -106,24 +110,24 @@ class Retina(keras.layers.Layer):
         return width // -block, wanted
 
     def _rows(
-        self, images: Tensor, y: Tensor, first: Tensor | None, wanted: int
+        self, images: Tensor, y: Tensor, left: Tensor | None, wanted: int
     ) -> Tensor:
         """$A^y X$ of all patches, `[B, scales * size, W C]`.
 
-        A box filter takes few rows: to fetch and to add these is a fifth of a
-        training step faster than the product over all rows.
+        A box filter takes few rows: to fetch and add these saves a fifth of a training
+        step beside the product over all rows.
 
         Args:
             images: in blocks along the rows, `[B, H, N, W / N, C]`.
             y: `[B]`, in -1..1.
-            first: the first of the blocks to fetch, `[B]`; None where there is one.
-            wanted: how many of them, one beside the other.
+            left: the leftmost of the blocks to fetch, `[B]`; None where there is one.
+            wanted: how many neighbours to fetch.
         """
         batch, height, count, block, channels = ops.shape(images)
         flat = ops.reshape(images, (batch * height * count, block * channels))
         length = wanted * block * channels
         before = ops.cast(ops.arange(batch), "int32")[:, None] * height  # [B, 1]
-        # Far outside is as good as just outside; NaN, which is neither, is set there.
+        # All that is outside sees zeros: so far outside is far enough. So does NaN.
         far = ops.cast(height, "float32") + self.size * self.factor**self.scales
         centre = ops.clip(self._centre(y, height), -far, far)
         centre = ops.where(ops.isnan(centre), far, centre)
@@ -133,19 +137,19 @@ class Retina(keras.layers.Layer):
 
         def fetch(n: Tensor) -> Tensor:  # [B, g] -> [B, g, W C]
             at = before + ops.clip(n, 0, height - 1)
-            if first is not None:
-                at = (at * count + first[:, None])[..., None] + beside  # [B, g, n]
+            if left is not None:
+                at = (at * count + left[:, None])[..., None] + beside  # [B, g, n]
             found = ops.take(flat, at, axis=0)
             return ops.reshape(found, (batch, self.size, length))
 
         patches = []
         for k in range(self.scales):
             width = self.factor**k
-            start = centre - self.size * width // 2 + width * ops.arange(self.size)
+            top = centre - self.size * width // 2 + width * ops.arange(self.size)
             total = 0.0
             for i in range(width):
-                inside = ops.logical_and(start + i >= 0, start + i < height)[..., None]
-                row = fetch(start + i)
+                inside = ops.logical_and(top + i >= 0, top + i < height)[..., None]
+                row = fetch(top + i)
                 total = total + ops.where(inside, row, ops.zeros_like(row))
             patches.append(total / width)  # [B, g, W C]
         return ops.concatenate(patches, axis=1)
@@ -161,9 +165,9 @@ class Retina(keras.layers.Layer):
         pixel = ops.arange(length, dtype="float32")  # [N]
         scale = self.factor ** np.arange(self.scales)[:, None, None]
         block = scale.astype("float32")  # [k, 1, 1]
-        first = np.arange(self.size)[:, None] * scale - self.size * scale // 2
-        start = centre + first.astype("float32")  # [B, k, g, 1]
-        inside = ops.logical_and(pixel >= start, pixel < start + block)
+        offset = np.arange(self.size)[:, None] * scale - self.size * scale // 2
+        low = centre + offset.astype("float32")  # [B, k, g, 1]
+        inside = ops.logical_and(pixel >= low, pixel < low + block)
         bank = ops.cast(inside, "float32") / block
         return ops.cast(bank, self.compute_dtype)
 

@@ -1,4 +1,4 @@
-"""Where in its maps something is: key points by a softmax over places."""
+"""Key points: where each of several maps is high, by a softmax over its places."""
 
 import keras
 from keras import ops
@@ -8,7 +8,11 @@ from keras_attend.types import Shape, Tensor
 
 @keras.saving.register_keras_serializable("keras_attend")
 class SpatialSoftmax(keras.layers.Layer):
-    r"""Where each map is high: one point a map (Finn et al. 2016, eq. 1).
+    r"""Find where each map is high: one point a map (Finn et al. 2016).
+
+    ```python
+    points = SpatialSoftmax()(maps)  # [B, 4 K] of [B, H, W, K]
+    ```
 
     With $p_{ij} = \mathrm{softmax}_{ij}(m_{ij} / \tau)$ over all places,
 
@@ -16,16 +20,16 @@ class SpatialSoftmax(keras.layers.Layer):
       s = \sqrt{\sum_{ij} p_{ij} ((x_j - x)^2 + (y_i - y)^2)}, \quad
       a = \sum_{ij} p_{ij} m_{ij}$$
 
-    The places run from -1 to 1, so that a point is exact to a fraction of a cell, and
-    moves with what it marks. (Paper: the points alone. The spread $s$ tells one mark
-    from several, the level $a$ tells whether there is one.)
+    Places run from -1 to 1, and a point is exact to a fraction of a place. (The paper
+    has the points alone. The spread $s$ tells one high place from several, the level
+    $a$ whether there is one.)
 
-    Takes maps `[B, H, W, K]`, gives `[B, 4 K]`: the x, y, s and a of all maps.
+    It takes maps `[B, H, W, K]` and returns `[B, 4 K]`: all x, all y, all s and all a.
     $\tau$ is learned, one for each map.
     """
 
     def build(self, input_shape: Shape) -> None:
-        """Make the temperatures, as their inverse's logarithm."""
+        r"""Make the weights $\log (1 / \tau)$."""
         self.sharpness = self.add_weight(
             shape=(input_shape[-1],),
             initializer="zeros",
@@ -35,7 +39,7 @@ class SpatialSoftmax(keras.layers.Layer):
         )
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Points, spreads and levels."""
+        """The points, spreads and levels `[B, 4 K]` of maps `[B, H, W, K]`."""
         H, W, K = inputs.shape[1:]
         maps = ops.reshape(ops.cast(inputs, "float32"), (-1, H * W, K))
         p = ops.softmax(maps * ops.exp(self.sharpness), axis=1)  # [B, H W, K]

@@ -1,4 +1,4 @@
-"""Where in a map is what another map has in its middle?"""
+"""Find in a map of features the object that lies in the middle of another map."""
 
 from typing import Any
 
@@ -17,17 +17,19 @@ from keras_attend.types import Shape, Tensor
 
 @keras.saving.register_keras_serializable("keras_attend")
 class TemplateMatch(keras.layers.Layer):
-    r"""Compare a map of features with parts of an object seen before.
+    r"""Vote for where in a map of features an object is that was seen before.
 
-    With $e$ a linear map of each place's features to unit length, the template is
-    $n \times n$ parts of the object: means of $e$ over cells of the first map's
-    middle, of unit length too. It is a dynamic filter, one kernel a part:
+    The features of each place are mapped to a vector $e$ of length one. The template
+    describes the object by $n \times n$ parts $\tau_k$, also of length one: means of
+    $e$ over the cells of a grid in the middle of the map in which it was seen. Each
+    part is compared with each place,
 
-    $$S_{ijk} = e_{ij} \cdot \tau_k$$
+    $$S_{ijk} = e_{ij} \cdot \tau_k,$$
 
-    and each part then votes for where the object's centre is, by a convolution whose
-    kernels start as a one where the part lies, seen from the centre: the correlation
-    of SiamFC (Bertinetto et al. 2016) at a fraction of its cost.
+    and then votes for where the object's centre is, by a convolution. Before training
+    its kernel is 1 where the part lies, seen from the centre, and small elsewhere:
+    this is the correlation of SiamFC (Bertinetto et al. 2016) at a fraction of its
+    cost.
 
     Call arguments:
         features: `[B, H, W, C]`.
@@ -39,9 +41,11 @@ class TemplateMatch(keras.layers.Layer):
         maps: how many maps of votes.
         units: size of $e$.
         parts: $n$.
-        extent: of the object in the first map, as a fraction of its sides.
-        kernel: sides of the votes' kernels. Each part's map is then first moved to
-            where it votes, which costs a tenth. None: kernels that span the object.
+        extent: the object's sides in the map that describes it, as a fraction of the
+            map's.
+        kernel: side of the votes' kernels. Each part's map is moved to where it votes
+            before the convolution, which costs a tenth of kernels that span the object
+            (None).
     """
 
     def __init__(

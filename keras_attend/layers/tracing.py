@@ -1,4 +1,8 @@
-"""Whether layers are traced for a file, to be run without a compiler."""
+"""Tell layers whether they are traced for an exported file, and how to trace then.
+
+XLA compiles training and `predict`. The runtimes of exported files (ONNX, LiteRT)
+compile nothing: there each operation costs time by itself, and some do not exist.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,11 +19,7 @@ _for_a_file: ContextVar[bool] = ContextVar("for_a_file", default=False)
 
 @contextmanager
 def for_a_file() -> Iterator[None]:
-    """Within, layers are traced in the plain operations that file formats have.
-
-    What XLA needs or fuses (loops around slices, patches side by side) costs other
-    runtimes time, or is more than they know.
-    """
+    """Make layers, inside the `with` block, trace what is fast in exported files."""
     token = _for_a_file.set(True)
     try:
         yield
@@ -28,14 +28,14 @@ def for_a_file() -> Iterator[None]:
 
 
 def is_for_a_file() -> bool:
-    """Whether `for_a_file` is on."""
+    """Whether this code is traced inside a `for_a_file` block."""
     return _for_a_file.get()
 
 
 def numbers(x: Tensor, count: int) -> list[Tensor]:
-    """The numbers of the last axis one by one, `[...]`; for a file `[..., 1]`.
+    """Split the last axis into `count` tensors `[...]`; for a file, into `[..., 1]`.
 
-    A file runs each operation by itself, and changes of shape are as many as sums.
+    There each change of shape would cost as much as the arithmetic that follows.
     """
     if is_for_a_file():
         return ops.split(x, count, axis=-1)
@@ -43,34 +43,36 @@ def numbers(x: Tensor, count: int) -> list[Tensor]:
 
 
 def together(xs: Sequence[Tensor]) -> Tensor:
-    """The inverse of `numbers`."""
+    """Join tensors along a last axis: the inverse of `numbers`."""
     if is_for_a_file():
         return ops.concatenate(list(xs), axis=-1)
     return ops.stack(list(xs), axis=-1)
 
 
-def cut(x: Tensor, begin: Sequence[Tensor], size: Sequence[Tensor]) -> Tensor:
-    """A part of `x`, of a size that is not known before; `[1]` each, an axis.
+def dynamic_slice(
+    x: Tensor, offset: Sequence[Tensor], size: Sequence[Tensor]
+) -> Tensor:
+    """Slice `x` at an offset and to a size that are tensors, one `[1]` for each axis.
 
-    For a file: this is TensorFlow's, which writes them.
+    It is called for files alone, which only TensorFlow writes.
     """
     import tensorflow as tf
 
-    return tf.slice(x, tf.concat(begin, 0), tf.concat(size, 0))
+    return tf.slice(x, tf.concat(offset, 0), tf.concat(size, 0))
 
 
 def over_rows(f: Tensor, images: Tensor) -> Tensor:
-    """Filters `[B, G, H]` over the rows of images `[B, H, W, C]`: `[B, G, W, C]`."""
+    """Apply filters `[B, G, H]` along y to images `[B, H, W, C]`: `[B, G, W, C]`."""
     if not is_for_a_file():
         return ops.einsum("brh,bhwc->brwc", f, images)
-    # Runtimes multiply matrices faster than they read subscripts.
+    # Runtimes of files are faster at matrix products than at `einsum`.
     batch, height, width, channels = ops.shape(images)
     flat = ops.reshape(images, (batch, height, width * channels))
     return ops.reshape(ops.matmul(f, flat), (batch, f.shape[1], width, channels))
 
 
 def over_columns(f: Tensor, rows: Tensor) -> Tensor:
-    """Filters `[B, G, W]` over the columns of `[B, R, W, C]`: `[B, R, G, C]`."""
+    """Apply filters `[B, G, W]` along x to images `[B, R, W, C]`: `[B, R, G, C]`."""
     if not is_for_a_file():
         return ops.einsum("bkw,brwc->brkc", f, rows)
     if rows.shape[-1] == 1:
@@ -79,8 +81,8 @@ def over_columns(f: Tensor, rows: Tensor) -> Tensor:
 
 
 def picked(maps: Tensor, places: NDArray[np.int64]) -> Tensor:
-    """Numbers or places of flat maps `[B, N, ...]` by index, for a file.
+    """Gather elements of flattened maps `[B, N, ...]` by their indices, for a file.
 
-    One gather there takes the time of one of many slices.
+    There one gather takes no longer than one of the many slices that it replaces.
     """
     return ops.take(maps, ops.convert_to_tensor(places, "int32"), axis=1)

@@ -1,4 +1,4 @@
-"""HART's first visual area: what three convolutions make of a glimpse."""
+"""HART's model of the first visual area, V1: three convolutions of a glimpse."""
 
 from typing import Any
 
@@ -16,12 +16,12 @@ NORMS = ("group", "response")
 
 @keras.saving.register_keras_serializable("keras_attend")
 class V1(keras.layers.Layer):
-    r"""Features of a glimpse (Kosiorek et al. 2017, section 3.2).
+    r"""Compute features of a glimpse (Kosiorek et al. 2017, section 3.2).
 
-    The glimpse's contrast is stretched to 0..1 and each channel's mean taken away.
-    Three convolutions follow, each with a rectifier. The paper takes AlexNet's first
-    three, without their pooling (`V1.alexnet()`); the default is small enough to be
-    trained from nothing.
+    The glimpse's contrast is stretched to 0..1 and the mean of each channel is
+    subtracted. Three convolutions follow, each with a rectifier. The paper takes the
+    first three of a trained AlexNet, without their pooling (`V1.alexnet()`); the
+    default is small enough to be trained from random weights.
 
     Call arguments:
         glimpses: `[B, rows, cols, C]`.
@@ -32,9 +32,10 @@ class V1(keras.layers.Layer):
         filters: of each convolution.
         kernels: their sides.
         strides: of each convolution.
-        groups: into how many parts each splits its channels, which do not mix.
-        norm: "group" normalises by groups of channels before each rectifier;
-            "response" is AlexNet's, over neighbouring channels after the first two.
+        groups: into how many groups each convolution splits its channels; a channel
+            sees those of its own group only.
+        norm: "group" normalises groups of channels before each rectifier; "response"
+            normalises over neighbouring channels after the first two, as AlexNet does.
     """
 
     def __init__(
@@ -143,7 +144,7 @@ def normalise_response(x: Tensor) -> Tensor:
 
 
 def normalise_groups(norm: GroupNormalization, x: Tensor) -> Tensor:
-    """`norm(x)` of `[B, H, W, C]`; for a file in two thirds of the operations."""
+    """`norm(x)` of `[B, H, W, C]`; in exported files with a third fewer operations."""
     if not is_for_a_file():
         return norm(x)
     batch, rows, columns, channels = ops.shape(x)
@@ -156,7 +157,7 @@ def normalise_groups(norm: GroupNormalization, x: Tensor) -> Tensor:
 
 
 def _groups(channels: int) -> int:
-    """Of about eight channels each."""
+    """How many groups give each about eight channels."""
     groups = max(channels // 8, 1)
     while channels % groups:
         groups -= 1

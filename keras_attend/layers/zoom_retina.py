@@ -1,4 +1,4 @@
-"""A retina whose width is chosen glimpse by glimpse."""
+"""A retina that is told at each glimpse how wide to be."""
 
 from typing import Any
 
@@ -12,23 +12,23 @@ from keras_attend.types import Shape, Tensor
 
 @keras.saving.register_keras_serializable("keras_attend")
 class ZoomRetina(keras.layers.Layer):
-    r"""A retina that is told how wide to look (Mnih et al. 2014, section 5).
+    r"""A retina that is told how wide its patches are (Mnih et al. 2014, section 5).
 
     At zoom $z$ the patches are those of a `Retina` that are $2^z, 2^{z+1}, \dots$
-    times `size` wide: the same number of pixels, of a wider or a narrower view.
+    times `size` pixels wide, averaged to `size` pixels each.
 
     Args:
         size: $g$, pixels of a patch's side after pooling.
         scales: number of patches.
-        zooms: how many widths there are to choose from.
+        zooms: number of widths that it can be told.
 
     Call arguments:
         images: `[B, H, W, C]`.
-        locations: `[B, 2]`, as `Retina` takes them.
+        locations: `[B, 2]`, $(x, y)$ in -1..1, as of `Retina`.
         zoom: `[B]`, integers: 0 is the finest, `zooms - 1` the widest.
 
     Returns:
-        `[B, size, size, scales * C]`.
+        `[B, size, size, scales * C]`, in the images' unit, the finest patch first.
     """
 
     def __init__(self, size: int, scales: int, zooms: int, **kwargs: Any) -> None:

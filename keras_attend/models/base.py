@@ -17,9 +17,21 @@ class AttentionModel(keras.Model):
     A subclass writes `sample_losses` and `compute_metrics`; Keras's own training
     step then serves on every backend. `serving_shape` is the input's shape for
     `export`.
+
+    A subclass whose `compile` takes arguments that Keras's does not know keeps each
+    as an attribute of the same name and lists the names in `compile_arguments`. They
+    are saved and loaded with the model:
+
+        compile_arguments = ("detached",)
+        detached = False  # what a model has that was not compiled
+
+        def compile(self, optimizer="adam", *, detached=False, **kwargs):
+            super().compile(optimizer, **kwargs)
+            self.detached = detached
     """
 
     serving_shape: tuple[int | None, ...] = ()
+    compile_arguments: tuple[str, ...] = ()
 
     def sample_losses(self, x: Any, y: Any, y_pred: Any) -> Tensor:
         """The loss of each sample, `[B]`.
@@ -58,6 +70,13 @@ class AttentionModel(keras.Model):
                 f"out. Received: loss={kwargs['loss']!r}"
             )
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """Arguments of `compile`, those of the subclass among them."""
+        config: dict[str, Any] = super().get_compile_config()
+        if not config:  # not compiled
+            return config
+        return config | {name: getattr(self, name) for name in self.compile_arguments}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile as a saved model was."""

@@ -1,6 +1,6 @@
 """What the trackers share: a clip and a first box in, a box for each frame out."""
 
-from typing import Any
+from typing import Any, Self
 
 import keras
 from keras import ops
@@ -21,7 +21,8 @@ class RecurrentTracker(AttentionModel):
     $$s_{-1} = \mathrm{start}(x_0, b_0), \qquad
       \hat b_t, s_t = \mathrm{step}(x_t, s_{t-1}), \quad t = 0 \dots T - 1$$
 
-    A subclass writes `sample_losses`, of what `call` returns.
+    A subclass writes `sample_losses`, of what `call` returns. Its configuration holds
+    the cell's own under "cell", so that the cell alone spells its arguments.
 
     Args:
         cell: follows one object; its `channels` say what frames it takes.
@@ -52,6 +53,11 @@ class RecurrentTracker(AttentionModel):
         """Of the frames: 1 for grey, 3 for colour."""
         return self.cell.channels
 
+    @property
+    def first_judged(self) -> int:
+        """Number of the first frame that metrics count: not 0, whose box is given."""
+        return 1
+
     def build(self, input_shape: dict[str, Shape] | None = None) -> None:
         """Make the weights, which are the same for all sizes of frames."""
         if not self.cell.built:
@@ -63,8 +69,20 @@ class RecurrentTracker(AttentionModel):
     ) -> dict[str, Tensor]:
         """The boxes, and what the cell saw; see the class."""
         frames, box = self._checked(inputs)
-        state = self.cell.initial_state(frames[:, 0], ops.cast(box, "float32"))
-        steps, _ = unroll(self.cell.step, state, frames)
+        cell: Any = self.cell  # `step` takes noise only if the cell draws some
+        given = (frames[:, 0], ops.cast(box, "float32"))
+        B, T = ops.shape(frames)[:2]
+        noise = cell.draw_noise(B, T + 1) if training else None
+        if noise is None:
+            steps, _ = unroll(cell.step, cell.initial_state(*given), frames)
+        else:
+            now = {name: value[:, 0] for name, value in noise.items()}
+            later = {name: value[:, 1:] for name, value in noise.items()}
+            steps, _ = unroll(
+                lambda x, state: cell.step(x["frame"], state, x["noise"]),
+                cell.initial_state(*given, now),
+                {"frame": frames, "noise": later},
+            )
         boxes = steps.pop("box")  # [B, T, 4]
         return {"boxes": boxes, **steps}
 
@@ -94,14 +112,16 @@ class RecurrentTracker(AttentionModel):
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> dict[str, Tensor]:
-        """Loss, IoU and centre error; the first frame, whose box is given, aside."""
+        """Loss, IoU and centre error, from the frame `first_judged` on."""
         boxes, present = targets(y)
-        found = y_pred["boxes"][:, 1:]
+        first = self.first_judged
         if sample_weight is not None:
             weight = ops.cast(ops.reshape(sample_weight, (-1, 1)), "float32")
             present = present * weight
         for metric in (self.iou, self.center_error):
-            metric.update_state(boxes[:, 1:], found, present[:, 1:])
+            metric.update_state(
+                boxes[:, first:], y_pred["boxes"][:, first:], present[:, first:]
+            )
         return self.get_metrics_result()
 
     def export(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
@@ -113,6 +133,18 @@ class RecurrentTracker(AttentionModel):
             box = keras.InputSpec(shape=(None, 4), dtype="float32")
             kwargs["input_signature"] = [{"frames": frames, "box": box}]
         super().export(filepath, *args, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments, the cell with its own."""
+        cell = keras.saving.serialize_keras_object(self.cell)
+        cell.pop("build_config", None)  # the model builds it
+        return {**super().get_config(), "cell": cell}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The inverse of `get_config`."""
+        cell = keras.saving.deserialize_keras_object(config["cell"])
+        return cls(**{**config, "cell": cell})
 
 
 def targets(y: Any) -> tuple[Tensor, Tensor]:

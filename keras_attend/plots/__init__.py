@@ -1,6 +1,7 @@
-"""Pictures: where a model looked, what it saw, how it learned.
+"""Draw where a model looked, what it saw, how well it did and how it learned.
 
-matplotlib (extra `plots`) is imported when the first picture is drawn.
+Each `plot_...` returns a matplotlib figure. matplotlib (extra `plots`) is imported when
+the first picture is drawn.
 """
 
 from keras_attend.plots.games import animate_games

@@ -1,4 +1,4 @@
-"""What the pictures share."""
+"""Helpers that several pictures use."""
 
 from pathlib import Path
 from typing import Any
@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FIRST, PATH, LAST = "#d62728", "#2ca02c", "#1f77b4"  # colours along a path
+# Red, green and blue: the first point of a path, the path itself and its last point.
+FIRST, PATH, LAST = "#d62728", "#2ca02c", "#1f77b4"
 
 
 def displayable(image: NDArray[Any]) -> NDArray[Any]:
-    """An image as `[H, W]` or `[H, W, 3]`, in 0..1."""
+    """Convert an image to `[H, W]` or `[H, W, 3]`, in 0..1."""
     if image.dtype == np.uint8:
         image = image / 255.0
     image = np.clip(image.astype("float32"), 0, 1)
@@ -18,14 +19,14 @@ def displayable(image: NDArray[Any]) -> NDArray[Any]:
 
 
 def bare(axis: Any) -> None:
-    """An axis for an image: no ticks, a thin frame."""
+    """Take an image's axes the ticks, and give them a thin grey frame."""
     axis.set(xticks=[], yticks=[])
     for spine in axis.spines.values():
-        spine.set(color="0.7", lw=0.8)  # white on white needs an edge
+        spine.set(color="0.7", lw=0.8)
 
 
 def finish(figure: Any, path: str | Path | None) -> Any:
-    """The figure, written to `path` where one is given."""
+    """Write the figure to `path`, if one is given, and return it."""
     if path is not None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=110)
@@ -33,7 +34,7 @@ def finish(figure: Any, path: str | Path | None) -> Any:
 
 
 def pyplot() -> Any:
-    """`matplotlib.pyplot`, imported when it is needed."""
+    """Import and return `matplotlib.pyplot`, or say how to install it."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:

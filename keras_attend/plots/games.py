@@ -1,4 +1,4 @@
-"""How an agent plays."""
+"""Animate how an agent plays."""
 
 from pathlib import Path
 
@@ -17,18 +17,19 @@ def animate_games(
     seed: int = 0,
     frames_per_second: int = 6,
 ) -> None:
-    """Write an animated picture of a RAM agent's games, side by side.
+    """Write an animation of a RAM agent's games, which it plays side by side.
 
-    Above, the screen with the squares that the retina sees and what the agent does;
-    below, all that it sees, the finest patch on the left. After the last
-    frame the picture stands still, framed in green where the ball was caught.
+    For each game it draws the screen with the squares that the retina covers, an arrow
+    or a dot for the agent's move, and below what the agent sees, the finest patch on
+    the left. The last frame stays for a second, framed in green if the ball was caught
+    and in red if it was missed.
 
     Args:
         agent: a `models.RAMAgent`.
-        path: of the picture, a `.gif`.
-        games: how many.
-        seed: of the games.
-        frames_per_second: how fast they are shown.
+        path: the file to write, `*.gif`.
+        games: how many games to play.
+        seed: the seed of the games.
+        frames_per_second: how many frames are played in a second.
     """
     plt = pyplot()
     from matplotlib.animation import FuncAnimation, PillowWriter
@@ -74,7 +75,7 @@ def animate_games(
                 above.add_patch(square)
             above.set(xlim=(-0.5, len(screen) - 0.5), ylim=(len(screen) - 0.5, -0.5))
             bare(above)
-            # [g, g + 1, k]: a white line between patches
+            # [g, g + 1, scales]: a white column parts each patch from the next.
             patches = np.pad(seen[t][game], ((0, 0), (0, 1), (0, 0)), constant_values=1)
             strip = np.concatenate(np.moveaxis(patches, -1, 0), axis=1)[:, :-1]
             below.imshow(strip, cmap="gray", vmin=0, vmax=1)

@@ -1,4 +1,4 @@
-"""Where a RAM looks."""
+"""Draw the glimpses of a RAM."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,23 +29,21 @@ def plot_glimpses(
     path: str | Path | None = None,
     seed: int | None = 0,
 ) -> Any:
-    """Where a RAM looks in each image, and what each glimpse shows it.
+    """Draw where a RAM takes its glimpses of images, and what it sees there.
 
-    A row for each image: the image with the path of the gaze (as in the paper's
-    figure 3: the first glimpse a filled circle, the last one an open one, boxes for
-    the finest patch of these two), then what it saw, finest patch first. A title
-    is green when the answer is right and red when it is wrong.
+    Each image has a row. On the left is the image with the path of the gaze, as in the
+    paper's figure 3: the first glimpse is a filled circle, the last one an open circle,
+    and squares outline the finest patch of these two. On its right are the glimpses,
+    the finest patch on top. A title is green if the answer is right, red if it is
+    wrong.
 
     Args:
         model: a `models.RAM`.
-        images: `[N, H, W, C]`, about ten at most.
-        labels: `[N]`, for the titles.
-        names: of the classes, for the titles; their numbers unless given.
-        path: write the picture there.
-        seed: of the first locations; None leaves Keras's as it is.
-
-    Returns:
-        The matplotlib figure.
+        images: `[N, H, W, C]`, ten or fewer to be legible.
+        labels: the true classes `[N]`, for the titles.
+        names: the names of all classes, for the titles; by default their numbers.
+        path: the file to write the picture to, if any.
+        seed: the seed of the first locations; None has the model draw them.
     """
     plt = pyplot()
     images = np.asarray(images)
@@ -72,7 +70,7 @@ def plot_glimpses(
     seen = model(images, training=False, first_location=first)
     seen = {name: ops.convert_to_numpy(x) for name, x in seen.items()}
     if model.episodes > 1:  # the first episode of each image
-        for name in {"locations", "glimpses", "zooms", "looks"} & seen.keys():
+        for name in {"locations", "glimpses", "zooms", "glimpses_taken"} & seen.keys():
             seen[name] = seen[name][:, 0]
 
     T, g = model.glimpses, model.size
@@ -85,18 +83,18 @@ def plot_glimpses(
         squeeze=False,
         layout="constrained",
     )
-    # Where RAM chooses its zoom and when to stop, that is drawn too.
-    looks = seen.get("looks", np.full(len(images), T))
+    # A path ends where a `StoppingRAM` stopped; a `ZoomingRAM` chose its boxes' width.
+    taken = seen.get("glimpses_taken", np.full(len(images), T))
     zooms = seen.get("zooms", np.zeros((len(images), T), "int32"))
     for index, (row, image, logits) in enumerate(
         zip(axes, images, seen["logits"], strict=True)
     ):
-        n = int(looks[index])
+        n = int(taken[index])
         glimpses = seen["glimpses"][index, :n]
         widths = g * 2 ** zooms[index, [0, n - 1]]
         _draw_path(row[0], image, seen["locations"][index, :n], widths)
         answer = int(np.argmax(logits))
-        probability = float(np.exp(logits - _log_sum_exp(logits))[answer])
+        probability = float(np.exp(logits - np.logaddexp.reduce(logits))[answer])
         colour, text = "black", f"{names[answer]}  ({probability:.0%})"
         if labels is not None:
             right = answer == int(labels[index])
@@ -116,10 +114,11 @@ def plot_glimpses(
 
 
 def _draw_path(axis: Any, image: NDArray[Any], locations: Any, widths: Any) -> None:
-    """The image, the gaze's path, and the first and last patch, so many pixels wide."""
+    """Draw an image, the path on it, and two squares with sides of `widths` pixels."""
     height, width = image.shape[:2]
     axis.imshow(displayable(image), cmap="gray", vmin=0)
-    # The retina's pixel: its patch is centred on the corner before it.
+    # The retina rounds a location to a pixel, and centres its patch on the top left
+    # corner of that pixel.
     centres = np.trunc(0.5 * (locations + 1) * [width, height]) - 0.5  # [T, 2]
     axis.plot(*centres.T, color=PATH, lw=1.5, marker=".", ms=5)
     ends = ((centres[0], FIRST, True), (centres[-1], LAST, False))
@@ -135,7 +134,7 @@ def _draw_path(axis: Any, image: NDArray[Any], locations: Any, widths: Any) -> N
 
 
 def _draw_glimpse(axis: Any, glimpse: NDArray[Any], scales: int) -> None:
-    """The patches of one glimpse, the finest on top."""
+    """Draw the patches of one glimpse, the finest on top."""
     size, depth = glimpse.shape[0], glimpse.shape[-1]
     patches = glimpse.reshape(size, size, scales, depth // scales)
     gap = np.ones((1, size, depth // scales))
@@ -144,7 +143,3 @@ def _draw_glimpse(axis: Any, glimpse: NDArray[Any], scales: int) -> None:
         rows += [gap, patches[:, :, k]]
     axis.imshow(displayable(np.concatenate(rows)), cmap="gray", vmin=0, vmax=1)
     bare(axis)
-
-
-def _log_sum_exp(logits: NDArray[Any]) -> Any:
-    return logits.max() + np.log(np.exp(logits - logits.max()).sum())

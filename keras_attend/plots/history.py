@@ -1,4 +1,4 @@
-"""How a model learned."""
+"""Draw how a model learned."""
 
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,11 @@ from keras_attend.plots.common import finish, pyplot
 
 
 def plot_history(history: Any, *, path: str | Path | None = None) -> Any:
-    """Loss and metrics over epochs, training and validation in one panel each.
+    """Draw the loss and each metric over epochs, for training and validation.
 
     Args:
         history: what `fit` returns, or its `history` dict.
-        path: write the picture there.
+        path: the file to write the picture to, if any.
     """
     plt = pyplot()
     curves = getattr(history, "history", history)

@@ -1,4 +1,4 @@
-"""Where a tracker looks, and how well it follows."""
+"""Draw how a tracker follows its object, and how well."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ from keras_attend.plots.common import (
     pyplot,
 )
 
-COLOURS = 10  # that matplotlib has before it begins anew
+COLOURS = 10  # matplotlib's; more lines than these use the same colours again
 
 
 def plot_track(
@@ -30,22 +30,21 @@ def plot_track(
     columns: int = 8,
     path: str | Path | None = None,
 ) -> Any:
-    """What a tracker makes of a clip (RATM's figures 7 to 11, HART's 1, 4 and 6).
+    """Track a clip and draw the result (as RATM's figures 7 to 11, HART's 1, 4 and 6).
 
-    Above, frames spread evenly over the clip, with the tracker's box (green), the true
-    one (red, dashed) and the window it looks through (blue, dotted) where that differs
-    from the box; below, what it saw. Of a HART also where it took the object to be
-    (the location map, 0 is dark and 1 bright), and what is left of the glimpse there.
+    The top row has frames spread evenly over the clip, with the tracker's box (green),
+    the true box (red, dashed) and the attention window (blue, dotted) where it differs
+    from the tracker's box. The glimpses are below. A HART has two more rows: its
+    location map, which is bright where it expects the object, and the glimpses
+    multiplied by it.
 
     Args:
         model: a tracker, such as `models.RATM`.
         frames: `[T, H, W, C]`.
-        boxes: the true ones, `[T, 4]`, or the first one, `[4]`. NaN draws nothing.
-        columns: how many frames to show.
-        path: write the picture there.
-
-    Returns:
-        The matplotlib figure.
+        boxes: the true boxes `[T, 4]`, or the first frame's alone, `[4]`. A box that
+            holds NaN is not drawn.
+        columns: how many frames to draw.
+        path: the file to write the picture to, if any.
     """
     plt = pyplot()
     frames, boxes = np.asarray(frames), np.asarray(boxes, "float32")
@@ -103,21 +102,21 @@ def plot_track(
 def plot_iou(
     curves: Mapping[str, Any], *, path: str | Path | None = None, title: str = ""
 ) -> Any:
-    """Overlap over time, a line for each tracker.
+    """Draw the overlap over time, one line for each tracker.
 
     Args:
-        curves: mean IoU `[T]` by name.
-        path: write the picture there.
-        title: above it.
+        curves: mean IoU `[T]`, by the tracker's name.
+        path: the file to write the picture to, if any.
+        title: the picture's title.
     """
     plt = pyplot()
     if not curves:
-        raise ValueError(f"`curves` must hold at least one. Received: {curves}")
+        raise ValueError(f"`curves` must hold at least one curve. Received: {curves}")
     figure, axis = plt.subplots(figsize=(7.5, 3.2), layout="constrained")
     for number, (name, curve) in enumerate(curves.items()):
         curve = np.asarray(curve)
         label = f"{name} ({np.nanmean(curve):.3f})"
-        style = "--" if number >= COLOURS else "-"  # where the colours begin anew
+        style = "--" if number >= COLOURS else "-"
         axis.plot(np.arange(1, 1 + len(curve)), curve, style, label=label)
     axis.set(xlabel="frame", ylabel="mean IoU", ylim=(0, 1), title=title)
     axis.grid(alpha=0.3)
@@ -129,16 +128,16 @@ def plot_iou(
 def plot_one_pass(
     scores: Mapping[str, Any], *, path: str | Path | None = None, title: str = ""
 ) -> Any:
-    """OTB's success and precision plots, a line for each tracker.
+    """Draw OTB's success and precision plots, one line for each tracker.
 
     Args:
-        scores: `evaluation.OnePass` by name.
-        path: write the picture there.
-        title: above it.
+        scores: an `evaluation.OnePass` each, by the tracker's name.
+        path: the file to write the picture to, if any.
+        title: the picture's title.
     """
     plt = pyplot()
     if not scores:
-        raise ValueError(f"`scores` must hold at least one. Received: {scores}")
+        raise ValueError(f"`scores` must hold at least one score. Received: {scores}")
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     for number, (name, score) in enumerate(scores.items()):
         style = "--" if number >= COLOURS else "-"
@@ -161,7 +160,7 @@ def plot_one_pass(
 
 
 def _rows(seen: Mapping[str, Any]) -> dict[str, Any]:
-    """Pictures `[T, rows, cols, C]` to draw below the frames, by name."""
+    """Return the rows of pictures `[T, rows, cols, C]` below the frames, by name."""
     if "glimpse" not in seen:
         return {}
     glimpse = seen["glimpse"]

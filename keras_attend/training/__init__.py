@@ -10,13 +10,18 @@ from keras_attend.training.stages import (
     start_from,
 )
 from keras_attend.training.video_trackers import (
-    HELD_OUT,
     PEOPLE,
+    TEST,
+    TEST_PEERS,
+    TUNING,
     VALIDATION,
+    measure_test,
     opencv_peers,
     print_overlaps,
     split_videos,
+    tracker_parser,
     video_ratm,
+    video_test_results,
     write_video_tracker,
 )
 from keras_attend.training.writing import (
@@ -28,13 +33,16 @@ from keras_attend.training.writing import (
 )
 
 __all__ = [
-    "HELD_OUT",
     "PEOPLE",
+    "TEST",
+    "TEST_PEERS",
+    "TUNING",
     "VALIDATION",
     "Stage",
     "falling_rate",
     "fit",
     "fit_stages",
+    "measure_test",
     "opencv_peers",
     "parse",
     "parser",
@@ -45,7 +53,9 @@ __all__ = [
     "print_overlaps",
     "split_videos",
     "start_from",
+    "tracker_parser",
     "video_ratm",
+    "video_test_results",
     "write_preset",
     "write_tracker",
     "write_video_tracker",

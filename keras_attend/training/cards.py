@@ -27,7 +27,7 @@ from keras_attend.zoo.presets import (
 from keras_attend.zoo.results import (
     Result,
     Results,
-    headline,
+    headlines,
     read_results,
 )
 
@@ -88,14 +88,13 @@ def all_results(presets: list[tuple[ModelInfo, Results | None]]) -> str:
     for preset, results in presets:
         about = f"{preset.description.rstrip('.')}. {preset.parameters:,} parameters."
         lines += [f"## [{preset.name}]({preset.name}/README.md)", "", about, ""]
+        lines += [f"* {note}" for note in preset.notes] + [""] * bool(preset.notes)
         lines += [*results_table(results), ""]
     return "\n".join(lines)
 
 
 def short_table(presets: list[tuple[ModelInfo, Results | None]], link: str) -> str:
-    """A line for each preset, for the repository's page.
-
-    It is of the results' `headline`.
+    """A row or more for each preset, for the repository's page: its `headlines`.
 
     Args:
         presets: what to show.
@@ -105,8 +104,9 @@ def short_table(presets: list[tuple[ModelInfo, Results | None]], link: str) -> s
     for preset, results in presets:
         cells = [f"[{preset.name}]({link}{preset.name}/README.md)"]
         cells.append(f"{preset.parameters:,}")
-        result = headline(results.results if results else ())
-        lines.append(row([*cells, *scores(result, spread=False)]))
+        rows: list[Result | None] = [*headlines(results.results if results else ())]
+        for result in rows or [None]:
+            lines.append(row([*cells, *scores(result, spread=False)]))
     return "\n".join(lines) + "\n"
 
 
@@ -130,7 +130,10 @@ def generated(zoo: Path) -> dict[Path, str]:
         "`keras_attend.zoo.load(name)` loads one. Each folder holds the weights, the\n"
         "recipe that made them, what they score and a card. The same numbers for\n"
         "machines: [results.csv](results.csv). How one is made, checked and\n"
-        "published: [CONTRIBUTING.md](CONTRIBUTING.md).\n\n" + all_results(presets)
+        "published: [CONTRIBUTING.md](CONTRIBUTING.md).\n\n"
+        "These are all rows of all presets. A baseline that scores better than the\n"
+        "preset is bold, and named under `loses to`. The protocols are described in\n"
+        "`keras_attend.evaluation`.\n\n" + all_results(presets)
     )
     readme = zoo.parent / "README.md"
     if readme.is_file():

@@ -9,8 +9,14 @@ import keras
 
 from keras_attend import evaluation, training
 from keras_attend.callbacks import RewardSwitch
-from keras_attend.datasets import GivenClips, MovingDigits, mnist
-from keras_attend.models import DRLT, point_cnn
+from keras_attend.datasets import (
+    TEST_SEED,
+    VALIDATION_SEED,
+    GivenClips,
+    MovingDigits,
+    mnist,
+)
+from keras_attend.models import DRLT, DRLTCell, point_cnn
 
 VIDEOS = 500
 # Arguments of MovingDigits, by the names of the data in the protocols.
@@ -25,10 +31,10 @@ def drlt(location: str, steps: int) -> keras.Model:
     """The model, compiled for a training of so many batches.
 
     Args:
-        location: of `DRLT`.
+        location: of `DRLTCell`.
         steps: batches in all.
     """
-    model = DRLT(
+    cell = DRLTCell(
         point_cnn(),
         units=128,
         channels=1,
@@ -36,6 +42,7 @@ def drlt(location: str, steps: int) -> keras.Model:
         given=False,  # it has to find its digit
         core="relu",
     )
+    model = DRLT(cell)
     model.compile(training.falling_rate(steps, rate=2e-3))
     return model
 
@@ -75,11 +82,11 @@ def finish(
 ) -> None:
     """Measure, and write the preset; with `--validate` print a score instead."""
     if args.validate:
-        digits, seed = mnist("validation"), 1_000_001
+        digits, seed = mnist("validation"), VALIDATION_SEED
         judge = MovingDigits(*digits, 25, 4, frames=100, seed=seed, **DIGITS[data])
         print(evaluation.score_clips(model, judge))
         return
-    digits, seed = mnist("test"), 1_000_002
+    digits, seed = mnist("test"), TEST_SEED
     training.write_tracker(
         model,
         args,

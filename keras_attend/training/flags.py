@@ -4,6 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
+from keras_attend.datasets.settings import DATA, data_folder
 from keras_attend.training import cluster, workers
 
 
@@ -27,7 +28,11 @@ def parser(
     add("--data", type=Path, help="a folder: with mnist.npz, or as the header says")
     add("--device", default="CPU, one core", help="for results.json")
     add("--checkpoint-every", type=float, default=30.0, help="seconds")
-    add("--validate", action="store_true", help="hold digits out, write no preset")
+    add(
+        "--validate",
+        action="store_true",
+        help="judge by validation data, write no preset",
+    )
     add("--resume", action="store_true", help="go on from the last checkpoint")
     add("--devices", type=int, default=1, help="of each worker: GPUs, or CPU parts")
     add("--workers", type=int, default=1, help="processes: here, or as TF_CONFIG says")
@@ -47,7 +52,7 @@ def parse(found: argparse.ArgumentParser) -> argparse.Namespace:
     if not found_cluster.first:  # all measure, one writes
         args.out = args.runs / f"worker_{found_cluster.index}"
     if args.data:
-        os.environ["KERAS_ATTEND_DATA"] = str(args.data)
-    elif "KERAS_ATTEND_DATA" in os.environ:
-        args.data = Path(os.environ["KERAS_ATTEND_DATA"])
+        os.environ[DATA] = str(args.data)
+    else:
+        args.data = data_folder()
     return args

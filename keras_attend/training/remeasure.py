@@ -5,7 +5,7 @@ The test sets and protocols are those of the recipes and of `keras_attend.evalua
 * MNIST's digits, alone or on a canvas: `single` and `mc10`;
 * the game of Catch;
 * clips of balls and digits that move, drawn anew from the same seed;
-* the videos of FOLDER/tracking and FOLDER/kitti, where FOLDER is the data's.
+* the videos of tracking/, tracking_test/ and kitti/ in the folder of the data.
 
 Of the others a `Measured` says why it has no value.
 """
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from keras_attend import evaluation, training
 from keras_attend.datasets import (
     KITTI,
+    TEST_SEED,
     BouncingBalls,
     MovingDigits,
     cluttered_mnist,
@@ -33,6 +34,7 @@ from keras_attend.datasets import (
     otb,
 )
 from keras_attend.datasets import Sequence as Video
+from keras_attend.datasets.settings import DATA, data_folder
 from keras_attend.evaluation.tracking import Track
 from keras_attend.tracking import Tracker
 from keras_attend.training import digit_trackers
@@ -40,8 +42,6 @@ from keras_attend.zoo.results import Result
 
 Array = NDArray[Any]
 
-DATA = "KERAS_ATTEND_DATA"
-SEED = 1_000_002  # of every test set that is drawn
 CANVASES: dict[str, dict[str, int]] = {
     "mnist_test": {},
     "translated_mnist": {"side": 60, "pieces": 0},
@@ -67,7 +67,12 @@ CLIPS = {
     "scaled_digit": DRLT,
     "noisy_digit": DRLT,
 }
-VIDEOS = {"people_unseen": training.PEOPLE, "videos_unseen": training.HELD_OUT}
+VIDEOS = {
+    "people_validation": training.PEOPLE,
+    "videos_validation": training.VALIDATION,
+    "videos_test": training.TEST,
+}
+FOLDERS = {"videos_test": "tracking_test"}  # of the others it is tracking/
 STARTS = {"otb_first_third": 0, "otb_last_two_thirds": 1}  # at which third
 ATTRIBUTES = {  # of the evaluation's scores
     "mean_iou": "mean_iou",
@@ -79,11 +84,11 @@ ATTRIBUTES = {  # of the evaluation's scores
 }
 REASONS = {
     "single_seeds": "it needs weights of other seeds, which a preset does not hold",
-    "rendered_kitti": "the recipe draws its clips: run that",
+    "rendered_kitti_validation": "the recipe draws its clips: run that",
+    "rendered_kitti_test": "the recipe draws its clips: run it with --measure-test",
     "otb_unseen": "it judges other weights than the preset's",
 }
-# A sample.
-IMAGES, GAMES = 1000, 1000
+IMAGES, GAMES = 1000, 1000  # of a sample
 PARTS, PART = 8, 8  # so many parts of so many clips, whose spread tells their error
 ERRORS, SHARE = 4, 0.02  # of the tolerance
 
@@ -222,10 +227,10 @@ class _Judge:
         if data in DIGITS:
             self._check_mnist()
             clips = MovingDigits(
-                *mnist("test"), batch, batches, frames, seed=SEED, **DIGITS[data]
+                *mnist("test"), batch, batches, frames, seed=TEST_SEED, **DIGITS[data]
             )
         else:
-            clips = BouncingBalls(batch, batches, frames, seed=SEED)
+            clips = BouncingBalls(batch, batches, frames, seed=TEST_SEED)
         if not self.quick:
             return [evaluation.score_clips(self.model, clips)]
         return [
@@ -252,18 +257,14 @@ class _Judge:
         if self.folder is None:
             raise CannotMeasureError(f"--data or {DATA} must name the videos' folder")
         if data == "kitti_held_out":
-            _, held_out = KITTI(self.folder / "kitti", shortest=6).by_video()
-            return held_out
-        videos = {video.name: video for video in otb(self.folder / "tracking")}
+            return KITTI(self.folder / "kitti", shortest=6).by_video()[1]
+        place = self.folder / FOLDERS.get(data, "tracking")
+        videos = {video.name: video for video in otb(place)}
         if data in VIDEOS:
-            absent = sorted({*VIDEOS[data]} - videos.keys())
-            if absent:
-                raise CannotMeasureError(
-                    f"{self.folder / 'tracking'} lacks {', '.join(absent)}"
-                )
+            if absent := sorted({*VIDEOS[data]} - videos.keys()):
+                raise CannotMeasureError(f"{place} lacks {', '.join(absent)}")
             return [v for name, v in videos.items() if name in VIDEOS[data]]
-        third = STARTS[data]
-        return [video.part(third * len(video) // 3) for video in videos.values()]
+        return [v.part(STARTS[data] * len(v) // 3) for v in videos.values()]
 
 
 def _mean(parts: list[Any]) -> tuple[float, float]:
@@ -294,7 +295,7 @@ def _data_folder(folder: Path | None) -> Iterator[Path | None]:
     if folder is not None:
         os.environ[DATA] = str(folder)
     try:
-        yield Path(os.environ[DATA]) if os.environ.get(DATA) else None
+        yield data_folder()
     finally:
         os.environ.pop(DATA, None)
         os.environ.update(before)

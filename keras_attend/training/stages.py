@@ -9,7 +9,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attend import evaluation
 from keras_attend.callbacks import Checkpoint, LengthCurriculum
 from keras_attend.distributed import cluster
 from keras_attend.training.cluster import prepare, scope, wait
@@ -77,8 +76,8 @@ class Stage(NamedTuple):
     """A stage of a tracker's training, on clips of one length.
 
     `first` frames of a clip count at the start, one more every `every` epochs (all,
-    when `every` is 0). The rate falls from `rate` to its share `end`. `change` holds
-    arguments of the model that are others from here on, `views` those of the clips.
+    when `every` is 0). The rate falls from `rate` to its share `end`. `compile` holds
+    more arguments of the model's `compile`, `views` those of the clips.
     """
 
     name: str
@@ -89,7 +88,7 @@ class Stage(NamedTuple):
     every: int = 0
     rate: float = 1e-3
     end: float = 0.0
-    change: Mapping[str, Any] = {}
+    compile: Mapping[str, Any] = {}
     views: Mapping[str, Any] = {}
 
     @property
@@ -126,9 +125,8 @@ def fit_stages(
             steps: int, stage: Stage = stage, last: Any = model
         ) -> keras.Model:
             found = make() if last is None else last
-            if stage.change:
-                found = evaluation.with_arguments(found, **stage.change)
-            found.compile(falling_rate(steps, stage.end, stage.rate))
+            rate = falling_rate(steps, stage.end, stage.rate)
+            found.compile(rate, **stage.compile)
             return found
 
         data = clips(stage)

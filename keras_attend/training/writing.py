@@ -9,6 +9,7 @@ import keras
 
 from keras_attend import evaluation, plots
 from keras_attend.callbacks import Checkpoint
+from keras_attend.zoo.card import write_card
 from keras_attend.zoo.results import Result, write_results
 from keras_attend.zoo.saving import save_preset
 
@@ -23,6 +24,7 @@ def write_preset(
     paper: str,
     task: str,
     input: str,
+    notes: Sequence[str] = (),
 ) -> None:
     """Write the preset that a recipe has trained, with what it scored.
 
@@ -36,10 +38,9 @@ def write_preset(
         paper: whose model it is, and which row of its tables.
         task: what it does.
         input: what it takes.
+        notes: sentences about what it cannot do, for the card.
     """
-    for result in results:
-        print(f"{result.protocol}: {result.value} ({result.min} to {result.max})")
-        print(f"  beside {result.baselines}")
+    print_results(results)
     model.compile(keras.optimizers.Adam(1e-4))
     save_preset(
         model,
@@ -48,6 +49,7 @@ def write_preset(
         paper=paper,
         task=task,
         input=input,
+        notes=notes,
     )
     picture(args.out)
     write_results(
@@ -57,6 +59,14 @@ def write_preset(
         training_seconds=round(sum(map(Checkpoint.seconds_spent, checkpoints)), 1),
         commit=evaluation.commit(),
     )
+    write_card(args.out)  # again: now there are a picture and results to show
+
+
+def print_results(results: Sequence[Result]) -> None:
+    """Each number with its spread, and the baselines' numbers below it."""
+    for result in results:
+        print(f"{result.metric}, {result.protocol}: {result.value}", end=" ")
+        print(f"({result.min} to {result.max})\n  baselines: {result.baselines}")
 
 
 def write_tracker(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_attend.layers.glimpse_cnn import GlimpseCNN
-from keras_attend.models.hart import HART
+from keras_attend.models.hart import PublishedHART
 from keras_attend.optimizers import TF1RMSprop
 
 
@@ -42,7 +42,7 @@ def ratm_person_cnn(path: str | Path) -> GlimpseCNN:
     return network
 
 
-def hart(path: str | Path) -> HART:
+def hart(path: str | Path) -> PublishedHART:
     """HART as its authors trained it, from a checkpoint of their TensorFlow 1 code.
 
     Args:
@@ -50,7 +50,7 @@ def hart(path: str | Path) -> HART:
             folder that it is in.
 
     Returns:
-        A compiled `HART(variant="published")`, for colour frames of any size (the
+        A compiled `PublishedHART`, for colour frames of any size (the
         authors' are 187x621).
     """
     import tensorflow as tf
@@ -63,15 +63,15 @@ def hart(path: str | Path) -> HART:
         )
     reader = tf.train.load_checkpoint(str(prefix))
     names = reader.get_variable_to_shape_map()
-    model = HART(variant="published")
+    model = PublishedHART()
     model.build()
     set_hart_weights(model, {name: reader.get_tensor(name) for name in names})
     model.compile(TF1RMSprop())
     return model
 
 
-def set_hart_weights(model: HART, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Give a built `HART(variant="published")` the arrays of a checkpoint.
+def set_hart_weights(model: PublishedHART, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Give a built `PublishedHART` the arrays of a checkpoint.
 
     Args:
         model: whose weights are set.
@@ -94,8 +94,8 @@ def set_hart_weights(model: HART, arrays: Mapping[str, NDArray[Any]]) -> None:
         variable.assign(array.reshape(variable.shape))
 
 
-def hart_variables(model: HART) -> dict[str, Any]:
-    """The weights of a built `HART(variant="published")` by the authors' names.
+def hart_variables(model: PublishedHART) -> dict[str, Any]:
+    """The weights of a built `PublishedHART` by the authors' names.
 
     Left out are the moving averages of the batch norm, which their code never reads,
     and the weights of the losses, which their checkpoint does not hold.
@@ -111,10 +111,10 @@ def hart_variables(model: HART) -> dict[str, Any]:
         f"{inner}/init_feature_transform": cell.first_input,
         f"{inner}/init_state_transform_0": cell.first_cell,
         f"{inner}/init_state_transform_1": cell.first_hidden,
-        f"{inner}/att_readout_1": cell.attend_hidden,
-        f"{inner}/att_readout": cell.attend,
-        f"{top}/fc_h2bbox/layer_0": cell.box_hidden,
-        f"{top}/fc_h2bbox/layer_1": cell.box_step,
+        f"{inner}/att_readout_1": cell.attend.hidden,
+        f"{inner}/att_readout": cell.attend.last,
+        f"{top}/fc_h2bbox/layer_0": cell.locate.hidden,
+        f"{top}/fc_h2bbox/layer_1": cell.locate.last,
     }
     found = {
         f"{alexnet}/bn_batch_norm/BatchNorm/gamma": cell.norm.gamma,

@@ -4,6 +4,7 @@ import inspect
 import math
 import tempfile
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,8 @@ def load(
             `"hf://org/name"` or `"hf://org/name@revision"` on the Hugging Face Hub;
             or a preset's folder.
         weights: False gives fresh random weights.
-        source: where to look for the name: `"package"`, `"zoo"` (KERAS_ATTEND_ZOO) or
-            `"hub"`; None looks there in this order.
+        source: where to look for a plain name: `"package"` or `"zoo"`
+            (KERAS_ATTEND_ZOO); None looks there in this order.
         token: of the Hub, for what is private; None takes the one that
             `hf auth login` has stored.
         **overrides: constructor arguments in place of the preset's, such as
@@ -121,9 +122,11 @@ def _arguments(config: dict[str, Any]) -> set[str]:
     cls = keras.saving.get_registered_object(config["registered_name"])
     if cls is None:  # a Sequential or Functional model: its configuration lists layers
         return {"name"}
-    signature = inspect.signature(cls.__init__).parameters
+    # A subclass hands its `**kwargs` on to the class that it extends.
+    ours = takewhile(lambda c: not c.__module__.startswith("keras."), cls.__mro__)
+    signatures = [inspect.signature(c.__init__).parameters for c in list(ours) or [cls]]
     variable = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
-    accepted = {k for k, v in signature.items() if v.kind not in variable}
+    accepted = {k for s in signatures for k, v in s.items() if v.kind not in variable}
     return (accepted - {"self"}) | {"name", "dtype", "trainable"}
 
 

@@ -20,15 +20,10 @@ from keras_attend.zoo.checks.files import (
     regular_file,
 )
 from keras_attend.zoo.hub import own_zoo
-from keras_attend.zoo.hub.registry import (
-    HUB,
-    is_hub_name,
-    parse_hub_name,
-    read_registry,
-)
+from keras_attend.zoo.hub.names import HUB, is_hub_name, parse_hub_name
 from keras_attend.zoo.results import Result, read_results
 
-SOURCES = (None, "package", "zoo", "hub")
+SOURCES = (None, "package", "zoo")
 
 
 @dataclass(frozen=True)
@@ -48,6 +43,7 @@ class ModelInfo:
         sha256: of each file that is loaded, by name.
         metrics: what it scored.
         folder: where it is.
+        notes: what to know before it is used.
     """
 
     name: str
@@ -62,6 +58,7 @@ class ModelInfo:
     sha256: dict[str, str]
     metrics: tuple[Result, ...]
     folder: Path
+    notes: tuple[str, ...] = ()
 
 
 def presets_folder() -> Path:
@@ -106,6 +103,7 @@ def info(name: str | Path) -> ModelInfo:
         sha256=manifest["sha256"],
         metrics=results.results if results else (),
         folder=folder,
+        notes=tuple(manifest.get("notes", ())),
     )
 
 
@@ -130,21 +128,23 @@ def find(
             f"`source` must be one of {SOURCES}. Received: source={source!r}"
         )
     text = str(name)
-    how: dict[str, Any] = {"token": token, "everything": everything, "force": force}
-    if is_hub_name(text) or (source == "hub" and "/" in text):
-        if source not in (None, "hub"):
+    if is_hub_name(text):
+        if source is not None:
             raise ValueError(
                 f"{text!r} is on the Hugging Face Hub. Received: source={source!r}"
             )
-        return _fetch(*parse_hub_name(text), **how)
+        from keras_attend.zoo.hub import client  # which takes half a second
+
+        repo, revision = parse_hub_name(text)
+        return client.fetch(
+            repo, revision, token=token, everything=everything, force=force
+        )
     if source in (None, "package") and (presets_folder() / text / MANIFEST).is_file():
         return presets_folder() / text
     if source in (None, "zoo"):
         folder = own_zoo.find(text, force)
         if folder is not None:
             return folder
-    if source in (None, "hub") and (entry := read_registry().get(text)):
-        return _fetch(entry.repo, entry.revision, entry.sha256, **how)
     folder = Path(name)
     if source is None and folder.is_dir():
         if not (folder / MANIFEST).is_file():
@@ -157,25 +157,15 @@ def find(
     raise ValueError(_unknown(text, source))
 
 
-def _fetch(
-    repo: str, revision: str | None, sha256: dict[str, str] | None = None, **how: Any
-) -> Path:
-    from keras_attend.zoo.hub import client  # which takes half a second
-
-    return client.fetch(repo, revision, sha256, **how)
-
-
 def _unknown(name: str, source: str | None) -> str:
-    where = {None: "", "package": " in the package", "hub": " in the registry"}
-    names = {*list_models(), *read_registry()}
-    if source == "hub":
-        names = set(read_registry())
-    near = difflib.get_close_matches(name, sorted(names), n=3, cutoff=0.4)
+    where = {None: "", "package": " in the package"}
+    names = list_models()
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
     hint = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
     place = where.get(source, f" in KERAS_ATTEND_ZOO ({own_zoo.place()})")
     return (
         f"There is no preset and no folder {name!r}{place}. {hint}"
-        f"The presets are: {', '.join(sorted(names)) or 'none'}. "
+        f"The presets are: {', '.join(names) or 'none'}. "
         "Those on the Hugging Face Hub are called hf://org/name."
     )
 

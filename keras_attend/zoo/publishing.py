@@ -18,7 +18,7 @@ from keras_attend.zoo.checks.files import (
 )
 from keras_attend.zoo.hub import own_zoo
 from keras_attend.zoo.hub.card import check_front_matter, front_matter, sections
-from keras_attend.zoo.hub.registry import HUB, check_repo, check_revision
+from keras_attend.zoo.hub.names import HUB, check_repo, check_revision
 from keras_attend.zoo.loading import load_folder
 from keras_attend.zoo.presets import find, info
 from keras_attend.zoo.results import read_results

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from keras_attend.zoo.checks.files import (
     is_snapshot,
@@ -13,15 +13,25 @@ from keras_attend.zoo.checks.files import (
     regular_file,
 )
 
+
+class Metric(NamedTuple):
+    """How a metric is called in tables, and which of two values is the better one."""
+
+    words: str
+    higher_is_better: bool = True
+
+
 METRICS = {
-    "error_percent": "error (%)",
-    "mean_iou": "mean IoU",
-    "center_error_px": "centre error (px)",
-    "catch_rate": "catch rate",
-    "success_auc": "success AUC",
-    "precision_20": "precision at 20 px",
-    "presence_auc": "presence AUC",
+    "error_percent": Metric("error (%)", higher_is_better=False),
+    "mean_iou": Metric("mean IoU"),
+    "center_error_px": Metric("centre error (px)", higher_is_better=False),
+    "catch_rate": Metric("catch rate"),
+    "success_auc": Metric("success AUC"),
+    "precision_20": Metric("precision at 20 px"),
+    "presence_auc": Metric("presence AUC"),
 }
+# The protocols of videos that were no part of a training: README shows these as well.
+UNTRAINED = ("videos_test/60_frame_clips", "videos_test/ope", "otb_unseen/ope")
 LARGEST = 1e12
 MAX_NAME = 200
 
@@ -38,7 +48,7 @@ class Result:
         max: the greatest of them.
         n: how many runs.
         paper: what the paper reports, if it does.
-        baselines: what trivial methods score, by name.
+        baselines: what other methods score, by name; trivial ones, or OpenCV's.
     """
 
     metric: str
@@ -74,6 +84,16 @@ class Result:
         if type(self.n) is not int or not 1 <= self.n <= LARGEST:
             raise ValueError(f"`n` must be a positive integer. Received: n={self.n!r}")
 
+    @property
+    def better_baselines(self) -> tuple[str, ...]:
+        """The names of the baselines that score better than the preset does."""
+        sign = 1 if METRICS[self.metric].higher_is_better else -1
+        return tuple(
+            name
+            for name, value in self.baselines.items()
+            if sign * value > sign * self.value
+        )
+
 
 def _is_number(value: Any) -> bool:
     real = isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -93,11 +113,18 @@ def _check_name(key: str, name: Any) -> None:
         )
 
 
+def headlines(results: Sequence[Result]) -> list[Result]:
+    """`headline`, and the mean IoU in videos that were no part of the training."""
+    chosen = headline(results)
+    others = [r for r in results if r.protocol in UNTRAINED and r.metric == "mean_iou"]
+    return [] if chosen is None else [chosen, *(r for r in others if r != chosen)]
+
+
 def headline(results: Sequence[Result]) -> Result | None:
     """The first result that the paper has too, or else the first.
 
-    Distances in pixels come after the others: they mean less to who does not know the
-    pictures.
+    Distances in pixels come after the others: they mean less to a reader who does not
+    know the pictures.
     """
     compared = [result for result in results if result.paper is not None]
     rows = compared or list(results)

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
@@ -19,6 +20,7 @@ from keras_attend.zoo.checks.files import (
     WEIGHTS,
     check_manifest,
 )
+from keras_attend.zoo.presets import read_manifest
 
 
 def save_preset(
@@ -31,6 +33,7 @@ def save_preset(
     input: str,
     licence: str = "Apache-2.0",
     half: bool = False,
+    notes: Sequence[str] = (),
 ) -> None:
     """Write what `load` reads, and the card.
 
@@ -48,6 +51,7 @@ def save_preset(
         input: what it takes.
         licence: of the weights.
         half: store float32 weights as float16. Check that the score stays.
+        notes: sentences about what the model cannot do, which the card shows.
     """
     folder = Path(folder)
     if not model.built:
@@ -83,6 +87,8 @@ def save_preset(
                 for file in (CONFIG, WEIGHTS)
             },
         }
+        if notes:
+            manifest["notes"] = list(notes)
         _write_json(written / MANIFEST, manifest)
         # What `load` would refuse, a description of two lines say, is not written.
         check_manifest(folder / MANIFEST, (written / MANIFEST).read_bytes())
@@ -91,6 +97,24 @@ def save_preset(
         for file in (METADATA, CONFIG, WEIGHTS, MANIFEST):
             os.replace(written / file, folder / file)
     write_card(folder)
+
+
+def describe_preset(
+    folder: str | Path, *, description: str, paper: str, notes: Sequence[str] = ()
+) -> None:
+    """Write anew what a preset says of itself; its weights and its card stay.
+
+    Args:
+        folder: the preset's.
+        description, paper, notes: as of `save_preset`.
+    """
+    path = Path(folder) / MANIFEST
+    manifest = read_manifest(path.parent) | {"description": description, "paper": paper}
+    manifest.pop("notes", None)
+    if notes:
+        manifest["notes"] = list(notes)
+    check_manifest(path, json.dumps(manifest).encode())
+    _write_json(path, manifest)
 
 
 def _same_weights(new: Path, old: Path) -> bool:

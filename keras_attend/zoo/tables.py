@@ -37,7 +37,7 @@ def number(value: float | None) -> str:
 
 def metric(result: Result) -> str:
     """What was measured, in words."""
-    return METRICS[result.metric]
+    return METRICS[result.metric].words
 
 
 def _is_number(cell: str) -> bool:

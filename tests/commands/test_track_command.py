@@ -12,7 +12,7 @@ import pytest
 
 from keras_attend import zoo
 from keras_attend.commands.main import main
-from keras_attend.models.ratm import RATM
+from keras_attend.models import RATM, RATMCell
 from keras_attend.tracking import Tracker
 from keras_attend.video import VideoWriter, read_video
 
@@ -24,7 +24,7 @@ pytest.importorskip("imageio")
 def preset(tmp_path_factory):
     """A very small RATM, not trained."""
     keras.utils.set_random_seed(0)
-    model = RATM(6, 8)
+    model = RATM(RATMCell(6, 8))
     model.build()
     folder = tmp_path_factory.mktemp("presets") / "ratm_tiny"
     about = {"description": "-", "paper": "-", "task": "tracking", "input": "-"}

@@ -1,9 +1,12 @@
+import subprocess
+
 import keras
 import numpy as np
 import pytest
 
 from keras_attend import evaluation
 from keras_attend.datasets import Catch
+from keras_attend.evaluation import digits
 from keras_attend.models import RAM, Feedforward, RAMAgent
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -115,3 +118,37 @@ def test_catch_results():
     assert result.protocol == "catch/10000_games" and result.metric == "catch_rate"
     assert result.value == 1 and result.n == 5
     assert result.baselines == {"random play": 1.0, "whole screen": 1.0}
+
+
+def git(folder, *arguments):
+    who = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+    command = ["git", "-C", str(folder), *who, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("hook", [False, True])
+def test_commit_is_the_packages_own(hook, tmp_path, monkeypatch):
+    """Not that of the working directory's repository, nor of one that git runs for."""
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "another project")
+    other = git(tmp_path, "rev-parse", "--short=12", "HEAD").strip()
+    before = evaluation.commit()
+    monkeypatch.chdir(tmp_path)
+    if hook:
+        monkeypatch.setenv("GIT_DIR", str(tmp_path / ".git"))
+    assert evaluation.commit() == before != other
+
+
+def test_commit_of_a_package_inside_another_repository(tmp_path, monkeypatch):
+    package = tmp_path / "site-packages" / "keras_attend" / "evaluation"
+    package.mkdir(parents=True)
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "another project")
+    monkeypatch.setattr(digits, "__file__", str(package / "digits.py"))
+    assert evaluation.commit() == "unknown"
+    git(tmp_path / "site-packages", "init", "-q")  # now it is a checkout of its own
+    git(tmp_path / "site-packages", "commit", "-q", "--allow-empty", "-m", "ours")
+    ours = git(tmp_path / "site-packages", "rev-parse", "--short=12", "HEAD").strip()
+    assert evaluation.commit() == ours
+    monkeypatch.setenv("PATH", "")
+    assert evaluation.commit() == "unknown"

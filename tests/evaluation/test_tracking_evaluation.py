@@ -1,17 +1,10 @@
-import os
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from keras_attend import evaluation
 from keras_attend.datasets import Sequence, otb
-
-VIDEOS = Path(os.environ.get("KERAS_ATTEND_DATA", "absent")) / "tracking"
-needs_videos = pytest.mark.skipif(
-    not (VIDEOS / "index.json").exists(), reason="no videos beside this checkout"
-)
 
 # The second prediction is half off (IoU 1/3, 5 px), the third far away (50 px).
 TRUE = np.array([[[0, 0, 10, 10], [0, 0, 10, 10], [0, 0, 10, 10]]] * 2, "float32")
@@ -243,12 +236,11 @@ def test_video_clips_by_hand(videos):
         evaluation.video_clips(evaluation.static_box, videos, frames=11)
 
 
-@needs_videos
-def test_static_box_of_the_held_out_videos():
+def test_static_box_of_the_validation_videos(data_path):
     """As measured by other code: 0.281 in the mean over six videos."""
-    held_out = ("otb_Bolt", "otb_Man", "davis_parkour", "davis_dog", "otb_Tiger1")
-    held_out += ("uav123_person12_1",)
-    chosen = [v for v in otb(VIDEOS) if v.name in held_out]
+    names = ("otb_Bolt", "otb_Man", "davis_parkour", "davis_dog", "otb_Tiger1")
+    names += ("uav123_person12_1",)
+    chosen = [v for v in otb(data_path("tracking")) if v.name in names]
     scores = evaluation.video_clips(evaluation.static_box, chosen)
     assert abs(scores.mean_iou.mean() - 0.281) < 0.002
 
@@ -328,6 +320,18 @@ def test_opencv_without_contributed_modules(monkeypatch):
         evaluation.opencv_tracker("KCF")
 
 
+def test_nanotrack_needs_its_files(monkeypatch, tmp_path):
+    cv2 = pytest.importorskip("cv2")
+    if not hasattr(cv2, "TrackerNano_create"):
+        pytest.skip("this OpenCV is too old")
+    monkeypatch.delenv("KERAS_ATTEND_NANOTRACK", raising=False)
+    with pytest.raises(FileNotFoundError, match="Received: KERAS_ATTEND_NANOTRACK=''"):
+        evaluation.opencv_tracker("TrackerNano")
+    monkeypatch.setenv("KERAS_ATTEND_NANOTRACK", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"nanotrack_backbone_sim\.onnx"):
+        evaluation.opencv_tracker("TrackerNano")
+
+
 def test_opencv_gets_what_it_wants(monkeypatch):
     """Blue first; whole pixels where there is only the new interface."""
     given = []
@@ -352,9 +356,12 @@ def test_opencv_gets_what_it_wants(monkeypatch):
     np.testing.assert_allclose(boxes, [[1.2, 2.2, 3.9, 4], [1, 2, 3, 4]])
 
 
-@needs_videos
-def test_real_videos():
-    chosen = [v.part(0, 40) for v in otb(VIDEOS) if v.name.endswith(("dog", "Skiing"))]
+def test_real_videos(data_path):
+    chosen = [
+        v.part(0, 40)
+        for v in otb(data_path("tracking"))
+        if v.name.endswith(("dog", "Skiing"))
+    ]
     rows = evaluation.one_pass_results(
         [evaluation.static_box], chosen, data="two", baselines={}
     )

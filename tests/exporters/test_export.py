@@ -15,7 +15,17 @@ import pytest
 from keras import ops
 
 import keras_attend as ka
-from keras_attend.models import DRLT, HART, RAM, RATM, Feedforward, MatchBoxes
+from keras_attend.models import (
+    DRLT,
+    HART,
+    RAM,
+    RATM,
+    DRLTCell,
+    Feedforward,
+    HARTCell,
+    MatchBoxes,
+    RATMCell,
+)
 from tests.tiny_tracker import CentroidCell, TrackerModel
 
 ROOT = Path(__file__).parents[2]
@@ -29,10 +39,10 @@ pytestmark = pytest.mark.skipif(
 def tracker(family):
     keras.utils.set_random_seed(0)
     model = {
-        "ratm": lambda: RATM(8, 6, 1, attention="affine"),
-        "hart": lambda: HART(8, 6, 1, maps=2, filters=(4, 4, 4)),
+        "ratm": lambda: RATM(RATMCell(8, 6, 1, attention="affine")),
+        "hart": lambda: HART(HARTCell(8, 6, 1, maps=2, filters=(4, 4, 4))),
         "drlt": lambda: DRLT(
-            MatchBoxes(8, 2), units=6, channels=1, size=24, head="choice"
+            DRLTCell(MatchBoxes(8, 2), 6, channels=1, size=24, head="choice")
         ),
     }[family]()
     model.build()
@@ -255,7 +265,7 @@ def test_a_file_of_one_size_refuses_others(tmp_path):
 )
 def test_eight_bits(tmp_path, format):
     """Smaller, and close."""
-    model = DRLT(units=64, channels=1, size=24)
+    model = DRLT(DRLTCell(units=64, channels=1, size=24))
     model.build()
     paths = [tmp_path / f"{name}{ENDINGS[format]}" for name in ("whole", "small")]
     for path, int8 in zip(paths, (False, True), strict=True):
@@ -319,7 +329,7 @@ def test_what_cannot_be_exported(tmp_path):
     refused("`format` must be one of", format="tflite")
     refused(r"must end with '.onnx'.*Received", path="x.tflite")
     refused("must be a tracker.*Received", model=keras.Sequential())
-    refused("must have its weights", model=RATM(8, 6))
+    refused("must have its weights", model=RATM(RATMCell(8, 6)))
     refused("must have its weights", model=ram)
     refused("`size` must be", size=(0, 4))
     refused("where a RAM looks first", first_location=(0, 0))
@@ -332,7 +342,7 @@ def test_what_cannot_be_exported(tmp_path):
     model = RAM(4, 2, 4, glimpse_units=6, units=8, episodes=3)
     model.build((None, 20, 20, 1))
     refused("`model.episodes` must be 1", model=model)
-    half = RATM(8, 6, dtype="mixed_float16")
+    half = RATM(dtype="mixed_float16")
     half.build()
     refused("float32", model=half)
     plain = Feedforward((6,), 4)

@@ -6,7 +6,16 @@ from keras import ops
 from keras_attend import plots
 from keras_attend.datasets import BouncingBalls, Catch
 from keras_attend.evaluation import OnePass
-from keras_attend.models import HART, RAM, RATM, RAMAgent
+from keras_attend.models import (
+    HART,
+    RAM,
+    RATM,
+    HARTCell,
+    RAMAgent,
+    RATMCell,
+    StoppingRAM,
+    ZoomingRAM,
+)
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -75,24 +84,35 @@ def test_bad_inputs(model):
         plots.plot_history({})
 
 
-def test_plot_glimpses_that_were_chosen(random):
-    """A path ends where the model stopped, in a box as wide as its zoom."""
+@pytest.mark.parametrize("chosen", ["glimpses_taken", "zooms"])
+def test_plot_glimpses_that_were_chosen(random, chosen):
+    """A path ends where the model stopped, or in a box as wide as its zoom."""
     keras.utils.set_random_seed(1)
-    model = RAM(glimpses=4, size=4, zooms=3, stop_price=0.1, units=8, glimpse_units=8)
     images = random.random((6, 20, 20, 1), dtype="float32")
-    model(images)
-    model.stopper.kernel.assign(random.normal(size=(8, 2)))
-    model.stopper.bias.assign([0.0, 0.0])
-    figure = plots.plot_glimpses(model, images, seed=5)
+    images *= np.linspace(0.1, 1, 6, dtype="float32")[:, None, None, None]
+    arguments = {"glimpses": 4, "size": 4, "units": 8, "glimpse_units": 8}
+    stops = chosen == "glimpses_taken"
+    model = StoppingRAM(**arguments) if stops else ZoomingRAM(**arguments)
+    model.build(images.shape)
+    # Half of the images choose one thing, half another.
+    head = model.stopper if stops else model.zoomer
+    kernel = random.normal(size=head.kernel.shape)
+    head.kernel.assign(kernel)
     first = np.random.default_rng(5).uniform(-1, 1, (6, 2)).astype("float32")
-    seen = model(images, first_location=ops.convert_to_tensor(first))
-    looks, zooms = (ops.convert_to_numpy(seen[name]) for name in ("looks", "zooms"))
-    assert len(set(looks)) > 1
+    first = ops.convert_to_tensor(first)
+    found = model.episode(ops.convert_to_tensor(images), first, "mean")
+    scores = ops.convert_to_numpy(found["hidden"])[:, 2] @ kernel
+    head.bias.assign(-np.median(scores - scores[:, :1], axis=0))
+    figure = plots.plot_glimpses(model, images, seed=5)
+    seen = model(images, first_location=first)
+    taken = ops.convert_to_numpy(seen.get("glimpses_taken", np.full(6, 4)))
+    zooms = ops.convert_to_numpy(seen.get("zooms", np.zeros((6, 4), "int32")))
+    assert len(set(taken if chosen == "glimpses_taken" else zooms[:, -1])) > 1
     for row in range(6):
         axes = figure.axes[5 * row : 5 * row + 5]
-        assert len(axes[0].lines[0].get_data()[0]) == looks[row]
-        assert axes[0].patches[1].get_width() == 4 * 2 ** zooms[row, looks[row] - 1]
-        assert [axis.axison for axis in axes[1:]] == [t < looks[row] for t in range(4)]
+        assert len(axes[0].lines[0].get_data()[0]) == taken[row]
+        assert axes[0].patches[1].get_width() == 4 * 2 ** zooms[row, taken[row] - 1]
+        assert [axis.axison for axis in axes[1:]] == [t < taken[row] for t in range(4)]
 
 
 def test_animate_games(tmp_path):
@@ -113,7 +133,7 @@ def test_animate_games(tmp_path):
 def test_plot_track(tmp_path):
     """A column a frame: the boxes above, the glimpse below."""
     inputs, targets = BouncingBalls(batch_size=1, batches=1, frames=9)[0]
-    model = RATM(7, 4, scale=2.0)
+    model = RATM(RATMCell(7, 4, scale=2.0))
     frames, boxes = inputs["frames"][0], targets["boxes"][0]
     figure = plots.plot_track(
         model, frames, boxes, columns=4, path=tmp_path / "track.png"
@@ -128,11 +148,11 @@ def test_plot_track(tmp_path):
     np.testing.assert_allclose(widths, [9.6, 4.8, 4.8], atol=1e-3)
     assert below[0].images[0].get_array().shape == (7, 7)
     # With the first box alone, and a colour video of one frame.
-    colour = RATM(7, 4, channels=3)
+    colour = RATM(RATMCell(7, 4, channels=3))
     figure = plots.plot_track(colour, frames[:1].repeat(3, -1), boxes[0])
     assert len(figure.axes[0].patches) == 1
     # HART's rows: glimpse, location map, and the glimpse where that is bright.
-    hart = HART(16, 8, 1, maps=2, filters=(8, 8, 8))
+    hart = HART(HARTCell(16, 8, 1, maps=2, filters=(8, 8, 8)))
     figure = plots.plot_track(hart, frames[:2], boxes[:2])
     assert len(figure.axes) == 8
     assert figure.axes[4].get_ylabel() == "location map"

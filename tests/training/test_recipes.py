@@ -9,9 +9,17 @@ import keras
 import numpy as np
 import pytest
 
+from keras_attend import training
 from keras_attend.datasets import BouncingBalls
-from keras_attend.models import RAM, RATM
-from keras_attend.training import Stage, fit_stages, start_from
+from keras_attend.models import HART, RAM, Credit, HARTCell
+from keras_attend.training import (
+    Stage,
+    fit_stages,
+    measure_test,
+    start_from,
+    write_preset,
+)
+from keras_attend.zoo.results import Result, read_results
 
 ZOO = Path(__file__).parents[2] / "zoo"
 SMALL = {"classes": 3, "glimpses": 3, "size": 4, "units": 8, "glimpse_units": 6}
@@ -28,7 +36,8 @@ def teacher():
 
 def test_start_from_an_equal(teacher):
     """All but the baseline, which has another size, is taken over."""
-    model = RAM(**SMALL, scales=1, locator="linear", baseline="answer")
+    credit = Credit(baseline="answer")
+    model = RAM(**SMALL, scales=1, locator="linear", credit=credit)
     start_from(model, teacher)
     images = np.random.default_rng(0).random((5, 9, 9, 1), "float32")
     first = np.zeros((5, 2), "float32")
@@ -53,18 +62,18 @@ def test_start_from_a_smaller_canvas(teacher):
     np.testing.assert_allclose(old["logits"], new["logits"], atol=1e-5)
 
 
-def test_stages(tmp_path):
-    """Each goes on where the last one ended, with what changes, also when resumed."""
+def test_stages(tmp_path, quick):
+    """Each goes on where the last one ended, compiled its way, also when resumed."""
     stages = [
         Stage("short", frames=2, batch_size=2, epochs=1, first=2),
-        Stage("long", 3, 2, epochs=1, first=3, rate=0.0, change={"scale": 2.5}),
+        Stage("long", 3, 2, epochs=1, first=3, rate=0.0, compile={"detached": True}),
     ]
     options = argparse.Namespace(
         runs=tmp_path, epochs=None, steps=1, resume=True, checkpoint_every=1
     )
 
     def make():
-        return RATM(4, 4)
+        return HART(HARTCell(4, 4, channels=1, maps=2, filters=(2, 2, 2)))
 
     def clips(stage):
         return BouncingBalls(stage.batch_size, 1, frames=stage.frames, size=32)
@@ -72,10 +81,54 @@ def test_stages(tmp_path):
     found, paths = fit_stages(make, stages, clips, options, "seed_0")
     again, _ = fit_stages(make, stages, clips, options, "seed_0")
     short, long = map(keras.saving.load_model, paths)
-    assert [m.get_config()["scale"] for m in (short, long, found)] == [1.0, 2.5, 2.5]
+    assert [m.detached for m in (short, long, found)] == [False, True, True]
     for model in (short, long, again):  # the second stage's rate is 0
         for old, new in zip(found.get_weights(), model.get_weights(), strict=True):
             np.testing.assert_array_equal(old, new)
+
+
+ABOUT = {"description": "-", "paper": "-"}
+ROW = Result("mean_iou", "videos_validation/ope", 0.5, 0.5, 0.5, 1)
+
+
+def written(folder, **notes):
+    """The folder of a preset as a recipe writes it, and its card."""
+    model = RAM(**SMALL)
+    model.build(model.serving_shape)
+    options = argparse.Namespace(out=folder, device="a CPU", data=folder)
+
+    def draw(folder):
+        (folder / "picture.png").touch()
+
+    about = {**ABOUT, "task": "-", "input": "-", **notes}
+    write_preset(model, [ROW], options, picture=draw, **about)
+    return options, (folder / "README.md").read_text()
+
+
+def test_a_written_card_has_results_and_picture(tmp_path):
+    """Also where the preset is new, so that nobody has generated its card before."""
+    _, card = written(tmp_path / "new", notes=["It is small."])
+    assert "`videos_validation/ope` | **0.500**" in card and "(picture.png)" in card
+    assert "* It is small." in card
+
+
+def test_rows_of_the_test_set_are_added(tmp_path):
+    """To those that are there, by the weights that are there; again they replace."""
+    options, _ = written(tmp_path / "small")
+    before = (options.out / "model.weights.h5").read_bytes()
+    for value in (0.3, 0.4):
+        row = Result("mean_iou", "videos_test/ope", value, value, value, 1)
+        about = {**ABOUT, "notes": ("Measured once.",)}
+        measure_test(options, lambda *_, row=row: [row], about)
+        assert read_results(options.out).results == (row, ROW)
+    card = (options.out / "README.md").read_text()
+    assert "0.400" in card and "0.300" not in card and "* Measured once." in card
+    assert (options.out / "model.weights.h5").read_bytes() == before
+
+
+def test_the_videos_of_a_split_are_no_others():
+    names = {*training.VALIDATION, *training.TUNING, *training.TEST}
+    assert len(names) == 6 + 4 + 6 and {*training.PEOPLE} < {*training.VALIDATION}
 
 
 def make_kth(folder):
@@ -96,19 +149,16 @@ def make_kth(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    "KERAS_ATTEND_DATA" not in os.environ, reason="MNIST is not beside this checkout"
-)
+@pytest.mark.usefixtures("mnist_file")
 @pytest.mark.parametrize(
     "recipe",
     sorted([*ZOO.glob("ram_*/recipe.py"), *ZOO.glob("ratm_*/recipe.py")]),
     ids=lambda path: path.parent.name,
 )
-def test_recipe_runs_and_resumes(recipe, tmp_path):
+def test_recipe_runs_and_resumes(recipe, tmp_path, data_path):
     """Two epochs of two batches, then a third one; on this test's backend."""
-    data = Path(os.environ["KERAS_ATTEND_DATA"])
-    if recipe.parent.name == "ratm_person" and not (data / "tracking").exists():
-        pytest.skip("the videos are not beside this checkout")
+    if recipe.parent.name == "ratm_person":
+        data_path("tracking")
     command = [sys.executable, str(recipe), "--validate", "--steps", "2"]
     command += ["--runs", str(tmp_path), "--checkpoint-every", "0"]
     if recipe.parent.name == "ram_tables":

@@ -6,11 +6,10 @@ import keras
 import numpy as np
 import pytest
 
-from keras_attend import evaluation, zoo
+from keras_attend import evaluation, training, zoo
 from keras_attend.datasets import Sequence, sample_digits
-from keras_attend.models.ram import RAM
-from keras_attend.models.ram_agent import RAMAgent
-from keras_attend.models.ratm import RATM
+from keras_attend.models import RATM, RATMCell
+from keras_attend.models.ram import RAM, RAMAgent
 from keras_attend.training import cards, remeasure
 from keras_attend.training import zoo_check as check
 from keras_attend.zoo import presets
@@ -41,7 +40,7 @@ def measured(model, *results, **options):
 def tracker():
     """A very small RATM, not trained."""
     keras.utils.set_random_seed(0)
-    model = RATM(4, 4, channels=1)
+    model = RATM(RATMCell(4, 4, channels=1))
     model.build()
     return model
 
@@ -95,20 +94,30 @@ def test_videos(tracker, quick, monkeypatch, tmp_path):
         return evaluation.static_box(frames, box) + np.array([1, 1, 0, 0])
 
     monkeypatch.setattr(remeasure, "Tracker", lambda _: SimpleNamespace(track=follow))
-    names = {"videos_unseen": ("a", "b"), "people_unseen": ("a", "z")}
+    (tmp_path / "tracking_test").symlink_to(tmp_path / "tracking")
+    names = {
+        "videos_validation": ("a", "b"),
+        "people_validation": ("a", "z"),
+        "videos_test": ("c",),
+    }
     monkeypatch.setattr(remeasure, "VIDEOS", names)
     before = os.environ.get("KERAS_ATTEND_DATA")
     results = [
-        published("center_error_px", "videos_unseen/2_frame_clips", 1.4142),
-        published("mean_iou", "videos_unseen/2_frame_clips"),
-        published("mean_iou", "people_unseen/2_frame_clips"),
-        published("mean_iou", "videos_unseen/ope"),
+        published("center_error_px", "videos_validation/2_frame_clips", 1.4142),
+        published("mean_iou", "videos_validation/2_frame_clips"),
+        published("mean_iou", "people_validation/2_frame_clips"),
+        published("mean_iou", "videos_test/2_frame_clips"),
+        published("mean_iou", "videos_validation/ope"),
     ]
-    clips, iou, people, ope = measured(tracker, *results, data=tmp_path)
+    clips, iou, people, test, ope = measured(tracker, *results, data=tmp_path)
     assert clips.value == 1.4142 and not clips.differs
     assert iou.value == pytest.approx(49 / (2 * 64 - 49), abs=1e-4)
     assert calls == [2, 2]  # both videos hold the same
     assert people.reason == f"{tmp_path / 'tracking'} lacks z"
+    assert test.value == iou.value
+    (tmp_path / "tracking_test").unlink()
+    (test,) = measured(tracker, results[3], data=tmp_path)
+    assert "tracking_test" in test.reason
     assert "whole videos" in ope.reason
     (whole,) = remeasure.remeasure(tracker, results[-1:], data=tmp_path)
     assert (
@@ -123,9 +132,13 @@ def test_videos(tracker, quick, monkeypatch, tmp_path):
         ("error_percent", "mnist_test/single_seeds", "weights of other seeds"),
         ("error_percent", "mnist_test/single", "must name a folder with mnist.npz"),
         ("error_percent", "street_numbers/single", "no data of this name"),
-        ("mean_iou", "rendered_kitti/60_frames", "the recipe draws its clips"),
+        ("mean_iou", "rendered_kitti_test/60_frames", "the recipe draws its clips"),
         ("mean_iou", "otb_unseen/ope", "other weights than the preset's"),
-        ("mean_iou", "videos_unseen/60_frame_clips", "must name the videos' folder"),
+        (
+            "mean_iou",
+            "videos_validation/60_frame_clips",
+            "must name the videos' folder",
+        ),
         ("mean_iou", "bouncing_balls/33_frames", "no data of this name"),
     ],
 )
@@ -157,7 +170,7 @@ def test_every_result_of_the_zoo_is_known(monkeypatch, tmp_path):
     nothing = np.zeros((3, 4))
     names = {
         n: Sequence(n, (Path("-"),) * 3, nothing, nothing[:, 0] == 0)
-        for n in remeasure.VIDEOS["videos_unseen"]
+        for n in (*training.VALIDATION, *training.TEST)
     }
     video = SimpleNamespace(part=lambda _: None)
     tracks = SimpleNamespace(by_video=lambda: ((), (video,)))

@@ -15,7 +15,6 @@ from zoo_case import ABOUT, RESULT, offline, predict, small_model
 
 from keras_attend import zoo
 from keras_attend.layers import IRNNCell
-from keras_attend.zoo.hub import registry
 
 REPO = "org/small"
 LOADS = """
@@ -227,71 +226,19 @@ def test_a_damaged_cache_heals(hub, folder):
     assert cached.read_bytes() == content
 
 
-# The registry.
+# Where a name is looked for.
 
 
-def entry(hub, folder, **changes):
-    import hashlib
-
-    commit = hub.put(REPO, folder)
-    sums = {
-        file: hashlib.sha256((folder / file).read_bytes()).hexdigest()
-        for file in registry.LOADED
-    }
-    return {"repo": REPO, "revision": commit, "sha256": sums | changes}
-
-
-def register(monkeypatch, tmp_path, entries):
-    path = tmp_path / "registry.json"
-    path.write_text(json.dumps(entries))
-    monkeypatch.setattr(registry, "REGISTRY", path)
-
-
-def test_a_registered_name(hub, folder, tmp_path, monkeypatch):
-    register(monkeypatch, tmp_path, {"fine": entry(hub, folder)})
-    zoo.load("fine")
-    hub.requests.clear()
-    zoo.load("fine", source="hub")
-    assert hub.requests == []
-    with pytest.raises(ValueError, match=r"no preset.*'fine' in the package"):
-        zoo.load("fine", source="package")
-    with pytest.raises(ValueError, match=r"no preset.*'ram_mnist' in the registry"):
-        zoo.load("ram_mnist", source="hub")
+def test_sources(hub, folder, monkeypatch):
+    monkeypatch.setenv("KERAS_ATTEND_ZOO", str(folder.parent))
+    assert zoo.load("small", source="zoo").name == "m"
+    with pytest.raises(ValueError, match=r"no preset.*'small' in the package"):
+        zoo.load("small", source="package")
+    with pytest.raises(ValueError, match=r"is on the Hugging Face Hub. Rec.*'package'"):
+        zoo.load(f"hf://{REPO}", source="package")
     with pytest.raises(ValueError, match="`source` must be one of"):
-        zoo.load("fine", source="cloud")
-
-
-@pytest.mark.parametrize("file", registry.LOADED)
-def test_what_does_not_match_the_registry(
-    file,
-    hub,
-    folder,
-    tmp_path,
-    monkeypatch,
-):
-    register(monkeypatch, tmp_path, {"fine": entry(hub, folder, **{file: "0" * 64})})
-    with pytest.raises(ValueError, match=f"{file} is damaged or was changed: its sha2"):
-        zoo.load("fine")
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"revision": "main"}, "commit's 40 digits"),
-        ({"repo": "../evil"}, "is called hf://org/name"),
-        ({"sha256": {}}, "must name preset.json"),
-        ({"code": "x"}, "unexpected keyword"),
-    ],
-)
-def test_a_bad_registry(changes, message, monkeypatch, tmp_path):
-    good = {"repo": REPO, "revision": "0" * 40, "sha256": {}}
-    register(monkeypatch, tmp_path, {"bad": good | changes})
-    with pytest.raises(ValueError, match=f"'bad' is damaged.*{message}"):
-        zoo.load("bad")
-
-
-def test_the_registry_of_the_package():
-    registry.read_registry()
+        zoo.load("small", source="hub")
+    assert hub.requests == []
 
 
 # What is imported.

@@ -11,7 +11,8 @@ from keras_attend.datasets import sample_digits
 from keras_attend.models.ram import RAM
 from keras_attend.training import cards
 from keras_attend.zoo import presets
-from keras_attend.zoo.results import Result, headline, read_results
+from keras_attend.zoo.results import Result, headline, headlines, read_results
+from keras_attend.zoo.saving import describe_preset
 
 ABOUT = {
     "description": "A very small RAM.",
@@ -363,6 +364,7 @@ def test_cards_are_generated(folder, monkeypatch, capsys):
     assert "](picture.gif)" in card
     for page in (card, (root / "README.md").read_text()):
         assert "| **0.800** (0.750 to 0.850, 5 runs) | 1.29 | most common " in page
+        assert "88.65 |  |" in page  # a greater error: nothing is lost to it
     table = (root / "results.csv").read_text().splitlines()
     assert [row.split(",")[3] for row in table[1:]] == [
         "keras_attend",
@@ -372,6 +374,63 @@ def test_cards_are_generated(folder, monkeypatch, capsys):
     readme = (root.parent / "README.md").read_text()
     assert readme.startswith("Before\n") and readme.endswith("\nAfter")
     assert "(zoo/small_ram/README.md)" in readme
+
+
+def test_a_card_says_what_a_preset_loses_to(folder):
+    """By the metric's own direction."""
+    write = {"device": "a CPU", "training_seconds": 600, "commit": "abc"}
+    others = {"static box": 0.1, "CSRT": 0.6, "MIL": 0.5}
+    rows = [
+        Result(metric, f"{metric}/ope", 0.5, 0.5, 0.5, 1, None, others)
+        for metric in ("mean_iou", "center_error_px")
+    ]
+    zoo.write_results(folder, rows, **write)
+    cards.write_card(folder)
+    iou, distance = (
+        line
+        for line in (folder / "README.md").read_text().splitlines()
+        if "ope" in line
+    )
+    assert iou.endswith("| static box 0.100, CSRT **0.600**, MIL 0.500 | CSRT |")
+    assert "| static box **0.100**, CSRT 0.600, MIL 0.500 | static box |" in distance
+
+
+def test_the_table_shows_videos_that_were_no_part_of_the_training():
+    def row(protocol, metric="mean_iou", paper=None):
+        return Result(metric, protocol, 0.5, 0.5, 0.5, 1, paper)
+
+    rows = [
+        row("otb_first_third/ope", paper=0.6),
+        row("otb_unseen/ope", "center_error_px"),
+        row("otb_unseen/ope"),
+        row("videos_validation/60_frame_clips"),
+        row("videos_test/ope"),
+    ]
+    assert headlines(rows) == [rows[0], rows[2], rows[4]]
+    assert headlines(rows[2:]) == [rows[2], rows[4]] and headlines([]) == []
+
+
+def test_notes(model, folder):
+    """What a preset cannot do stands on its card; notes are plain short texts."""
+    zoo.save_preset(model, folder, **ABOUT, notes=["It loses.", "Often."])
+    assert zoo.info(folder).notes == ("It loses.", "Often.")
+    card = (folder / "README.md").read_text()
+    assert "## Know this\n\n* It loses.\n* Often.\n" in card
+    sums = zoo.info(folder).sha256
+    about = {"description": "Another.", "paper": "Nobody"}
+    describe_preset(folder, **about)
+    info = zoo.info(folder)
+    assert (info.notes, info.description, info.sha256) == ((), "Another.", sums)
+    zoo.load(folder)
+    for notes in (["a\nb"], ["x" * 2001], [3], ["x"] * 21):
+        with pytest.raises(ValueError, match="`notes`"):
+            describe_preset(folder, **about, notes=notes)
+        with pytest.raises(ValueError, match="`notes`"):
+            zoo.save_preset(model, folder, **ABOUT, notes=notes)
+    assert zoo.info(folder).notes == ()
+    edit(folder / "preset.json", notes="a text")
+    with pytest.raises(ValueError, match="`notes` must be a list"):
+        zoo.info(folder)
 
 
 def test_committed_cards_are_up_to_date():

@@ -6,12 +6,14 @@ Paper     Zhang et al. 2017, "Deep Reinforcement Learning for Visual Object Trac
 Command   KERAS_BACKEND=jax python zoo/drlt_mnist/recipe.py
 Expected  IoU 0.957, centre 0.5 pixels off; 16 minutes on one busy CPU core, JAX
 
-A digit of 28x28 pixels on black. How it moves the paper does not say: RATM's walk.
+A digit of 28x28 pixels moves on black. The paper does not say how; here it takes the
+walk of RATM's digits.
 
-500 videos, as in the paper, which are moved about their canvas while it learns, and
-REINFORCE alone: the rewards are the error's for most epochs, then the overlap. The
-paper's network for digits is `models.digit_cnn`; this one has key points (`point_cnn`),
-which need fewer videos. Killed at any moment, the same command with `--resume` goes on.
+The training videos are 500, as in the paper; in each epoch they are shifted about their
+canvas anew. REINFORCE alone trains the model: in most epochs the reward is computed
+from the error, in the last ones from the overlap. The paper's network for digits is
+`models.digit_cnn`; this model observes key points instead (`point_cnn`), which need
+fewer videos. After a kill, the same command with `--resume` goes on.
 """
 
 from pathlib import Path

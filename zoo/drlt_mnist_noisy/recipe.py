@@ -6,13 +6,15 @@ Paper     Zhang et al. 2017, "Deep Reinforcement Learning for Visual Object Trac
 Command   KERAS_BACKEND=jax python zoo/drlt_mnist_noisy/recipe.py
 Expected  IoU 0.838, centre 2.4 pixels off; 55 minutes on one busy CPU core, JAX
 
-As drlt_mnist_scaled, on 500 white dots and with a second digit. That one keeps its 28
-pixels: nothing else tells them apart, as no first box is given.
+The data are those of drlt_mnist_scaled, with 500 white dots and a second digit. The
+second digit keeps its side of 28 pixels. That alone tells the two apart, because the
+model is not given a first box.
 
-500 videos, as in the paper, which are moved about their canvas while it learns, and
-REINFORCE alone: the rewards are the error's for most epochs, then the overlap. The
-paper's network for digits is `models.digit_cnn`; this one has key points (`point_cnn`),
-which need fewer videos. Killed at any moment, the same command with `--resume` goes on.
+The training videos are 500, as in the paper; in each epoch they are shifted about their
+canvas anew. REINFORCE alone trains the model: in most epochs the reward is computed
+from the error, in the last ones from the overlap. The paper's network for digits is
+`models.digit_cnn`; this model observes key points instead (`point_cnn`), which need
+fewer videos. After a kill, the same command with `--resume` goes on.
 """
 
 from pathlib import Path

@@ -6,13 +6,14 @@ Paper     Zhang et al. 2017, "Deep Reinforcement Learning for Visual Object Trac
 Command   KERAS_BACKEND=jax python zoo/drlt_mnist_scaled/recipe.py
 Expected  IoU 0.911, centre 0.9 pixels off; 35 minutes on one busy CPU core, JAX
 
-From frame to frame its side is multiplied by k from U(0.5, 2), within 14 to 56 pixels.
-(Paper: k from U(-0.5, 2), which would turn sides negative.)
+From frame to frame the digit's side is multiplied by k, drawn from U(0.5, 2), and kept
+within 14 to 56 pixels. (Paper: k from U(-0.5, 2), which would make sides negative.)
 
-500 videos, as in the paper, which are moved about their canvas while it learns, and
-REINFORCE alone: the rewards are the error's for most epochs, then the overlap. The
-paper's network for digits is `models.digit_cnn`; this one has key points (`point_cnn`),
-which need fewer videos. Killed at any moment, the same command with `--resume` goes on.
+The training videos are 500, as in the paper; in each epoch they are shifted about their
+canvas anew. REINFORCE alone trains the model: in most epochs the reward is computed
+from the error, in the last ones from the overlap. The paper's network for digits is
+`models.digit_cnn`; this model observes key points instead (`point_cnn`), which need
+fewer videos. After a kill, the same command with `--resume` goes on.
 """
 
 from pathlib import Path

@@ -8,8 +8,9 @@ Command   KERAS_BACKEND=tensorflow python zoo/drlt_otb/tables.py --data FOLDER -
           (after recipe.py, whose checkpoints it reads; the same flags)
 Makes     tables.md, tables.csv, figure2.png and figure4.png
 
-Windows of T frames, all in the paper's way: trained on the first thirds, judged by
-whole videos, three seeds each.
+All numbers are of trackers trained on windows of T frames and judged in the paper's
+way, three seeds each: trained on the first third of each video, judged by the whole
+video, which flatters.
 """
 
 import argparse
@@ -134,7 +135,7 @@ def write(
     found: dict[int, list[OnePass]],
     frames_a_second: dict[str, float],
 ) -> None:
-    """The tables, for machines and for people."""
+    """Write tables.csv and tables.md."""
     names = scores["DRLT"].names
     rows = [
         [name, *(f"{score.mean_iou[n]:.3f}" for score in scores.values())]
@@ -148,8 +149,8 @@ def write(
         "",
         "# DRLT: the paper's figures 2 and 4, and tables 1 and 2",
         "",
-        "Trained on the first third of each of 31 short videos, judged by all of it,",
-        "as the paper does with 30 videos of OTB, on which it has "
+        "Trained on the first third of each of 31 short videos and judged by the whole",
+        "video, which flatters. The paper does the same with 30 videos of OTB, and has "
         f"{', '.join(f'{name} {value}' for name, value in PAPER.items())}.",
         "Best match: the first of the candidates that DRLT sees, each frame by itself,",
         "without the LSTM.",

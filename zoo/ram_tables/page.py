@@ -137,7 +137,7 @@ def _section_5(rows: list[dict[str, Any]]) -> list[str]:
     ]
     for row in found["stop"]:
         lines.append(
-            f"| stops | {row['price']:g} | {row['looks']:.2f} | {row['value']:.2f} "
+            f"| stops | {row['price']:g} | {row['glimpses']:.2f} | {row['value']:.2f} "
             f"| {row['epochs']} |"
         )
     for row in ROWS:
@@ -186,14 +186,14 @@ def plot_section_5(rows: list[dict[str, Any]]) -> None:
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(9, 3.4), constrained_layout=True
     )
-    stops = [(row["looks"], row["value"], row["price"]) for row in found["stop"]]
-    looks, errors, prices = zip(*stops, strict=True)
-    left.plot(looks, errors, "o-", color="tab:orange", label="stops when it has seen")
-    for x, y, price in zip(looks, errors, prices, strict=True):
+    stops = [(row["glimpses"], row["value"], row["price"]) for row in found["stop"]]
+    taken, errors, prices = zip(*stops, strict=True)
+    left.plot(taken, errors, "o-", color="tab:orange", label="stops when it has seen")
+    for x, y, price in zip(taken, errors, prices, strict=True):
         # Below, where the point above is close.
         close = any(
             abs(x - u) < 0.5 and 0 < v - y < 3
-            for u, v in zip(looks, errors, strict=True)
+            for u, v in zip(taken, errors, strict=True)
         )
         offset = (4, -12 if close else 5)
         left.annotate(f"{price:g}", (x, y), offset, textcoords="offset points")

@@ -7,10 +7,10 @@ Makes     results.csv, README.md and glimpses.png beside this file
 
 Each row is trained in the same way: MNIST's 60,000 training digits, turned, scaled
 and sheared a little, on canvases that are new in each epoch; batches of 256; Adam
-down a cosine. RAM's on canvases start from `ram_translated_mnist`, whatever their
-number of glimpses: without clutter, 4 of them had 3.7 % from nothing. Rows that a
-preset stands for take its results. A row that is done is not done again with
-`--resume`, and one that was killed goes on.
+with a rate that falls along a cosine. RAMs on canvases begin with the weights of
+`ram_translated_mnist`, whatever their number of glimpses: without clutter and from
+random weights, a RAM of 4 glimpses had 3.7 %. Rows for which there is a preset take its
+results. With `--resume` finished rows are not trained again, and a killed one goes on.
 """
 
 import argparse

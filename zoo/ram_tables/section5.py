@@ -5,39 +5,44 @@ Paper     Mnih et al. 2014, "Recurrent Models of Visual Attention", section 5, w
 Command   KERAS_BACKEND=jax python zoo/ram_tables/section5.py
 Makes     section5.json and section5.png beside this file, and its part of README.md
 
-The first takes up to 8 glimpses of a 28x28 digit and pays for each: the higher the
-price, the sooner it answers. The second sees a 60x60 canvas through one patch of
-12x12 pixels, of which it chooses the width: 12, 24 or 48 pixels. Killed at any
-moment, the same command with `--resume` goes on.
+The first agent takes up to 8 glimpses of a 28x28 digit and pays for each: the higher
+the price, the sooner it answers. The second one sees a 60x60 canvas through one patch
+of 12x12 pixels and chooses how wide a part of the canvas that patch covers: 12, 24 or
+48 pixels. After a kill, the same command with `--resume` goes on.
 """
 
 import argparse
+import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import page
-from rows import FINE, WIDE, Row, data, held_out
+from rows import FINE, WIDE, WIDE_CREDIT, Row, data, held_out
 
 import keras_attend as ka
 from keras_attend import training
 
 HERE = Path(__file__).parent
 PRICES = (0.01, 0.03, 0.1, 0.3)
-LEARNER = {name: WIDE[name] for name in ("baseline", "trace", "policy_trains_core")}
-STOPPER = FINE | LEARNER | {"glimpses": 8}
-ZOOMER = WIDE | {"scales": 1, "glimpses": 6}
+STOPPER = FINE | {"glimpses": 8}
+STOPPER |= {"credit": dataclasses.replace(WIDE_CREDIT, policy_weight=0.01)}
+ZOOMER = WIDE | {"scales": 1, "glimpses": 6, "credit": WIDE_CREDIT}
 
 
 def trained(
-    row: Row, name: str, arguments: dict[str, Any], args: argparse.Namespace
+    row: Row,
+    name: str,
+    untrained: Callable[[], ka.models.RAM],
+    args: argparse.Namespace,
 ) -> keras.Model:
-    """A RAM of these arguments, trained on a row's digits."""
+    """A RAM, trained on a row's digits."""
 
     def make(batches: int) -> keras.Model:
-        model = ka.models.RAM(reward="log_prob", **arguments)
+        model = untrained()
         schedule = keras.optimizers.schedules.CosineDecay(1e-3, batches)
         model.compile(keras.optimizers.Adam(schedule, global_clipnorm=5.0))
         return model
@@ -51,14 +56,18 @@ def trained(
 def stop(price: float, args: argparse.Namespace) -> dict[str, Any]:
     """An agent that stops: its error, and how many glimpses it takes."""
     row = Row("1a", 0.0)
-    model = trained(row, f"stop_{price:g}", {**STOPPER, "stop_price": price}, args)
+
+    def untrained() -> ka.models.RAM:
+        return ka.models.StoppingRAM(price=price, **STOPPER)
+
+    model = trained(row, f"stop_{price:g}", untrained, args)
     images, labels = held_out(row, "validation" if args.validate else "test")
-    looks = model.predict(images, batch_size=500, verbose=0)["looks"]
-    share = np.bincount(looks, minlength=STOPPER["glimpses"] + 1)[1:] / len(looks)
+    taken = model.predict(images, batch_size=500, verbose=0)["glimpses_taken"]
+    share = np.bincount(taken, minlength=STOPPER["glimpses"] + 1)[1:] / len(taken)
     return {
         "price": price,
         "value": error(model, images, labels),
-        "looks": round(float(looks.mean()), 3),
+        "glimpses": round(float(taken.mean()), 3),
         "share": share.round(4).tolist(),
         "epochs": args.epochs,
     }
@@ -67,7 +76,13 @@ def stop(price: float, args: argparse.Namespace) -> dict[str, Any]:
 def zoom(zooms: int, args: argparse.Namespace) -> dict[str, Any]:
     """An agent that chooses among widths: its error, and what it chooses when."""
     row = Row("1b", 0.0)
-    model = trained(row, f"zoom_{zooms}", {**ZOOMER, "zooms": zooms}, args)
+
+    def untrained() -> ka.models.RAM:
+        if zooms == 1:  # nothing to choose
+            return ka.models.RAM(**ZOOMER)
+        return ka.models.ZoomingRAM(zooms=zooms, **ZOOMER)
+
+    model = trained(row, f"zoom_{zooms}", untrained, args)
     images, labels = held_out(row, "validation" if args.validate else "test")
     found = {
         "widths": [ZOOMER["size"] * 2**k for k in range(zooms)],

@@ -9,11 +9,11 @@ Makes     results.json in the runs' folder, and the model of each fold
 Expected  not measured: KTH's videos cannot be passed on, nor what is trained on them.
           Meant for a GPU: the network takes 5 seconds a batch on a CPU core
 
-The authors' experiment as their code has it: glimpses of 28x28 pixels that cover 1.5
-times the box, 32 units, features of a network that tells people from background,
-clips of 5 to 10 frames at first and to 30 after 400 epochs. Without their network one
-is trained on the fold's own people. Killed at any moment, the same command with
-`--resume` goes on.
+This is the authors' experiment, as their code does it: glimpses of 28x28 pixels that
+cover 1.5 times the box, 32 units, features of a network that tells people from
+background, clips of 5 to 10 frames at first and of 5 to 30 after 400 epochs. Where
+their network is not given, one is trained on the people of the fold's training videos.
+After a kill, the same command with `--resume` goes on.
 """
 
 import argparse
@@ -40,7 +40,7 @@ PATCHES = 8  # of each sequence, half of them people
 
 
 def person_cnn(kth: KTH, fold: KTHFold, epochs: int) -> GlimpseCNN:
-    """A network that tells the fold's people from what is beside them."""
+    """A network that tells people from background, trained on the fold's videos."""
     random = np.random.default_rng(fold.test_subject)
     glimpse = GaussianGlimpse(SIZE)
     patches, labels = [], []
@@ -93,14 +93,9 @@ def train(kth: KTH, fold: KTHFold, args: argparse.Namespace) -> ka.models.RATM:
         else:
             features = person_cnn(kth, fold, args.person_epochs)
         features.trainable = False
-        model = ka.models.RATM(
-            SIZE,
-            32,
-            scale=SCALE,
-            objectives={"feature": 1.0},
-            weight_decay=0.2,
-            features=features,
-            variant="published",
+        cell = ka.models.PublishedRATMCell(SIZE, 32, scale=SCALE, features=features)
+        model = ka.models.PublishedRATM(
+            cell, objectives={"feature": 1.0}, weight_decay=0.2
         )
         model.compile(keras.optimizers.SGD(1e-3, global_clipnorm=1.0))
         return model

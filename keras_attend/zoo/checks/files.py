@@ -33,6 +33,7 @@ NUMBERS = ("parameters", "size_bytes")
 MAX_JSON_BYTES = 2**20  # the longest of ours has 3 kB
 MAX_DEPTH = 64  # ours nest 6 deep, a Functional model 12
 MAX_TEXT = 2000  # characters of a description
+MAX_NOTES = 20
 MAX_WEIGHTS_BYTES = 2**32
 MAX_OBJECTS = 10_000  # groups and arrays in a weights file
 
@@ -141,6 +142,7 @@ def check_manifest(path: Path, content: bytes) -> dict[str, Any]:
             raise ValueError(f"it lacks {', '.join(sorted(absent))}")
         for key in (*DESCRIPTIONS, "model"):
             _check_text(key, manifest[key])
+        _check_notes(manifest.get("notes", []))
         for key in NUMBERS:
             number = manifest[key]
             if type(number) is not int or not 0 <= number <= MAX_WEIGHTS_BYTES:
@@ -163,6 +165,13 @@ def _check_text(key: str, text: Any) -> None:
     # Escape sequences would act on the terminal that shows them.
     if not text.isprintable():
         raise ValueError(f"`{key}` holds control characters: {text!r}")
+
+
+def _check_notes(notes: Any) -> None:
+    if not isinstance(notes, list) or len(notes) > MAX_NOTES:
+        raise ValueError(f"`notes` must be a list of up to {MAX_NOTES} texts")
+    for note in notes:
+        _check_text("notes", note)
 
 
 def _check_sums(sums: Any) -> None:

@@ -67,7 +67,7 @@ def _index(task: str | None, result: Result) -> dict[str, Any]:
         "metrics": [
             {
                 "type": result.metric,
-                "name": METRICS[result.metric],
+                "name": METRICS[result.metric].words,
                 "value": result.value,
                 "verified": False,
             }

@@ -35,7 +35,7 @@ from keras_attend.zoo.checks.files import (
     regular_file,
 )
 from keras_attend.zoo.hub.errors import explained
-from keras_attend.zoo.hub.registry import HUB, check_repo
+from keras_attend.zoo.hub.names import HUB, check_repo
 
 LIBRARY = "keras_attend"
 MAX_OTHER_BYTES = 2**25  # of a card, a recipe, a picture
@@ -47,7 +47,6 @@ Token = str | bool | None
 def fetch(
     repo: str,
     revision: str | None = None,
-    sha256: Mapping[str, str] | None = None,
     *,
     token: Token = None,
     everything: bool = False,
@@ -59,7 +58,6 @@ def fetch(
         repo: `org/name`.
         revision: a branch, a tag or a commit; None is `main`. A commit that is
             cached is found without a request.
-        sha256: what files must be, by name, beside what the manifest says.
         token: see `load`.
         everything: the card, the results and the recipe too, not only what is loaded.
         force: fetch again what is cached.
@@ -69,11 +67,11 @@ def fetch(
     """
     fetched = _Fetched(repo, revision or constants.DEFAULT_REVISION, token, force)
     with explained(f"{HUB}{repo}", revision, token):
-        manifest_path = fetched.file(MANIFEST, MAX_JSON_BYTES, sha256)
+        manifest_path = fetched.file(MANIFEST, MAX_JSON_BYTES)
         folder = manifest_path.parent
         fetched.revision = folder.name
         manifest = check_manifest(manifest_path, read_limited(manifest_path))
-        sums = {**manifest["sha256"], **(sha256 or {})}
+        sums = manifest["sha256"]
         for file in LOADED[1:]:
             fetched.file(file, limit_of(file, manifest), sums)
     if everything and not constants.is_offline_mode():
@@ -96,7 +94,9 @@ class _Fetched:
         self.token = token
         self.force = force
 
-    def file(self, file: str, limit: int, sums: Mapping[str, str] | None) -> Path:
+    def file(
+        self, file: str, limit: int, sums: Mapping[str, str] | None = None
+    ) -> Path:
         """The path of a file whose size and sha256 are right."""
         expected = (sums or {}).get(file)
         path = self._download(file, limit, self.force)

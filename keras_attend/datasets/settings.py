@@ -1,0 +1,18 @@
+"""What the datasets share: where files of data are, and seeds that training leaves out.
+
+Training may draw by any seed but these two, so that no clip or canvas of a held-out
+set is ever trained on.
+"""
+
+import os
+from pathlib import Path
+
+VALIDATION_SEED = 1_000_001
+TEST_SEED = 1_000_002
+DATA = "KERAS_ATTEND_DATA"  # the environment variable that names the folder
+
+
+def data_folder() -> Path | None:
+    """The folder that the environment variable `KERAS_ATTEND_DATA` names, if set."""
+    folder = os.environ.get(DATA)
+    return Path(folder) if folder else None

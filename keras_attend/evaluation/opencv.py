@@ -1,0 +1,88 @@
+"""OpenCV's trackers, to measure beside this package's own."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_attend.arguments import check_choice
+from keras_attend.evaluation.tracking import Track
+
+Array = NDArray[Any]
+
+OPENCV = ("KCF", "CSRT", "MOSSE", "MIL", "MedianFlow", "TrackerNano")
+NANOTRACK = "KERAS_ATTEND_NANOTRACK"
+
+
+def opencv_tracker(name: str) -> Track:
+    """One of OpenCV's trackers, for `one_pass` and `score_clips`.
+
+    Where it reports a failure the last box stands.
+
+    Args:
+        name: "KCF", "CSRT", "MOSSE", "MIL", "MedianFlow" or "TrackerNano". The last
+            is NanoTrack, a network trained on GOT-10k, COCO and others: its two files,
+            `nanotrack_backbone_sim.onnx` and `nanotrack_head_sim.onnx`, must lie in
+            the folder that the environment variable KERAS_ATTEND_NANOTRACK names.
+    """
+    check_choice("name", name, OPENCV)
+    try:
+        import cv2
+    except ImportError as error:
+        raise ImportError(
+            "OpenCV's trackers need OpenCV with its contributed modules: pip install "
+            '"keras-attend[bench]"'
+        ) from error
+    legacy = getattr(cv2, "legacy", None)
+    # The old interface takes fractions of a pixel, the new one whole ones.
+    create = getattr(legacy, f"Tracker{name}_create", None)
+    whole = create is None
+    if name == "TrackerNano":
+        create = _nanotrack(cv2)
+    create = create or getattr(cv2, f"Tracker{name}_create", None)
+    if create is None:
+        raise ImportError(
+            f"This OpenCV, {cv2.__version__}, has no {name} tracker: pip install "
+            "opencv-contrib-python-headless"
+        )
+
+    def track(frames: Array, box: Array) -> Array:
+        tracker = create()
+        first = tuple(round(float(v)) if whole else float(v) for v in box)
+        tracker.init(_opencv_image(frames[0]), first)
+        found = [np.asarray(box, "float32")]
+        for frame in frames[1:]:
+            seen, moved = tracker.update(_opencv_image(frame))
+            found.append(np.asarray(moved, "float32") if seen else found[-1])
+        return np.stack(found)
+
+    return track
+
+
+def _nanotrack(cv2: Any) -> Callable[[], Any] | None:
+    """A function that makes a NanoTrack from its two files; None in an old OpenCV."""
+    if not hasattr(cv2, "TrackerNano_create"):
+        return None
+    folder = os.environ.get(NANOTRACK, "")
+    parameters = cv2.TrackerNano_Params()
+    for argument, part in (("backbone", "backbone"), ("neckhead", "head")):
+        path = Path(folder) / f"nanotrack_{part}_sim.onnx"
+        if not (folder and path.is_file()):
+            raise FileNotFoundError(
+                f"TrackerNano needs {path.name} in the folder that {NANOTRACK} names. "
+                f"Received: {NANOTRACK}={folder!r}"
+            )
+        setattr(parameters, argument, str(path))
+    return lambda: cv2.TrackerNano_create(parameters)
+
+
+def _opencv_image(frame: Array) -> Array:
+    """`[H, W, 3]` uint8, blue first, of one as this project has them."""
+    if frame.dtype != np.uint8:
+        frame = np.rint(np.clip(frame, 0, 1) * 255).astype("uint8")
+    if frame.shape[-1] == 1:
+        frame = np.repeat(frame, 3, axis=-1)
+    return np.ascontiguousarray(frame[..., ::-1])

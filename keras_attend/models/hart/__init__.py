@@ -1,0 +1,19 @@
+"""HART, the hierarchical attentive recurrent tracker (Kosiorek et al. 2017).
+
+In reading order, with the paper's section that each file covers:
+
+* `cell.py`: what happens to one frame: spatial attention (3.1), appearance attention
+  (3.2), state estimation and the next attention (3.3).
+* `layers.py`: the two streams of appearance attention (3.2).
+* `losses.py`: the losses of a frame, and how they become one loss (4).
+* `model.py`: the tracker, which learns by these losses (4).
+* `published.py` and `published_losses.py`: the cell and the losses as the authors' code
+  has them, for their weights.
+"""
+
+from keras_attend.models.hart.cell import HARTCell
+from keras_attend.models.hart.model import HART
+from keras_attend.models.hart.published import PublishedHARTCell
+from keras_attend.models.hart.published_losses import PublishedHART
+
+__all__ = ["HART", "HARTCell", "PublishedHART", "PublishedHARTCell"]

@@ -1,0 +1,17 @@
+"""RATM, the recurrent attentive tracking model (Kahou et al. 2015, arXiv 1510.08660).
+
+To read beside the paper, in this order:
+
+* `cell`: the recurrent attention, section 3. It says which window is read next.
+* `layers.glimpse_cnn` and `layers.glimpse_match`: features of a glimpse, section 4.
+* `model`: the objectives, section 5.
+* `relative`: a cell whose steps are in sizes of the window; ours.
+* `published`: where the authors' code for section 6.3 differs from the above.
+"""
+
+from keras_attend.models.ratm.cell import RATMCell
+from keras_attend.models.ratm.model import RATM
+from keras_attend.models.ratm.published import PublishedRATM, PublishedRATMCell
+from keras_attend.models.ratm.relative import RelativeRATMCell
+
+__all__ = ["RATM", "PublishedRATM", "PublishedRATMCell", "RATMCell", "RelativeRATMCell"]

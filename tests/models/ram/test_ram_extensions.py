@@ -1,0 +1,184 @@
+"""Section 5: a RAM that stops, and one that chooses how wide its glimpses are."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_attend.datasets import sample_digits
+from keras_attend.evaluation import error_percent, with_arguments
+from keras_attend.layers import Retina
+from keras_attend.models import Credit, StoppingRAM, ZoomingRAM
+
+SMALL = {"glimpses": 4, "size": 4, "scales": 2, "units": 32, "glimpse_units": 16}
+SMALL |= {"episodes": 2, "credit": Credit(policy_weight=0.1)}
+
+
+def fitted(model):
+    """Trained for a few steps, under XLA."""
+    model.compile(keras.optimizers.Adam(3e-3))
+    images, labels = sample_digits()
+    before = [ops.convert_to_numpy(v) for v in model.trainable_variables]
+    model.fit(images, labels, batch_size=25, epochs=2, verbose=0)
+    for old, new in zip(before, model.trainable_variables, strict=True):
+        assert (old != ops.convert_to_numpy(new)).any(), new.path
+    return model
+
+
+@pytest.fixture(scope="module")
+def stopper():
+    keras.utils.set_random_seed(0)
+    model = StoppingRAM(price=0.05, **SMALL)
+    model.build(model.serving_shape)
+    model = fitted(model)
+    # Decisions that differ from image to image, as many to stop as to go on.
+    kernel = np.random.default_rng(0).normal(size=(32, 2)).astype("float32")
+    images = ops.convert_to_tensor(sample_digits()[0] / np.float32(255))
+    h_t = ops.convert_to_numpy(model.episode(images, None, "mean")["hidden"])
+    scores = np.median(h_t @ kernel, axis=(0, 1))
+    model.stopper.kernel.assign(kernel)
+    model.stopper.bias.assign(-scores)
+    return model
+
+
+@pytest.fixture(scope="module")
+def zoomer():
+    keras.utils.set_random_seed(0)
+    model = ZoomingRAM(zooms=3, **SMALL)
+    model.build(model.serving_shape)
+    return fitted(model)
+
+
+def test_tells_how_many_glimpses_it_took(stopper):
+    images, labels = sample_digits()
+
+    def same_draws(function, *args, **kwargs):
+        stopper.seed_generator.state.assign([3, 4])
+        return function(*args, batch_size=50, verbose=0, **kwargs)
+
+    taken = same_draws(stopper.predict, images)["glimpses_taken"]
+    assert taken.shape == (50, 2) and set(np.unique(taken)) <= {1, 2, 3, 4}
+    assert len(np.unique(taken)) > 2
+    scores = same_draws(stopper.evaluate, images, labels, return_dict=True)
+    assert scores["glimpses_taken"] == pytest.approx(taken.mean(), abs=1e-5)
+
+
+def test_decides_to_stop_by_the_likelier_choice(stopper):
+    h_t = np.random.default_rng(0).normal(size=(6, 3, 32)).astype("float32")
+    taken, log_pi = stopper.stop(ops.convert_to_tensor(h_t), "mean")
+    taken, log_pi = ops.convert_to_numpy(taken), ops.convert_to_numpy(log_pi)
+    scores = h_t @ ops.convert_to_numpy(stopper.stopper.kernel)
+    scores = scores + ops.convert_to_numpy(stopper.stopper.bias)
+    log_p = scores - np.log(np.exp(scores).sum(-1, keepdims=True))
+    for n, (row, found) in enumerate(zip(scores, log_pi, strict=True)):
+        stops = [t for t in range(3) if row[t, 1] > row[t, 0]]
+        assert taken[n] == (stops[0] + 1 if stops else 4)
+        expected = [
+            log_p[n, t, int(t == taken[n] - 1)] if t < min(taken[n], 3) else 0.0
+            for t in range(3)
+        ]
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_answers_from_where_it_stopped(stopper):
+    """By the state there; neither locations nor stops after it are scored."""
+    images = ops.convert_to_tensor(sample_digits()[0] / np.float32(255))
+    found = stopper.episode(images, None, "sample")
+    found = {name: ops.convert_to_numpy(x) for name, x in found.items()}
+    taken = found["glimpses_taken"]
+    assert len(np.unique(taken)) > 2
+    h_n = found["hidden"][np.arange(50), taken - 1]
+    logits = ops.convert_to_numpy(stopper.classifier(h_n))
+    np.testing.assert_allclose(found["episode_logits"], logits, atol=1e-4)
+    h_t = found["hidden"][:, :-1]
+    log_p = ops.convert_to_numpy(ops.log_softmax(stopper.stopper(h_t)))  # [B, T - 1, 2]
+    mu_t = stopper.mean_location(h_t)
+    log_pi_l = stopper.policy.log_prob(mu_t, found["choices"][:, :-1])
+    log_pi_l = ops.convert_to_numpy(log_pi_l)
+    t = np.arange(3)[None]
+    n = taken[:, None]
+    expected = np.where(t < n - 1, log_pi_l + log_p[..., 0], 0)
+    expected = np.where(t == n - 1, log_p[..., 1], expected)
+    np.testing.assert_allclose(found["log_probs"], expected, atol=1e-3)
+
+
+def test_loss_of_a_stop_by_hand():
+    """The price lowers the reward, and nothing is expected after the stop."""
+    model = StoppingRAM(
+        classes=2, glimpses=4, price=0.25, credit=Credit(policy_weight=2.0)
+    )
+    y_pred = {
+        "episode_logits": ops.log(ops.convert_to_tensor([[0.75, 0.25]])),
+        "glimpses_taken": ops.convert_to_tensor(np.array([2], "int32")),
+        "baselines": ops.convert_to_tensor([[0.25, 1.0, 7.0]]),
+        "log_probs": ops.convert_to_tensor([[-1.0, -2.0, 0.0]]),
+    }
+    # R = 1 - 2 * .25 = .5: -log .75 + (.0625 + .25 + 0) / 3 + 2 (1 * .25 + 2 * -.5)
+    expected = -np.log(0.75) + 0.3125 / 3 - 1.5
+    loss = model.compute_loss(None, ops.convert_to_tensor([0]), y_pred)
+    np.testing.assert_allclose(float(loss), expected, rtol=1e-5)
+
+
+def test_tells_how_wide_its_glimpses_were(zoomer):
+    """Each glimpse is the retina's at its location and zoom."""
+    images, _ = sample_digits()
+    zoomer.zoomer.kernel.assign(np.random.default_rng(0).normal(size=(32, 3)))
+    outputs = zoomer.predict(images[:10], verbose=0)
+    assert outputs["zooms"].shape == (10, 2, 4)
+    assert (outputs["zooms"][..., 0] == 2).all()  # the widest comes first
+    assert set(np.unique(outputs["zooms"])) == {0, 1, 2}
+    patches = Retina(4, 4)(
+        np.repeat(images[:10] / np.float32(255), 8, 0),
+        outputs["locations"].reshape(-1, 2),
+    )
+    patches = np.asarray(patches).reshape(10, 2, 4, 4, 4, 4)
+    for index in np.ndindex(10, 2, 4):
+        z = outputs["zooms"][index]
+        np.testing.assert_allclose(
+            outputs["glimpses"][index], patches[index][..., z : z + 2], atol=1e-6
+        )
+
+
+def test_zooms_are_scored(zoomer):
+    """The log-probability of a choice is its location's plus its zoom's."""
+    images = ops.convert_to_tensor(sample_digits()[0] / np.float32(255))
+    found = zoomer.episode(images, None, "sample")
+    h_t = found["hidden"][:, :-1]
+    mu_t, l_t = zoomer.mean_location(h_t), found["choices"][:, :-1]
+    expected = ops.convert_to_numpy(zoomer.policy.log_prob(mu_t, l_t))
+    log_p = ops.convert_to_numpy(ops.log_softmax(zoomer.zoomer(h_t)))
+    zooms = ops.convert_to_numpy(found["zooms"])[:, 1:]
+    assert len(np.unique(zooms)) == 3
+    expected = expected + np.take_along_axis(log_p, zooms[..., None], -1)[..., 0]
+    np.testing.assert_allclose(found["log_probs"], expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["stopper", "zoomer"])
+def test_round_trip(name, request, tmp_path):
+    model = request.getfixturevalue(name)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert again.get_config() == model.get_config()
+    images, _ = sample_digits()
+    first = np.zeros((5, 2), "float32")
+    for name, value in model(images[:5], first_location=first).items():
+        np.testing.assert_allclose(
+            value, again(images[:5], first_location=first)[name], atol=1e-5
+        )
+
+
+def test_other_arguments(stopper):
+    """Its own and RAM's, as `zoo.load` and `error_percent` give them."""
+    again = with_arguments(stopper, episodes=1, price=0.5)
+    assert (again.episodes, again.price, again.glimpses) == (1, 0.5, 4)
+    images, labels = sample_digits()
+    assert error_percent(stopper, images, labels, repeats=1).shape == (1,)
+
+
+def test_rejects():
+    with pytest.raises(ValueError, match="Received: zooms=1"):
+        ZoomingRAM(zooms=1)
+    with pytest.raises(ValueError, match="Received: zooms=0"):
+        ZoomingRAM(zooms=0)
+    with pytest.raises(ValueError, match=r"Received: price=-0\.1"):
+        StoppingRAM(price=-0.1)
