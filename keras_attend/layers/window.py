@@ -1,6 +1,5 @@
 """A square window of an image, read at a cost that no image's size changes."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras

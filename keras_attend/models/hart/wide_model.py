@@ -6,8 +6,8 @@ import keras
 from keras import ops
 
 from keras_attend.boxes import convert_format
-from keras_attend.models.hart_wide.wide_cell import WIDE, WideHARTCell
-from keras_attend.models.hart_wide.wide_layers import decoded, places
+from keras_attend.models.hart.wide_cell import WIDE, WideHARTCell
+from keras_attend.models.hart.wide_layers import decoded, places
 from keras_attend.models.tracker import RecurrentTracker, targets
 from keras_attend.types import Tensor
 from keras_attend.unroll import unroll
@@ -92,7 +92,9 @@ class WideHART(RecurrentTracker):
         none = ops.zeros_like(boxes)
         noise = {
             "guide": ops.cast(inputs.get("guide", boxes), "float32"),
-            "guided": ops.cast(inputs.get("guided", none[..., 0]), "float32")[..., None],
+            "guided": ops.cast(inputs.get("guided", none[..., 0]), "float32")[
+                ..., None
+            ],
             "shown": ops.cast(
                 inputs.get("shown", ops.ones_like(none[..., 0])), "float32"
             )[..., None],
@@ -115,13 +117,17 @@ class WideHART(RecurrentTracker):
         unit = window[..., 2:] / WIDE
         c = (true[..., :2] - window[..., :2]) / unit  # [B, T, 2]
         true = ops.concatenate([c, true[..., 2:] / unit], axis=-1)
-        seen = ops.cast(ops.max(ops.abs(c), axis=-1) < 0.475 * WIDE, "float32") * present
+        seen = (
+            ops.cast(ops.max(ops.abs(c), axis=-1) < 0.475 * WIDE, "float32") * present
+        )
         g = self.cell.grid
         logits = ops.reshape(y_pred["location"], (*ops.shape(c)[:2], g * g))
         away = ops.sum(ops.square(places(g) - c[..., None, :]), axis=-1)  # [B, T, N]
         target = ops.softmax(-away / (2 * NEAR**2), axis=-1)
         entropy = -ops.sum(target * ops.log(target + 1e-9), axis=-1)
-        location = -ops.sum(target * ops.log_softmax(logits, axis=-1), axis=-1) - entropy
+        location = (
+            -ops.sum(target * ops.log_softmax(logits, axis=-1), axis=-1) - entropy
+        )
         weight = ops.softmax(-away / (2 * LEARNED**2), axis=-1)
         found = ops.reshape(
             decoded(

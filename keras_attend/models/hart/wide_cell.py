@@ -15,7 +15,7 @@ from keras_attend.boxes import convert_format
 from keras_attend.layers.cells import ZoneoutLSTMCell
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
 from keras_attend.layers.window import Window
-from keras_attend.models.hart_wide.wide_layers import (
+from keras_attend.models.hart.wide_layers import (
     DorsalStream,
     VentralStream,
     cropped,
@@ -29,7 +29,7 @@ from keras_attend.types import Nested, Shape, Tensor
 
 WIDE = 4.0  # the window's side, in sides of the object
 SMALLEST = 4.0  # pixels: the least side of a box
-LSTM_EXTRA = 8  # numbers about the box found that the LSTM gets beside features
+LSTM_EXTRA = 7  # numbers about the box found that the LSTM gets beside features
 
 
 @keras.saving.register_keras_serializable("keras_attend")
@@ -80,7 +80,7 @@ class WideHARTCell(RecurrentTrackerCell):
         v1: a layer that gives features of strides 4, 8 and 16; `EfficientV1` when
             absent.
 
-    The outputs of `step` are described at `WideHART`, which returns them for each frame.
+    The outputs of `step` are described at `WideHART`, which returns them of each frame.
     """
 
     channels = 3
@@ -89,7 +89,7 @@ class WideHARTCell(RecurrentTrackerCell):
     def __init__(
         self,
         size: int = 144,
-        part: int = 10,
+        part: int = 8,
         units: int = 96,
         *,
         keys: int = 64,
@@ -140,7 +140,7 @@ class WideHARTCell(RecurrentTrackerCell):
             "shift": 2,  # of the next window, in sides of the object
             "anchor": 2,  # the object's shape in the first frame
             "templates": 2 * template,
-            "plain": self.part**2 * self.ventral.plain,
+            "looks": 2 * self.part**2 * self.ventral.plain,
             "hidden": self.units,
             "cell": self.units,
             "lost": 1,  # for how many frames the object has not been seen
@@ -179,6 +179,7 @@ class WideHARTCell(RecurrentTrackerCell):
         inside = relative(box, a_0)
         template, _ = self.template(nu, inside)
         first, _ = cropped(plain, inside[:, :2], self.grid, self.part)
+        first = ops.reshape(first, (-1, self.state_spec["looks"] // 2))
         flat = ops.reshape(template, (-1, self.state_spec["templates"] // 2))
         zeros = ops.zeros_like(flat[:, : self.units])
         return {
@@ -186,7 +187,7 @@ class WideHARTCell(RecurrentTrackerCell):
             "shift": shift,
             "anchor": inside[:, 2:],
             "templates": ops.concatenate([flat, flat], axis=-1),
-            "plain": ops.reshape(first, (-1, self.state_spec["plain"])),
+            "looks": ops.concatenate([first, first], axis=-1),
             "hidden": zeros,
             "cell": zeros,
             "lost": ops.zeros_like(c[:, :1]),
@@ -206,29 +207,33 @@ class WideHARTCell(RecurrentTrackerCell):
         templates = ops.reshape(
             state["templates"], (-1, 2, self.part**2, nu.shape[-1] + 5)
         )
-        first = ops.reshape(
-            state["plain"], (-1, self.part**2, plain.shape[-1])
+        looks = ops.reshape(
+            state["looks"], (-1, 2, self.part**2, plain.shape[-1])
         )
         expected = relative(before, a_t)
         z, r, d, h = self.dorsal(
-            nu, plain, templates, first, state["anchor"], expected, state["hidden"]
+            nu, plain, templates, looks, state["anchor"], expected, state["hidden"]
         )
         s_t = ops.softmax(z, axis=-1)  # [B, N]
         boxes = decoded(r, state["anchor"])
         found, peak = self.found(s_t, boxes)
         # 3.3: state estimation.
-        numbers = ops.concatenate([found[:, :2] - expected[:, :2],
-            ops.log(found[:, 2:] / expected[:, 2:]), peak,
-            3 * ops.matmul(s_t[:, None], h)[:, 0]], axis=-1)
+        numbers = ops.concatenate(
+            [
+                found[:, :2] - expected[:, :2],
+                ops.log(found[:, 2:] / expected[:, 2:]),
+                peak,
+                3 * ops.matmul(s_t[:, None], h)[:, 0],
+            ],
+            axis=-1,
+        )
         seen = ops.concatenate([ops.matmul(s_t[:, None], d)[:, 0], numbers], axis=-1)
         o_t, (h_t, c_t) = self.core(
             self.summary(seen), [state["hidden"], state["cell"]]
         )
         logit = self.presence(ops.concatenate([o_t, numbers], axis=-1))  # [B, 1]
         presence = ops.sigmoid(logit)
-        box, lost = self.believed(
-            found, peak, presence, a_t, before, state, frame
-        )
+        box, lost = self.believed(found, peak, presence, a_t, before, state, frame)
         outputs = {
             "box": convert_format(box, "center_yxhw", "xywh"),
             "region": convert_format(
@@ -249,14 +254,20 @@ class WideHARTCell(RecurrentTrackerCell):
             sure = ops.where(noise["guided"] > 0, noise["shown"], sure)
             lost = ops.where(noise["guided"] > 0, ops.zeros_like(lost), lost)
         box = ops.stop_gradient(box)
-        recent, _ = self.template(nu, relative(box, a_t))
-        sure = sure * ops.cast(ops.abs(relative(box, a_t)[:, :1]) < 1.5, "float32")
-        recent = ops.where(sure[:, None] > 0, recent, templates[:, 1])
-        templates = ops.stack([templates[:, 0], recent], axis=1)
+        inside = relative(box, a_t)
+        in_sight = ops.max(ops.abs(inside[:, :2]), axis=-1, keepdims=True) < 1.5
+        sure = (sure * ops.cast(in_sight, "float32"))[..., None] > 0  # [B, 1, 1]
+        recent, _ = self.template(nu, inside)
+        look, _ = cropped(plain, inside[:, :2], self.grid, self.part)
+        templates = ops.stack(
+            [templates[:, 0], ops.where(sure, recent, templates[:, 1])], axis=1
+        )
+        looks = ops.stack([looks[:, 0], ops.where(sure, look, looks[:, 1])], axis=1)
         return outputs, state | {
             "box": box,
             "shift": ops.stop_gradient(outputs["ahead"]),
             "templates": ops.reshape(templates, (-1, self.state_spec["templates"])),
+            "looks": ops.reshape(looks, (-1, self.state_spec["looks"])),
             "hidden": h_t,
             "cell": c_t,
             "lost": lost,
@@ -286,8 +297,14 @@ class WideHARTCell(RecurrentTrackerCell):
         return ops.matmul(weights[:, None], boxes)[:, 0], share
 
     def believed(
-        self, found: Tensor, peak: Tensor, presence: Tensor, a: Tensor, old: Tensor,
-        state: Nested, frame: Tensor,
+        self,
+        found: Tensor,
+        peak: Tensor,
+        presence: Tensor,
+        a: Tensor,
+        old: Tensor,
+        state: Nested,
+        frame: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """The next box in pixels `[B, 4]`, and for how long the object is lost."""
         unit = a[:, 2:] / WIDE

@@ -51,13 +51,20 @@ class VentralStream(keras.layers.Layer):
         self.scale = self.add_weight(initializer="ones", name="scale", **fixed)
         self.neck.build((None, self.channels))
 
+    def adapt(self, glimpses: Tensor) -> None:
+        """Take the statistics $m$ and $\\sigma$ of some glimpses, once, for ever."""
+        V = ops.reshape(self.features(glimpses), (-1, self.channels))
+        self.mean.assign(ops.mean(V, axis=0))
+        self.scale.assign(1 / (ops.std(V, axis=0) + 1e-3))
+
     def features(self, glimpses: Tensor) -> Tensor:
         """Of glimpses `[B, 8 g, 8 g, 3]` all features side by side, `[B, g, g, C]`."""
         fine, middle, coarse = self.v1(glimpses)
         g, c = middle.shape[1], fine.shape[-1]
         fine = ops.reshape(fine, (-1, g, 2, g, 2, c))
         fine = ops.reshape(ops.transpose(fine, (0, 1, 3, 2, 4, 5)), (-1, g, g, 4 * c))
-        return ops.concatenate([fine, middle, doubled(coarse)], axis=-1)
+        V = ops.concatenate([fine, middle, doubled(coarse)], axis=-1)
+        return ops.cast(V, self.compute_dtype)
 
     def call(self, glimpses: Tensor) -> tuple[Tensor, Tensor]:
         """Maps of glimpses `[B, 8 g, 8 g, 3]`, places in one axis, N = g * g.
@@ -83,10 +90,11 @@ class DorsalStream(keras.layers.Layer):
 
     $$S_{qi} = k_q^\top k_i$$
 
-    and as one filter of $p$ by $p$ places, weighed by how much of each part $m_q$ is
-    object, where the object as a whole lies (a Hough transform of $S$):
+    and where the object as a whole lies, as one filter of $p$ by $p$ places, weighed by
+    how much of each part $m_q$ is object: a Hough transform of the similarities $R$ of
+    V1's features themselves, in the directions that ImageNet has taught them,
 
-    $$h_i = \sum_q m_q S_{q, i + \delta_q} \Big/ \sum_q m_q$$
+    $$h_i = \sum_q m_q R_{q, i + \delta_q} \Big/ \sum_q m_q$$
 
     Each place also gets the parts' values and places within the object, of those parts
     that it resembles, $\sum_q \mathrm{softmax}_q(\tau S_{qi})\, (a_q, \gamma_q)$, and
@@ -129,7 +137,7 @@ class DorsalStream(keras.layers.Layer):
     def build(self, memory_shape: Shape) -> None:
         """Make the weights; `memory_shape` is that of the LSTM's output."""
         extra = GEOMETRY + self.values
-        seen = 2 * (extra + 2 + 32) + 3 + self.values + 3
+        seen = 2 * (extra + 3 + 32) + self.values + 3
         self.patterns.build((None, self.part**2))
         self.inside.build((None, seen))
         self.alpha.build(memory_shape)
@@ -143,8 +151,14 @@ class DorsalStream(keras.layers.Layer):
         )
 
     def call(
-        self, nu: Tensor, plain: Tensor, templates: Tensor, first: Tensor,
-        anchor: Tensor, expected: Tensor, alpha: Tensor,
+        self,
+        nu: Tensor,
+        plain: Tensor,
+        templates: Tensor,
+        looks: Tensor,
+        anchor: Tensor,
+        expected: Tensor,
+        alpha: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Find the object among N = g * g places.
 
@@ -153,7 +167,7 @@ class DorsalStream(keras.layers.Layer):
             plain: likewise, `[B, N, C]`.
             templates: $\\nu$ and `geometry` of the first and of a recent template,
                 `[B, 2, P, keys + values + 5]`.
-            first: `plain` of the first template, `[B, P, C]`.
+            looks: `plain` of both templates, `[B, 2, P, C]`.
             anchor: height and width of the object in the first frame, as parts of the
                 square root of its area, `[B, 2]`.
             expected: the last box, `[B, 4]`, as `decoded` gives boxes.
@@ -161,40 +175,32 @@ class DorsalStream(keras.layers.Layer):
 
         Returns:
             Logits of the location map `[B, N]`, boxes `[B, N, 4]` (see `decoded`), the
-            last maps `[B, N, width]`, and $h$ of the two templates and of `plain`,
-            `[B, N, 3]`.
+            last maps `[B, N, width]`, and $h$ `[B, N, 2]`.
         """
-        D, g, p = self.keys, self.grid, self.part
-        k, a = ops.split(nu, [D], axis=-1)
-        k_q, rest = ops.split(templates, [D], axis=-1)  # [B, 2, P, ...]
-        m = rest[..., self.values : self.values + 1]  # [B, 2, P, 1]
-        S = ops.matmul(k_q, ops.swapaxes(k, 1, 2)[:, None])  # [B, 2, P, N]
-        similar = ops.softmax(S * ops.exp(self.tau), axis=2)
-        parts = ops.matmul(ops.swapaxes(similar, 2, 3), rest)  # [B, 2, N, 5 + values]
-        inside = ops.max(S - (1 - m), axis=2)  # [B, 2, N]
-        around = ops.max(S - m, axis=2)
-        patterns = self.patterns(ops.swapaxes(S, 2, 3))  # [B, 2, N, 32]
-        R = ops.matmul(first, ops.swapaxes(plain, 1, 2))  # [B, P, N]
-        both = ops.concatenate([S, R[:, None]], axis=1)  # [B, 3, P, N]
-        weight = ops.concatenate([m, m[:, :1]], axis=1)
-        h = hough(both, weight, g, p)  # [B, 3, N]
+        g = self.grid
+        k, a = ops.split(nu, [self.keys], axis=-1)
+        k_q, rest = ops.split(templates, [self.keys], axis=-1)  # [B, 2, P, ...]
+        m = rest[..., self.values]  # [B, 2, P]
+        S = ops.matmul(k[:, None], ops.swapaxes(k_q, 2, 3))  # [B, 2, N, P]
+        similar = ops.softmax(S * ops.exp(self.tau), axis=-1)
+        parts = ops.matmul(similar, rest)  # [B, 2, N, values + 5]
+        object_ = m[:, :, None]
+        inside = ops.max(S + object_ - 1, axis=-1)  # [B, 2, N]
+        around = ops.max(S - object_, axis=-1)
+        patterns = self.patterns(S)  # [B, 2, N, 32]
+        h = hough(ops.matmul(looks, ops.swapaxes(plain, 1, 2)[:, None]), m, g)
+        h = ops.transpose(h, (0, 2, 1))
+        near = ops.transpose(ops.concatenate([inside, around], axis=1), (0, 2, 1))
         shape = ops.log(anchor)[:, None] + ops.zeros_like(a[..., :2])
-        seen = ops.concatenate(
-            [
-                parts[:, 0], parts[:, 1], patterns[:, 0], patterns[:, 1],
-                ops.transpose(
-                    3 * ops.concatenate([inside, around, h], axis=1), (0, 2, 1)
-                ),
-                a, shape, coverage(expected[:, :2], expected[:, 2:], g)[..., None],
-            ],
-            axis=-1,
-        )  # fmt: skip
+        last = coverage(expected[:, :2], expected[:, 2:], g)[..., None]
+        both = [parts[:, 0], parts[:, 1], patterns[:, 0], patterns[:, 1]]
+        seen = ops.concatenate([*both, 3 * near, 3 * h, a, shape, last], axis=-1)
         x = self.inside(seen) + self.alpha(alpha)[:, None]
         x = ops.reshape(ops.relu(self.norm(x)), (-1, g, g, self.width))
         for block in self.blocks:
             x = block(x)
         x = ops.reshape(x, (-1, g * g, self.width))
-        return self.location(x)[..., 0], self.regress(x), x, ops.transpose(h, (0, 2, 1))
+        return self.location(x)[..., 0], self.regress(x), x, h
 
 
 class Residual(keras.layers.Layer):
@@ -245,27 +251,27 @@ def doubled(x: Tensor) -> Tensor:
     return x
 
 
-def hough(S: Tensor, m: Tensor, g: int, p: int) -> Tensor:
-    r"""$h_i = \sum_q m_q S_{q, i + \delta_q} / \sum_q m_q$, `[B, K, N]`.
+def hough(R: Tensor, m: Tensor, g: int) -> Tensor:
+    r"""$h_i = \sum_q m_q R_{q, i + \delta_q} / \sum_q m_q$, `[B, K, N]`.
 
     Part $q$, in row $r$ and column $c$ of the template, lies
     $\delta_q = (r, c) - \lfloor p / 2 \rfloor$ from its middle. Every row is shifted by
     one more place by laying it out in rows that are longer by one.
 
     Args:
-        S: similarities, `[B, K, P, N]`.
-        m: weights of the parts, `[B, K, P, 1]`.
+        R: similarities, `[B, K, P, N]`.
+        m: weights of the parts, `[B, K, P]`.
         g: rows and columns of the window's grid.
-        p: likewise of the template's.
     """
-    kinds, q, w = S.shape[1], p // 2, g + p - 1
-    S = ops.reshape(S * m, (-1, p * p, g, g))
-    S = ops.pad(S, [[0, 0], [0, 0], [q, p - 1 - q], [q, p - 1 - q]])
-    S = _sheared(ops.reshape(S, (-1, p, p * w * w)), w)  # rows of the template
-    S = _sheared(ops.reshape(ops.sum(S, axis=1), (-1, p, w * w)), 1)  # columns
-    h = ops.reshape(ops.sum(S, axis=1), (-1, w, w))[:, :g, :g]
-    total = ops.sum(m, axis=2) + 1e-3  # [B, K, 1]
-    return ops.reshape(h, (-1, kinds, g * g)) / total
+    kinds, p = R.shape[1], math.isqrt(R.shape[2])
+    w, sides = g + p - 1, [p // 2, p - 1 - p // 2]
+    R = ops.reshape(R * m[..., None], (-1, p * p, g, g))
+    R = ops.pad(R, [[0, 0], [0, 0], sides, sides])
+    R = _sheared(ops.reshape(R, (-1, p, p * w * w)), w)  # rows of the template
+    R = _sheared(ops.reshape(ops.sum(R, axis=1), (-1, p, w * w)), 1)  # columns
+    h = ops.reshape(ops.sum(R, axis=1), (-1, w, w))[:, :g, :g]
+    h = ops.reshape(h, (-1, kinds, g * g))
+    return h / (ops.sum(m, axis=2)[..., None] + 1e-3)
 
 
 def _sheared(x: Tensor, step: int) -> Tensor:
