@@ -24,11 +24,20 @@ from keras_attend.models.hart.wide_layers import (
     geometry,
     places,
 )
+from keras_attend.models.hart.wide_search import (
+    SMALLEST,
+    SURE,
+    WIDE,
+    absolute,
+    believed,
+    hann,
+    moved,
+    relative,
+    window_of,
+)
 from keras_attend.models.tracker import image_size
 from keras_attend.types import Nested, Shape, Tensor
 
-WIDE = 4.0  # the window's side, in sides of the object
-SMALLEST = 4.0  # pixels: the least side of a box
 LSTM_EXTRA = 7  # numbers about the box found that the LSTM gets beside features
 
 
@@ -42,7 +51,7 @@ class WideHARTCell(RecurrentTrackerCell):
 
     As in HART's paper (Kosiorek et al. 2017) the cell reads a glimpse (3.1), V1 and two
     streams say what is in it and where the object is (3.2), and an LSTM remembers, and
-    chooses the next window (3.3). With $S = \sqrt{h w}$ of the last box, $c$ its center:
+    chooses the next window (3.3). With $c$ and $S = \sqrt{h w}$ of the last box:
 
     $$g_t = \mathrm{read}(x_t;\, c_{t-1} + S_{t-1} \delta_{t-1},\, 4 S_{t-1}), \qquad
       \nu_t = \mathrm{ventral}(\mathrm{V1}(g_t))$$
@@ -52,10 +61,10 @@ class WideHARTCell(RecurrentTrackerCell):
       o_t, h_t = \mathrm{LSTM}\big(\sum_i s_{ti} d_{ti}, b_t, h_{t-1}\big), \qquad
       \delta_t, \pi_t = W o_t$$
 
-    $d$ are the dorsal stream's last maps, $w$ the location map near its maximum, $\psi_0$
-    and $\psi_t$ templates (the ventral maps around the object) of the first frame and of
-    the last frame in which the object was surely seen, and $\pi$ says whether it is
-    there.
+    $d$ are the dorsal stream's last maps and $w$ the location map near its maximum.
+    $\psi_0$ and $\psi_t$ are templates, the ventral maps around the object in the first
+    frame and in the last one in which it was surely seen. $\pi$ says whether it is
+    there; when it is not, the window grows and searches (`wide_search.window_of`).
 
     Where it goes beyond the paper:
 
@@ -147,14 +156,6 @@ class WideHARTCell(RecurrentTrackerCell):
             "first": 1,  # 1 in the first step, then 0
         }
 
-    # Section 3.1: spatial attention.
-
-    def window(self, box: Tensor, shift: Tensor, wider: Tensor) -> Tensor:
-        """Center y and x, and side, `[B, 3]`, in pixels."""
-        side = size_of(box)
-        center = box[:, :2] + side * shift
-        return ops.concatenate([center, WIDE * side * wider], axis=-1)
-
     # Section 3.2: appearance attention.
 
     def template(self, nu: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
@@ -174,7 +175,8 @@ class WideHARTCell(RecurrentTrackerCell):
         c, sides = ops.split(box, 2, axis=-1)
         box = ops.concatenate([c, ops.maximum(sides, SMALLEST)], axis=-1)
         shift = ops.zeros_like(c)
-        a_0 = self.window(box, shift, ops.ones_like(c[:, :1]))
+        lost = ops.zeros_like(c[:, :1])
+        a_0 = window_of(box, shift, lost, limit_of(frame))  # [B, 3]
         nu, plain = self.ventral(self.read(frame, a_0))
         inside = relative(box, a_0)
         template, _ = self.template(nu, inside)
@@ -190,7 +192,7 @@ class WideHARTCell(RecurrentTrackerCell):
             "looks": ops.concatenate([first, first], axis=-1),
             "hidden": zeros,
             "cell": zeros,
-            "lost": ops.zeros_like(c[:, :1]),
+            "lost": lost,
             "first": ops.ones_like(c[:, :1]),
         }
 
@@ -198,18 +200,21 @@ class WideHARTCell(RecurrentTrackerCell):
         self, frame: Tensor, state: Nested, noise: Nested = None
     ) -> tuple[dict[str, Tensor], Nested]:
         """Read the window, find the object, choose the next window."""
-        before, wider = state["box"], self.widening(state["lost"])
+        # 3.1: spatial attention.
+        before, limit = state["box"], limit_of(frame)
         if noise is not None:
-            before, wider = moved(before, wider, noise["moves"])
-        a_t = self.window(before, state["shift"], wider)
+            before = moved(before, noise["moves"])
+        a_t = window_of(before, state["shift"], state["lost"], limit)  # [B, 3]
+        if noise is not None:
+            wider = ops.exp(noise["moves"][:, 3:])
+            a_t = ops.concatenate([a_t[:, :2], a_t[:, 2:] * wider], axis=-1)
         g_t = self.read(frame, a_t)
+        # 3.2: appearance attention.
         nu, plain = self.ventral(g_t)
         templates = ops.reshape(
             state["templates"], (-1, 2, self.part**2, nu.shape[-1] + 5)
         )
-        looks = ops.reshape(
-            state["looks"], (-1, 2, self.part**2, plain.shape[-1])
-        )
+        looks = ops.reshape(state["looks"], (-1, 2, self.part**2, plain.shape[-1]))
         expected = relative(before, a_t)
         z, r, d, h = self.dorsal(
             nu, plain, templates, looks, state["anchor"], expected, state["hidden"]
@@ -233,7 +238,16 @@ class WideHARTCell(RecurrentTrackerCell):
         )
         logit = self.presence(ops.concatenate([o_t, numbers], axis=-1))  # [B, 1]
         presence = ops.sigmoid(logit)
-        box, lost = self.believed(found, peak, presence, a_t, before, state, frame)
+        box, lost = believed(
+            absolute(found, a_t),
+            before,
+            presence,
+            (1 - self.inertia) * ops.clip(2 * peak, 0.2, 1.0),
+            state["lost"],
+            limit,
+        )
+        box = ops.where(state["first"] > 0, state["box"], box)
+        lost = lost * (1 - state["first"])
         outputs = {
             "box": convert_format(box, "center_yxhw", "xywh"),
             "region": convert_format(
@@ -247,7 +261,7 @@ class WideHARTCell(RecurrentTrackerCell):
             "presence": presence[:, 0],
             "ahead": self.ahead(o_t),
         }
-        sure = ops.stop_gradient(ops.cast(presence > 0.5, "float32"))
+        sure = ops.stop_gradient(ops.cast(presence > SURE, "float32"))
         if noise is not None:  # in training the true box may take the found one's place
             guide = convert_format(noise["guide"], "xywh", "center_yxhw")
             box = ops.where(noise["guided"] > 0, guide, box)
@@ -296,37 +310,6 @@ class WideHARTCell(RecurrentTrackerCell):
         weights = ops.stop_gradient(near / share)
         return ops.matmul(weights[:, None], boxes)[:, 0], share
 
-    def believed(
-        self,
-        found: Tensor,
-        peak: Tensor,
-        presence: Tensor,
-        a: Tensor,
-        old: Tensor,
-        state: Nested,
-        frame: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """The next box in pixels `[B, 4]`, and for how long the object is lost."""
-        unit = a[:, 2:] / WIDE
-        center = a[:, :2] + found[:, :2] * unit
-        rate = (1 - self.inertia) * ops.clip(2 * peak, 0.2, 1.0)
-        sides = ops.exp(
-            (1 - rate) * ops.log(old[:, 2:])
-            + rate * ops.log(ops.maximum(found[:, 2:] * unit, 1.0))
-        )
-        height, width = image_size(frame)
-        limit = ops.stack([ops.cast(n, "float32") for n in (height, width)])
-        box = ops.concatenate(
-            [ops.clip(center, 0.0, limit), ops.clip(sides, SMALLEST, 2.0 * limit)], -1
-        )
-        lost = (state["lost"] + 1) * ops.cast(presence < 0.5, "float32")
-        box = ops.where(state["first"] > 0, state["box"], box)
-        return box, lost * (1 - state["first"])
-
-    def widening(self, lost: Tensor) -> Tensor:
-        """How many times wider than usual the window is, `[B, 1]`."""
-        return ops.ones_like(lost)
-
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""
         names = ("size", "part", "units", "keys", "values", "width", "depth")
@@ -336,30 +319,6 @@ class WideHARTCell(RecurrentTrackerCell):
         }
 
 
-def size_of(box: Tensor) -> Tensor:
-    """Square root of the area, `[B, 1]`, of boxes whose sides come last."""
-    return ops.sqrt(box[:, 2:3] * box[:, 3:4])
-
-
-def relative(box: Tensor, window: Tensor) -> Tensor:
-    """A box in pixels as `places` counts: from the window's middle, a quarter a unit."""
-    unit = window[:, 2:] / WIDE
-    return ops.concatenate(
-        [(box[:, :2] - window[:, :2]) / unit, box[:, 2:] / unit], axis=-1
-    )
-
-
-def moved(box: Tensor, wider: Tensor, moves: Tensor) -> tuple[Tensor, Tensor]:
-    """A box and a window as if the tracker had erred, by `[B, 4]` numbers.
-
-    Two move the box, in its sides; one scales it and one the window, by logarithms.
-    """
-    center = box[:, :2] + size_of(box) * moves[:, :2]
-    sides = box[:, 2:] * ops.exp(moves[:, 2:3])
-    return ops.concatenate([center, sides], axis=-1), wider * ops.exp(moves[:, 3:])
-
-
-def hann(g: int) -> Tensor:
-    """A bell over a grid, 1 in the middle, `[g * g]`."""
-    line = ops.sin((ops.arange(g, dtype="float32") + 1) * (3.14159265 / (g + 1))) ** 2
-    return ops.reshape(line[:, None] * line, (g * g,))
+def limit_of(frame: Tensor) -> Tensor:
+    """Height and width of frames, `[2]`."""
+    return ops.stack([ops.cast(n, "float32") for n in image_size(frame)])
