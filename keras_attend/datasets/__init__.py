@@ -28,6 +28,7 @@ from keras_attend.datasets.rendered import (
 from keras_attend.datasets.sequences import Sequence, got10k, otb, read_frames
 from keras_attend.datasets.settings import TEST_SEED, VALIDATION_SEED
 from keras_attend.datasets.still_clips import StillClips, still_clips
+from keras_attend.datasets.tracking_pairs import TrackingPairs
 from keras_attend.datasets.video_clips import Clips
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "Sprite",
     "StillClips",
     "Style",
+    "TrackingPairs",
     "View",
     "cluttered_mnist",
     "cut_sprites",

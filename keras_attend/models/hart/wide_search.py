@@ -45,8 +45,8 @@ def window_of(box: Tensor, shift: Tensor, lost: Tensor, limit: Tensor) -> Tensor
     grown = ops.power(GROWTH, ops.relu(lost - PATIENCE))
     grown = ops.clip(grown, 1.0, ops.clip(whole, 1.0, WIDEST))
     center = box[:, :2] + side * shift * ops.cast(lost < 1, "float32")
-    turn = ops.cast(lost[:, 0], "int32") % (2 * POINTS)  # [B]
-    elsewhere = ops.take(ops.convert_to_tensor(spread(2 * POINTS)), turn, axis=0)
+    turn = (ops.cast(lost[:, 0], "int32") // 2) % POINTS  # [B]
+    elsewhere = ops.take(ops.convert_to_tensor(spread(POINTS)), turn, axis=0)
     away = ops.logical_and(lost > NEARBY, lost % 2 > 0.5)
     center = ops.where(away, elsewhere * limit, center)
     return ops.concatenate([center, WIDE * side * grown], axis=-1)
