@@ -18,12 +18,9 @@ from keras_attend.layers.window import Window
 from keras_attend.models.hart.wide_layers import (
     DorsalStream,
     VentralStream,
-    cropped,
-    decoded,
     default_v1,
-    geometry,
-    places,
 )
+from keras_attend.models.hart.wide_maps import cropped, decoded, geometry, places
 from keras_attend.models.hart.wide_search import (
     SMALLEST,
     SURE,
@@ -168,6 +165,19 @@ class WideHARTCell(RecurrentTrackerCell):
         taken, center = cropped(nu, box[:, :2], self.grid, self.part)
         parts = geometry(center, box[:, 2:], self.part, WIDE / self.grid)
         return ops.concatenate([taken, parts], axis=-1), center
+
+    def adapt(self, frames: Tensor, boxes: Tensor) -> None:
+        """Take the ventral stream's statistics from frames, before training.
+
+        Args:
+            frames: `[B, H, W, 3]`, some twenty or more of what it shall follow.
+            boxes: of the objects in them, `xywh`, `[B, 4]`.
+        """
+        frames = ops.convert_to_tensor(frames)
+        box = convert_format(ops.cast(boxes, "float32"), "xywh", "center_yxhw")
+        zeros = ops.zeros_like(box)
+        windows = window_of(box, zeros[:, :2], zeros[:, :1], limit_of(frames))
+        self.ventral.adapt(self.read(frames, windows))
 
     def initial_state(self, frame: Tensor, box: Tensor, noise: Nested = None) -> Nested:
         """Both templates show what is in the given box."""

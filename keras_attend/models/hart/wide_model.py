@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_attend.boxes import convert_format
 from keras_attend.models.hart.wide_cell import WideHARTCell
-from keras_attend.models.hart.wide_layers import decoded, places
+from keras_attend.models.hart.wide_maps import decoded, places
 from keras_attend.models.hart.wide_search import WIDE
 from keras_attend.models.tracker import RecurrentTracker, targets
 from keras_attend.types import Tensor

@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_attend import Tracker
 from keras_attend.models import WideHART, WideHARTCell
-from keras_attend.models.hart import wide_layers as layers
+from keras_attend.models.hart import wide_maps as layers
 from keras_attend.models.hart import wide_search as search
 
 
