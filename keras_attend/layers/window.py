@@ -8,6 +8,7 @@ from keras import ops
 from keras_attend.types import Shape, Tensor
 
 GREY = 127.0  # of 255: what lies outside the image
+NARROW = 4  # times as wide as the glimpse: images whose rows are taken as a whole
 
 
 @keras.saving.register_keras_serializable("keras_attend")
@@ -53,20 +54,27 @@ class Window(keras.layers.Layer):
         windows = ops.stop_gradient(windows)
         y, by_row = self._taps(windows[:, 0], windows[:, 2], height)  # [B, 2 G]
         x, by_column = self._taps(windows[:, 1], windows[:, 2], width)
-        first = ops.arange(batch, dtype="int32")[:, None] * height
-        places = ((first + y) * width)[:, :, None] + x[:, None, :]  # [B, 2 G, 2 G]
-        pixels = ops.take(ops.reshape(images, (-1, channels)), places, axis=0)
         whole = keras.backend.is_int_dtype(images.dtype)
         grey = GREY if whole else GREY / 255
-        pixels = ops.cast(pixels, self.compute_dtype) - grey
-        # Two rows each, then two columns each.
-        pixels = ops.reshape(pixels, (-1, G, 2, 2 * G * channels))
-        pixels = pixels * ops.reshape(by_row, (-1, G, 2, 1))
-        pixels = pixels[:, :, 0] + pixels[:, :, 1]
-        pixels = ops.reshape(pixels, (-1, G, G, 2, channels))
-        pixels = pixels * ops.reshape(by_column, (-1, 1, G, 2, 1))
-        pixels = pixels[:, :, :, 0] + pixels[:, :, :, 1] + grey
-        return pixels / 255.0 if whole else pixels
+        row = ops.arange(batch, dtype="int32")[:, None] * height + y  # of all images
+        if isinstance(width, int) and width <= NARROW * G:
+            # Whole rows are taken, then columns: fewer pieces than single pixels.
+            rows = ops.take(ops.reshape(images, (-1, width * channels)), row, axis=0)
+            rows = mixed(ops.cast(rows, self.compute_dtype) - grey, by_row)
+            rows = ops.reshape(rows, (-1, G, width, channels))
+            rows = ops.reshape(ops.swapaxes(rows, 1, 2), (-1, G * channels))
+            column = ops.arange(batch, dtype="int32")[:, None] * width + x
+            pixels = mixed(ops.take(rows, column, axis=0), by_column)  # [B, G, G C]
+            pixels = ops.swapaxes(ops.reshape(pixels, (-1, G, G, channels)), 1, 2)
+        else:
+            places = (row * width)[:, :, None] + x[:, None, :]  # [B, 2 G, 2 G]
+            pixels = ops.take(ops.reshape(images, (-1, channels)), places, axis=0)
+            pixels = ops.cast(pixels, self.compute_dtype) - grey
+            pixels = mixed(ops.reshape(pixels, (-1, 2 * G, 2 * G * channels)), by_row)
+            pixels = ops.reshape(pixels, (-1, G, G, 2, channels))
+            pixels = pixels * ops.reshape(by_column, (-1, 1, G, 2, 1))
+            pixels = pixels[:, :, :, 0] + pixels[:, :, :, 1]
+        return (pixels + grey) / 255.0 if whole else pixels + grey
 
     def _taps(self, center: Tensor, side: Tensor, limit: Any) -> tuple[Tensor, Tensor]:
         """Along an axis two pixels for each point, and their shares: `[B, 2 G]`."""
@@ -94,3 +102,11 @@ class Window(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""
         return {**super().get_config(), "size": self.size}
+
+
+def mixed(pairs: Tensor, shares: Tensor) -> Tensor:
+    """Sums of neighbours `[B, 2 G, n]`, by their shares `[B, 2 G]`: `[B, G, n]`."""
+    count, length = pairs.shape[1:]
+    pairs = pairs * shares[..., None]
+    pairs = ops.reshape(pairs, (-1, count // 2, 2, length))
+    return pairs[:, :, 0] + pairs[:, :, 1]

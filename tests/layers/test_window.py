@@ -38,6 +38,14 @@ def test_bilinear(window: tuple[float, float, float]) -> None:
             np.testing.assert_allclose(found[0, r, c], want, atol=1e-5)
 
 
+def test_wide_images() -> None:
+    """Rows that are too long to be taken whole are read pixel by pixel."""
+    frames = np.tile(image(12, 15), (1, 1, 5, 1))
+    windows = np.array([[6.0, 30.0, 9.0]], "float32")
+    want = Window(8)(frames[:, :, 15:45], windows - np.array([0, 15, 0], "float32"))
+    np.testing.assert_allclose(Window(8)(frames, windows), want, atol=1e-5)
+
+
 def test_wide_window_is_smooth() -> None:
     """Where a point stands for many pixels it is a mean of two far apart."""
     stripes = np.zeros((1, 64, 64, 3), "float32")
