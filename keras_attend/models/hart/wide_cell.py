@@ -313,7 +313,10 @@ class WideHARTCell(RecurrentTrackerCell):
         score = ops.sqrt(s + 1e-9)
         score = score / ops.max(score, axis=-1, keepdims=True)
         score = (1 - prior) * score + prior * hann(self.grid)
-        best = ops.take(places(self.grid), ops.argmax(score, axis=-1), axis=0)  # [B, 2]
+        # Where it is greatest; `ops.argmax` is more than ONNX has.
+        top = score >= ops.max(score, axis=-1, keepdims=True)
+        top = ops.cast(top, score.dtype)
+        best = ops.matmul(top, places(self.grid)) / ops.sum(top, -1, keepdims=True)
         away = ops.max(ops.abs(places(self.grid)[None] - best[:, None]), axis=-1)
         near = s * ops.cast(away < 1.5 * WIDE / self.grid, s.dtype) + 1e-12
         share = ops.sum(near, axis=-1, keepdims=True)
