@@ -16,19 +16,19 @@ from keras_attend.layers.cells import ZoneoutLSTMCell
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
 from keras_attend.layers.window import Window
 from keras_attend.models.hart.wide_layers import (
+    GEOMETRY,
     DorsalStream,
     VentralStream,
     default_v1,
 )
-from keras_attend.models.hart.wide_maps import cropped, decoded, geometry, places
+from keras_attend.models.hart.wide_maps import cropped, decoded, geometry, peak
 from keras_attend.models.hart.wide_search import (
     SMALLEST,
     SURE,
     WIDE,
     absolute,
     believed,
-    hann,
-    moved,
+    erring,
     relative,
     window_of,
 )
@@ -140,31 +140,17 @@ class WideHARTCell(RecurrentTrackerCell):
     @property
     def state_spec(self) -> Nested:
         """Sizes of the state's tensors."""
-        template = self.part**2 * (self.keys + self.values + 5)
         return {
             "box": 4,  # center y, x, height, width, in pixels
             "shift": 2,  # of the next window, in sides of the object
             "anchor": 2,  # the object's shape in the first frame
-            "templates": 2 * template,
-            "looks": 2 * self.part**2 * self.ventral.plain,
+            # What was at the places of the first and of a recent template.
+            "templates": 2 * self.part**2 * (GEOMETRY + self.ventral.width),
             "hidden": self.units,
             "cell": self.units,
             "lost": 1,  # for how many frames the object has not been seen
             "first": 1,  # 1 in the first step, then 0
         }
-
-    # Section 3.2: appearance attention.
-
-    def template(self, nu: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
-        """The ventral maps around a box, and where their middle is.
-
-        Args:
-            nu: of the window, `[B, N, C]`.
-            box: center row and column, height, width, `[B, 4]`, as `places` counts.
-        """
-        taken, center = cropped(nu, box[:, :2], self.grid, self.part)
-        parts = geometry(center, box[:, 2:], self.part, WIDE / self.grid)
-        return ops.concatenate([taken, parts], axis=-1), center
 
     def adapt(self, frames: Tensor, boxes: Tensor) -> None:
         """Take the ventral stream's statistics from frames, before training.
@@ -187,23 +173,19 @@ class WideHARTCell(RecurrentTrackerCell):
         shift = ops.zeros_like(c)
         lost = ops.zeros_like(c[:, :1])
         a_0 = window_of(box, shift, lost, limit_of(frame))  # [B, 3]
-        nu, plain = self.ventral(self.read(frame, a_0))
         inside = relative(box, a_0)
-        template, _ = self.template(nu, inside)
-        first, _ = cropped(plain, inside[:, :2], self.grid, self.part)
-        first = ops.reshape(first, (-1, self.state_spec["looks"] // 2))
-        flat = ops.reshape(template, (-1, self.state_spec["templates"] // 2))
-        zeros = ops.zeros_like(flat[:, : self.units])
+        template = self.template(self.ventral(self.read(frame, a_0)), inside)
+        both = ops.concatenate([template, template], axis=1)
+        zeros = ops.zeros((ops.shape(frame)[0], self.units), self.compute_dtype)
         return {
             "box": box,
             "shift": shift,
             "anchor": inside[:, 2:],
-            "templates": ops.concatenate([flat, flat], axis=-1),
-            "looks": ops.concatenate([first, first], axis=-1),
+            "templates": ops.reshape(both, (-1, self.state_spec["templates"])),
             "hidden": zeros,
             "cell": zeros,
             "lost": lost,
-            "first": ops.ones_like(c[:, :1]),
+            "first": ops.ones_like(lost),
         }
 
     def step(
@@ -211,117 +193,95 @@ class WideHARTCell(RecurrentTrackerCell):
     ) -> tuple[dict[str, Tensor], Nested]:
         """Read the window, find the object, choose the next window."""
         # 3.1: spatial attention.
-        before, limit = state["box"], limit_of(frame)
-        if noise is not None:
-            before = moved(before, noise["moves"])
-        a_t = window_of(before, state["shift"], state["lost"], limit)  # [B, 3]
-        if noise is not None:
-            wider = ops.exp(noise["moves"][:, 3:])
-            a_t = ops.concatenate([a_t[:, :2], a_t[:, 2:] * wider], axis=-1)
+        limit = limit_of(frame)
+        before, a_t = self.attention(state, limit, noise)  # [B, 4], [B, 3]
         g_t = self.read(frame, a_t)
         # 3.2: appearance attention.
-        nu, plain = self.ventral(g_t)
-        templates = ops.reshape(
-            state["templates"], (-1, 2, self.part**2, nu.shape[-1] + 5)
-        )
-        looks = ops.reshape(state["looks"], (-1, 2, self.part**2, plain.shape[-1]))
+        nu_t = self.ventral(g_t)
+        shape = (-1, 2, self.part**2, GEOMETRY + self.ventral.width)
+        psi = ops.reshape(state["templates"], shape)
         expected = relative(before, a_t)
-        z, r, d, h = self.dorsal(
-            nu, plain, templates, looks, state["anchor"], expected, state["hidden"]
-        )
+        z, r, d, h = self.dorsal(nu_t, psi, state["anchor"], expected, state["hidden"])
         s_t = ops.softmax(z, axis=-1)  # [B, N]
-        boxes = decoded(r, state["anchor"])
-        found, peak = self.found(s_t, boxes)
+        found, share = peak(s_t, decoded(r, state["anchor"]), self.center_prior)
         # 3.3: state estimation.
-        numbers = ops.concatenate(
-            [
-                found[:, :2] - expected[:, :2],
-                ops.log(found[:, 2:] / expected[:, 2:]),
-                peak,
-                3 * ops.matmul(s_t[:, None], h)[:, 0],
-            ],
-            axis=-1,
-        )
-        seen = ops.concatenate([ops.matmul(s_t[:, None], d)[:, 0], numbers], axis=-1)
-        o_t, (h_t, c_t) = self.core(
-            self.summary(seen), [state["hidden"], state["cell"]]
-        )
+        moved, grown = found[:, :2] - expected[:, :2], found[:, 2:] / expected[:, 2:]
+        there = ops.matmul(s_t[:, None], ops.concatenate([d, 3 * h], axis=-1))[:, 0]
+        d_t, h_t = ops.split(there, [self.width], axis=-1)
+        numbers = ops.concatenate([moved, ops.log(grown), share, h_t], axis=-1)
+        v_t = self.summary(ops.concatenate([d_t, numbers], axis=-1))
+        o_t, (hidden, c) = self.core(v_t, [state["hidden"], state["cell"]])
         logit = self.presence(ops.concatenate([o_t, numbers], axis=-1))  # [B, 1]
-        presence = ops.sigmoid(logit)
+        presence, ahead = ops.sigmoid(logit), self.ahead(o_t)
+        rate = (1 - self.inertia) * ops.clip(2 * share, 0.2, 1.0)
         box, lost = believed(
-            absolute(found, a_t),
-            before,
-            presence,
-            (1 - self.inertia) * ops.clip(2 * peak, 0.2, 1.0),
-            state["lost"],
-            limit,
+            absolute(found, a_t), before, presence, rate, state["lost"], limit
         )
         box = ops.where(state["first"] > 0, state["box"], box)
         lost = lost * (1 - state["first"])
+        region = ops.concatenate([a_t, a_t[:, 2:]], axis=-1)
         outputs = {
             "box": convert_format(box, "center_yxhw", "xywh"),
-            "region": convert_format(
-                ops.concatenate([a_t, a_t[:, 2:]], -1), "center_yxhw", "xywh"
-            ),
+            "region": convert_format(region, "center_yxhw", "xywh"),
             "glimpse": g_t,
             "location": ops.reshape(z, (-1, self.grid, self.grid)),
             "steps": r,
             "anchor": state["anchor"],
             "appearance": o_t,
             "presence": presence[:, 0],
-            "ahead": self.ahead(o_t),
+            "ahead": ahead,
         }
-        sure = ops.stop_gradient(ops.cast(presence > SURE, "float32"))
-        if noise is not None:  # in training the true box may take the found one's place
+        # The next attention.
+        sure = ops.cast(presence > SURE, "float32")
+        if noise is not None:  # the true box may take the place of the one found
             guide = convert_format(noise["guide"], "xywh", "center_yxhw")
-            box = ops.where(noise["guided"] > 0, guide, box)
-            sure = ops.where(noise["guided"] > 0, noise["shown"], sure)
-            lost = ops.where(noise["guided"] > 0, ops.zeros_like(lost), lost)
+            guided = noise["guided"] > 0
+            box = ops.where(guided, guide, box)
+            sure = ops.where(guided, noise["shown"], sure)
+            lost = ops.where(guided, 0.0 * lost, lost)
         box = ops.stop_gradient(box)
-        inside = relative(box, a_t)
-        in_sight = ops.max(ops.abs(inside[:, :2]), axis=-1, keepdims=True) < 1.5
-        sure = (sure * ops.cast(in_sight, "float32"))[..., None] > 0  # [B, 1, 1]
-        recent, _ = self.template(nu, inside)
-        look, _ = cropped(plain, inside[:, :2], self.grid, self.part)
-        templates = ops.stack(
-            [templates[:, 0], ops.where(sure, recent, templates[:, 1])], axis=1
-        )
-        looks = ops.stack([looks[:, 0], ops.where(sure, look, looks[:, 1])], axis=1)
         return outputs, state | {
             "box": box,
-            "shift": ops.stop_gradient(outputs["ahead"]),
-            "templates": ops.reshape(templates, (-1, self.state_spec["templates"])),
-            "looks": ops.reshape(looks, (-1, self.state_spec["looks"])),
-            "hidden": h_t,
-            "cell": c_t,
+            "shift": ops.stop_gradient(ahead),
+            "templates": self.renewed(psi, nu_t, relative(box, a_t), sure),
+            "hidden": hidden,
+            "cell": c,
             "lost": lost,
-            "first": ops.zeros_like(state["first"]),
+            "first": ops.zeros_like(lost),
         }
 
-    def found(self, s: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
-        """The box where the location map is greatest, and how much of it is there.
+    def attention(
+        self, state: Nested, limit: Tensor, noise: Nested
+    ) -> tuple[Tensor, Tensor]:
+        """The last box `[B, 4]` and the window `[B, 3]`, in training with errors."""
+        box = state["box"]
+        if noise is None:
+            return box, window_of(box, state["shift"], state["lost"], limit)
+        box = erring(box, noise["moves"])
+        a = window_of(box, state["shift"], state["lost"], limit)
+        wider = ops.exp(noise["moves"][:, 3:])
+        return box, ops.concatenate([a[:, :2], a[:, 2:] * wider], axis=-1)
+
+    def template(self, nu: Tensor, box: Tensor) -> Tensor:
+        """The ventral maps around a box, and how they lie to it, `[B, 1, P, C]`.
 
         Args:
-            s: location map, `[B, N]`.
-            boxes: of the places, `[B, N, 4]`.
-
-        Returns:
-            The mean box of the nine places around the greatest, `[B, 4]`, and their
-            share of the map, `[B, 1]`.
+            nu: of the window, `[B, N, C]`.
+            box: center row and column, height, width, `[B, 4]`, as `places` counts.
         """
-        prior = self.center_prior
-        score = ops.sqrt(s + 1e-9)
-        score = score / ops.max(score, axis=-1, keepdims=True)
-        score = (1 - prior) * score + prior * hann(self.grid)
-        # Where it is greatest; `ops.argmax` is more than ONNX has.
-        top = score >= ops.max(score, axis=-1, keepdims=True)
-        top = ops.cast(top, score.dtype)
-        best = ops.matmul(top, places(self.grid)) / ops.sum(top, -1, keepdims=True)
-        away = ops.max(ops.abs(places(self.grid)[None] - best[:, None]), axis=-1)
-        near = s * ops.cast(away < 1.5 * WIDE / self.grid, s.dtype) + 1e-12
-        share = ops.sum(near, axis=-1, keepdims=True)
-        weights = ops.stop_gradient(near / share)
-        return ops.matmul(weights[:, None], boxes)[:, 0], share
+        taken, center = cropped(nu, box[:, :2], self.grid, self.part)
+        gamma = geometry(center, box[:, 2:], self.part, WIDE / self.grid)
+        return ops.concatenate([gamma, taken], axis=-1)[:, None]
+
+    def renewed(self, psi: Tensor, nu: Tensor, box: Tensor, sure: Tensor) -> Tensor:
+        """The templates for the next frame, flat; a box in sight renews the second."""
+        in_sight = ops.max(ops.abs(box[:, :2]), axis=-1, keepdims=True) < 1.5
+        sure = ops.stop_gradient(sure) * ops.cast(in_sight, "float32")  # [B, 1]
+        recent = ops.where(
+            sure[..., None, None] > 0, self.template(nu, box), psi[:, 1:]
+        )
+        psi = ops.concatenate([psi[:, :1], recent], axis=1)
+        return ops.reshape(psi, (-1, self.state_spec["templates"]))
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""

@@ -66,18 +66,23 @@ class VentralStream(keras.layers.Layer):
         V = ops.concatenate([fine, middle, doubled(coarse)], axis=-1)
         return ops.cast(V, self.compute_dtype)
 
-    def call(self, glimpses: Tensor) -> tuple[Tensor, Tensor]:
+    def call(self, glimpses: Tensor) -> Tensor:
         """Maps of glimpses `[B, 8 g, 8 g, 3]`, places in one axis, N = g * g.
 
         Returns:
-            $\\nu$ `[B, N, keys + values]`, its keys of length 1, and those features
-            that are compared as they are, of length 1 too, `[B, N, plain]`.
+            `[B, N, keys + values + plain]`: $k$, of length 1, $a$, and of V1's features
+            those of strides 8 and 16, of length 1 too.
         """
         V = (self.features(glimpses) - self.mean) * self.scale
         V = ops.reshape(V, (-1, V.shape[1] * V.shape[2], self.channels))
         k, a = ops.split(self.neck(V), [self.keys], axis=-1)
         plain = ops.stop_gradient(V[..., -self.plain :])
-        return ops.concatenate([unit(k), a], axis=-1), unit(plain)
+        return ops.concatenate([unit(k), a, unit(plain)], axis=-1)
+
+    @property
+    def width(self) -> int:
+        """Channels of the maps."""
+        return self.keys + self.values + self.plain
 
 
 class DorsalStream(keras.layers.Layer):
@@ -153,9 +158,7 @@ class DorsalStream(keras.layers.Layer):
     def call(
         self,
         nu: Tensor,
-        plain: Tensor,
         templates: Tensor,
-        looks: Tensor,
         anchor: Tensor,
         expected: Tensor,
         alpha: Tensor,
@@ -163,11 +166,9 @@ class DorsalStream(keras.layers.Layer):
         """Find the object among N = g * g places.
 
         Args:
-            nu: of the window, `[B, N, keys + values]`.
-            plain: likewise, `[B, N, C]`.
-            templates: $\\nu$ and `geometry` of the first and of a recent template,
-                `[B, 2, P, keys + values + 5]`.
-            looks: `plain` of both templates, `[B, 2, P, C]`.
+            nu: of the window, `[B, N, keys + values + plain]`.
+            templates: `geometry` and $\\nu$ of the first and of a recent template,
+                `[B, 2, P, 5 + keys + values + plain]`.
             anchor: height and width of the object in the first frame, as parts of the
                 square root of its area, `[B, 2]`.
             expected: the last box, `[B, 4]`, as `decoded` gives boxes.
@@ -177,10 +178,12 @@ class DorsalStream(keras.layers.Layer):
             Logits of the location map `[B, N]`, boxes `[B, N, 4]` (see `decoded`), the
             last maps `[B, N, width]`, and $h$ `[B, N, 2]`.
         """
-        g = self.grid
-        k, a = ops.split(nu, [self.keys], axis=-1)
-        k_q, rest = ops.split(templates, [self.keys], axis=-1)  # [B, 2, P, ...]
-        m = rest[..., self.values]  # [B, 2, P]
+        g, ends = self.grid, [self.keys, self.keys + self.values]
+        k, a, plain = ops.split(nu, ends, axis=-1)
+        gamma, seen = ops.split(templates, [GEOMETRY], axis=-1)  # [B, 2, P, ...]
+        k_q, a_q, plain_q = ops.split(seen, ends, axis=-1)
+        m = gamma[..., 0]  # [B, 2, P]
+        rest = ops.concatenate([a_q, gamma], axis=-1)
         S = ops.matmul(k[:, None], ops.swapaxes(k_q, 2, 3))  # [B, 2, N, P]
         similar = ops.softmax(S * ops.exp(self.tau), axis=-1)
         parts = ops.matmul(similar, rest)  # [B, 2, N, values + 5]
@@ -188,7 +191,7 @@ class DorsalStream(keras.layers.Layer):
         inside = ops.max(S + object_ - 1, axis=-1)  # [B, 2, N]
         around = ops.max(S - object_, axis=-1)
         patterns = self.patterns(S)  # [B, 2, N, 32]
-        h = hough(ops.matmul(looks, ops.swapaxes(plain, 1, 2)[:, None]), m, g)
+        h = hough(ops.matmul(plain_q, ops.swapaxes(plain, 1, 2)[:, None]), m, g)
         h = ops.transpose(h, (0, 2, 1))
         near = ops.transpose(ops.concatenate([inside, around], axis=1), (0, 2, 1))
         shape = ops.log(anchor)[:, None] + ops.zeros_like(a[..., :2])

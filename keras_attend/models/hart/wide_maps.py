@@ -144,3 +144,37 @@ def cropped(maps: Tensor, center: Tensor, g: int, p: int) -> tuple[Tensor, Tenso
     index = ops.reshape(index, (-1, p * p, 1))
     taken = ops.take_along_axis(maps, index, axis=1)
     return taken, (middle - corner - p / 2) * (4.0 / g)
+
+
+def peak(s: Tensor, boxes: Tensor, prior: float) -> tuple[Tensor, Tensor]:
+    """The box where the location map is greatest, and how much of it is there.
+
+    Args:
+        s: location map, `[B, N]`.
+        boxes: of the places, `[B, N, 4]`.
+        prior: how much the middle of the window counts, in 0..1; it may decide between
+            places that are about as likely.
+
+    Returns:
+        The mean box of the nine places around the greatest, `[B, 4]`, and their share
+        of the map, `[B, 1]`.
+    """
+    g = math.isqrt(s.shape[1])
+    score = ops.sqrt(s + 1e-9)
+    score = score / ops.max(score, axis=-1, keepdims=True)
+    score = (1 - prior) * score + prior * hann(g)
+    # Where it is greatest; `ops.argmax` is more than ONNX has.
+    top = score >= ops.max(score, axis=-1, keepdims=True)
+    top = ops.cast(top, score.dtype)
+    best = ops.matmul(top, places(g)) / ops.sum(top, axis=-1, keepdims=True)
+    away = ops.max(ops.abs(places(g)[None] - best[:, None]), axis=-1)
+    near = s * ops.cast(away < 1.5 * 4.0 / g, s.dtype) + 1e-12
+    share = ops.sum(near, axis=-1, keepdims=True)
+    weights = ops.stop_gradient(near / share)
+    return ops.matmul(weights[:, None], boxes)[:, 0], share
+
+
+def hann(g: int) -> Tensor:
+    """A bell over a grid, 1 in the middle, `[g * g]`."""
+    line = ops.sin((ops.arange(g, dtype="float32") + 1) * (math.pi / (g + 1))) ** 2
+    return ops.reshape(line[:, None] * line, (g * g,))

@@ -4,8 +4,6 @@ Boxes are center y, center x, height and width in pixels, windows center y, cent
 side.
 """
 
-import math
-
 from keras import ops
 
 from keras_attend.types import Tensor
@@ -98,19 +96,13 @@ def absolute(box: Tensor, window: Tensor) -> Tensor:
     return ops.concatenate([window[:, :2] + box[:, :2] * unit, box[:, 2:] * unit], -1)
 
 
-def moved(box: Tensor, moves: Tensor) -> Tensor:
+def erring(box: Tensor, moves: Tensor) -> Tensor:
     """A box as if the tracker had erred, by the first three of `[B, 4]` numbers.
 
     Two move it, in units of its size; one scales it, by a logarithm.
     """
     center = box[:, :2] + size_of(box) * moves[:, :2]
     return ops.concatenate([center, box[:, 2:] * ops.exp(moves[:, 2:3])], axis=-1)
-
-
-def hann(g: int) -> Tensor:
-    """A bell over a grid, 1 in the middle, `[g * g]`."""
-    line = ops.sin((ops.arange(g, dtype="float32") + 1) * (math.pi / (g + 1))) ** 2
-    return ops.reshape(line[:, None] * line, (g * g,))
 
 
 def spread(count: int) -> list[list[float]]:
