@@ -15,12 +15,7 @@ from keras_attend.boxes import convert_format
 from keras_attend.layers.cells import ZoneoutLSTMCell
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
 from keras_attend.layers.window import Window
-from keras_attend.models.hart.wide_layers import (
-    GEOMETRY,
-    DorsalStream,
-    VentralStream,
-    default_v1,
-)
+from keras_attend.models.hart.wide_layers import GEOMETRY, DorsalStream, VentralStream
 from keras_attend.models.hart.wide_maps import cropped, decoded, geometry, peak
 from keras_attend.models.hart.wide_search import (
     SMALLEST,
@@ -29,10 +24,10 @@ from keras_attend.models.hart.wide_search import (
     absolute,
     believed,
     erring,
+    limit_of,
     relative,
     window_of,
 )
-from keras_attend.models.tracker import image_size
 from keras_attend.types import Nested, Shape, Tensor
 
 LSTM_EXTRA = 7  # numbers about the box found that the LSTM gets beside features
@@ -118,7 +113,7 @@ class WideHARTCell(RecurrentTrackerCell):
         self.center_prior, self.inertia = center_prior, inertia
         self.grid = size // 8
         self.read = Window(size)
-        self.ventral = VentralStream(v1 or default_v1(), keys, values, name="ventral")
+        self.ventral = VentralStream(v1, keys, values, name="ventral")
         self.dorsal = DorsalStream(
             self.grid, part, keys, values, width, depth, name="dorsal"
         )
@@ -299,8 +294,3 @@ class WideHARTCell(RecurrentTrackerCell):
         """The inverse of `get_config`."""
         v1 = keras.saving.deserialize_keras_object(config["v1"])
         return cls(**{**config, "v1": v1})
-
-
-def limit_of(frame: Tensor) -> Tensor:
-    """Height and width of frames, `[2]`."""
-    return ops.stack([ops.cast(n, "float32") for n in image_size(frame)])

@@ -29,14 +29,15 @@ class VentralStream(keras.layers.Layer):
     $$V' = (V - m) / \sigma, \qquad \nu = (k, a) = W V'$$
 
     Args:
-        v1: gives features of strides 4, 8 and 16.
+        v1: gives features of strides 4, 8 and 16; `EfficientV1` when None.
         keys: channels of $k$, by which places are compared.
         values: channels of $a$, which say more about a place.
     """
 
     def __init__(self, v1: Any, keys: int, values: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.v1, self.keys, self.values = v1, keys, values
+        self.v1 = v1 or EfficientV1((2, 4, 10), name="v1")
+        self.keys, self.values = keys, values
         self.neck = Dense(keys + values, name="neck")
 
     def build(self, input_shape: Shape) -> None:
@@ -223,8 +224,3 @@ class Residual(keras.layers.Layer):
     def call(self, x: Tensor) -> Tensor:
         """The block's output, of the shape of `x`."""
         return ops.relu(x + self.pointwise(ops.relu(self.depthwise(x))))
-
-
-def default_v1() -> EfficientV1:
-    """EfficientNet-Lite0's blocks of strides 4, 8 and 16."""
-    return EfficientV1((2, 4, 10), name="v1")

@@ -6,6 +6,7 @@ side.
 
 from keras import ops
 
+from keras_attend.models.tracker import image_size
 from keras_attend.types import Tensor
 
 WIDE = 4.0  # the window's side, in sides of the object
@@ -16,6 +17,11 @@ GROWTH, WIDEST = 1.15, 2.2  # of the window, for each frame; at most
 PATIENCE = 2  # frames before it grows
 NEARBY = 8  # frames before it also looks elsewhere
 POINTS = 32  # places in the frame where it then looks, one after the other
+
+
+def limit_of(frame: Tensor) -> Tensor:
+    """Height and width of frames, `[2]`."""
+    return ops.stack([ops.cast(n, "float32") for n in image_size(frame)])
 
 
 def size_of(box: Tensor) -> Tensor:
