@@ -270,8 +270,8 @@ def _with_things(
 def _blurred(random: np.random.Generator, picture: Array) -> Array:
     """A picture smeared along its rows or columns."""
     axis, length = int(random.integers(2)), int(random.integers(2, 6))
-    total = sum(np.roll(picture, i, axis).astype("uint16") for i in range(length))
-    return (total // length).astype("uint8")
+    shifted = [np.roll(picture, i, axis) for i in range(length)]
+    return np.mean(shifted, axis=0).astype("uint8")
 
 
 def _into(picture: Array, box: Array, frame: Array, flip: bool) -> Array:

@@ -172,7 +172,7 @@ class MobileBlock(keras.layers.Layer):
 
     def build(self, input_shape: Shape) -> None:
         """Make the weights for `[B, rows, cols, C]`."""
-        channels = input_shape[-1]
+        channels: Any = input_shape[-1]
         wide = channels * self.widen
         if self.widen > 1:
             self.expand = Conv2D(wide, 1, dtype=self.dtype_policy, name="expand")

@@ -44,7 +44,7 @@ class VentralStream(keras.layers.Layer):
         """Make the weights for glimpses `[B, rows, cols, 3]`."""
         self.v1.build(input_shape)
         shapes = self.v1.compute_output_shape(input_shape)
-        widths = [shape[-1] for shape in shapes]
+        widths: list[Any] = [shape[-1] for shape in shapes]
         self.plain = widths[1] + widths[2]  # channels that are compared as they are
         self.channels = 4 * widths[0] + self.plain
         fixed = {"trainable": False, "shape": (self.channels,)}

@@ -101,9 +101,10 @@ class WideHART(RecurrentTracker):
             )[..., None],
             "moves": ops.cast(inputs.get("moves", none), "float32"),
         }
+        cell: Any = self.cell
         steps, _ = unroll(
-            lambda x, state: self.cell.step(x["frame"], state, x["noise"]),
-            self.cell.initial_state(frames[:, 0], boxes[:, 0]),
+            lambda x, state: cell.step(x["frame"], state, x["noise"]),
+            cell.initial_state(frames[:, 0], boxes[:, 0]),
             {"frame": frames, "noise": noise},
             inline=True,
         )

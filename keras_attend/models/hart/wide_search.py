@@ -11,8 +11,8 @@ from keras_attend.types import Tensor
 
 WIDE = 4.0  # the window's side, in sides of the object
 SMALLEST = 4.0  # pixels: the least side of a box
-LOST = 0.2  # a lower presence means that the object has not been found
-SURE = 0.5  # a higher one that it has
+LOST = 0.6  # a lower presence means that the object has not been found
+SURE = 0.85  # a higher one that it has
 GROWTH, WIDEST = 1.15, 2.2  # of the window, for each frame; at most
 PATIENCE = 2  # frames before it grows
 NEARBY = 8  # frames before it also looks elsewhere
