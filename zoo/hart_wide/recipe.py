@@ -29,7 +29,8 @@ from keras_attend.training import imagenet
 
 HERE = Path(__file__).parent
 BATCHES = 50  # of an epoch
-PAIRS = {"frames": 5, "batch_size": 24, "guided": 0.85, "gone": 0.15}
+EPOCHS = (50, 12)  # of the stages
+PAIRS = {"frames": 5, "batch_size": 24, "guided": 0.7, "gone": 0.2}
 OWN = {"frames": 8, "batch_size": 16, "guided": 0.35, "gone": 0.3}
 PEERS = ("KCF", "MedianFlow", "CSRT", "TrackerNano")
 ABOUT: dict[str, Any] = {
@@ -94,13 +95,14 @@ def train(
 ) -> tuple[Any, tuple[Path, ...]]:
     """The trained model, all of it in float32, and the checkpoints."""
     paths = tuple(args.runs / f"seed_{args.seed}_{n}.keras" for n in ("pairs", "own"))
+    epochs = [min(n, args.epochs or n) for n in EPOCHS]
     pairs = TrackingPairs(videos, batches=BATCHES, seed=args.seed, **PAIRS)
     model = training.fit(
-        lambda batches: first(pairs, batches), pairs, paths[0], args, epochs=16
+        lambda batches: first(pairs, batches), pairs, paths[0], args, epochs=epochs[0]
     )
     own = TrackingPairs(videos, batches=BATCHES, seed=args.seed + 1, **OWN)
     model = training.fit(
-        lambda batches: second(model, batches), own, paths[1], args, epochs=12
+        lambda batches: second(model, batches), own, paths[1], args, epochs=epochs[1]
     )
     trained = make()
     trained.set_weights(model.get_weights())

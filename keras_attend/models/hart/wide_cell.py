@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import keras
 from keras import ops
+from keras.initializers import Constant
 from keras.layers import Dense
 
 from keras_attend.arguments import check_positive_integers
@@ -121,7 +122,9 @@ class WideHARTCell(RecurrentTrackerCell):
         self.core = ZoneoutLSTMCell(units, 0.0, 0.0, name="core")
         zeros = {"kernel_initializer": "zeros"}
         self.ahead = Dense(2, activation="tanh", name="ahead", **zeros)
-        self.presence = Dense(1, name="presence", **zeros)
+        self.presence = Dense(
+            1, bias_initializer=Constant(2.0), name="presence", **zeros
+        )
 
     def build(self, frame_shape: Shape) -> None:
         """Make the weights, which do not depend on the frame's size."""
