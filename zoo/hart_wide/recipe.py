@@ -7,9 +7,10 @@ Command   pip install "keras-attend[recipes]"
           (FOLDER/tracking: 31 short videos of OTB, VOT, UAV123 and DAVIS, in OTB's
           layout; six of them are for validation)
 
-Two stages. In the first the windows follow the true boxes, which are made wrong on
-purpose; in the second mostly the tracker's own, and V1's blocks from the fourth on are
-trained as well. Killed at any moment, the same command with `--resume` goes on.
+Two stages. In the first the windows follow for the most part the true boxes, which are
+made wrong on purpose; in the second for the most part the tracker's own. V1 keeps what
+it has learned from ImageNet. Killed at any moment, the same command with `--resume`
+goes on.
 
 V1 computes in bfloat16 while it trains, which halves its time on CPUs that have it; the
 preset computes in float32.
@@ -29,9 +30,9 @@ from keras_attend.training import imagenet
 
 HERE = Path(__file__).parent
 BATCHES = 50  # of an epoch
-EPOCHS = (50, 12)  # of the stages
+EPOCHS = (30, 10)  # of the stages
 PAIRS = {"frames": 5, "batch_size": 24, "guided": 0.7, "gone": 0.2}
-OWN = {"frames": 8, "batch_size": 16, "guided": 0.35, "gone": 0.3}
+OWN = {"frames": 8, "batch_size": 16, "guided": 0.4, "gone": 0.25}
 PEERS = ("KCF", "MedianFlow", "CSRT", "TrackerNano")
 ABOUT: dict[str, Any] = {
     "description": (
@@ -48,9 +49,9 @@ ABOUT: dict[str, Any] = {
 }
 
 
-def make(dtype: str = "float32", trainable_from: int | None = None) -> Any:
+def make(dtype: str = "float32") -> Any:
     """The model, built; V1 computes in `dtype`."""
-    v1 = EfficientV1((2, 4, 10), trainable_from, dtype=dtype, name="v1")
+    v1 = EfficientV1((2, 4, 10), dtype=dtype, name="v1")
     model = ka.models.WideHART(ka.models.WideHARTCell(v1=v1, name="cell"))
     model.build()
     return model
@@ -85,7 +86,7 @@ def first(data: TrackingPairs, batches: int) -> Any:
 
 def second(before: Any, batches: int) -> Any:
     """The model that the second stage trains."""
-    model = make("mixed_bfloat16", trainable_from=3)
+    model = make("mixed_bfloat16")
     model.set_weights(before.get_weights())
     return compiled(model, 5e-4, batches)
 

@@ -99,7 +99,7 @@ class WideHARTCell(RecurrentTrackerCell):
         width: int = 112,
         depth: int = 4,
         center_prior: float = 0.4,
-        inertia: float = 0.4,
+        inertia: float = 0.2,
         v1: Any = None,
         **kwargs: Any,
     ) -> None:
