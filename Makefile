@@ -85,8 +85,13 @@ test-next:
 	test -x $(NEXT)/bin/python || $(PYTHON) -m venv $(NEXT)
 	$(NEXT)/bin/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
 	$(NEXT)/bin/python -m pip install --quiet --disable-pip-version-check \
-		--pre --upgrade "keras<4" tensorflow jax
-	$(NEXT)/bin/python -m pip list | grep -Ei '^(keras|tensorflow|jax|jaxlib|numpy) '
+		--pre --upgrade tensorflow jax
+	@# Both packages are called `keras` in Python: the nightly one takes its place.
+	$(NEXT)/bin/python -m pip uninstall --quiet --yes keras
+	$(NEXT)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--pre --upgrade --force-reinstall --no-deps keras-nightly
+	@$(NEXT)/bin/python -c 'import jax, keras, tensorflow as tf; \
+	print(f"Keras {keras.__version__}, TensorFlow {tf.__version__}, JAX {jax.__version__}")'
 	@KERAS_BACKEND=tensorflow $(NEXT)/bin/python -m pytest $(TESTS); tensorflow=$$?; \
 	KERAS_BACKEND=jax $(NEXT)/bin/python -m pytest -m "not slow and not packaging" \
 		$(TESTS); jax=$$?; exit $$((tensorflow | jax))

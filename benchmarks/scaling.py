@@ -1,7 +1,7 @@
-"""What several devices bring: a cost model, and what it is to be checked against.
+"""Predict the speed of training on several devices by a cost model, and check that.
 
-    KERAS_BACKEND=jax python benchmarks/scaling.py              # this device
-    KERAS_BACKEND=jax python benchmarks/scaling.py --devices 2  # two, beside the model
+    KERAS_BACKEND=jax python benchmarks/scaling.py              # measure this device
+    KERAS_BACKEND=jax python benchmarks/scaling.py --devices 2  # check the model on two
     python benchmarks/scaling.py --predict                      # 1, 8 and 64 GPUs
 
 A step of n devices that share a batch of B samples takes
@@ -41,14 +41,14 @@ FRAMES = 12
 
 
 class Link(NamedTuple):
-    """What joins devices: bytes a second, one way, and seconds for each hop."""
+    """A link between devices: bytes a second one way, and seconds for each hop."""
 
     rate: float
     latency: float
 
 
 class Cost(NamedTuple):
-    """What a training step costs; see above. `gradients` are in bytes."""
+    """A training step's cost: a, c, the bytes of its gradients, and d (see above)."""
 
     fixed: float
     sample: float
@@ -65,7 +65,7 @@ LAUNCH, KERNELS, FLOPS = 5e-6, 60, 0.1 * 67e12
 
 
 def ring_seconds(size: float, count: int, link: Link) -> float:
-    """Adding up `size` bytes among `count` in a ring."""
+    """Seconds that adding up `size` bytes among `count` devices in a ring takes."""
     return 2 * (count - 1) * (size / count / link.rate + link.latency)
 
 
@@ -77,7 +77,7 @@ def step_seconds(
     near: Link = NVLINK,
     far: Link = NETWORK,
 ) -> float:
-    """Seconds of a step of a batch shared by `machines` of `devices` each."""
+    """Seconds of a step whose batch is shared by `machines` of `devices` each."""
     share = batch / (devices * machines)
     compute = cost.fixed + cost.sample * share
     ring = ring_seconds(cost.gradients, devices, near)
@@ -86,19 +86,21 @@ def step_seconds(
 
 
 def efficiency(cost: Cost, batch: int, devices: int, machines: int = 1) -> float:
-    """What share of `devices` times one device's speed there is, the batch shared."""
+    """The speed, as a share of so many times one device's speed."""
     count = devices * machines
     alone = step_seconds(cost, batch, 1)
     return alone / (count * step_seconds(cost, batch, devices, machines))
 
 
-# What is measured.
+# Measurements.
 
 
 def make(name: str) -> Any:
-    """A model of the size of a preset's, compiled."""
+    """Make a compiled model as large as a preset's."""
     if name == "ram":  # ram_mnist's
-        model: Any = models.RAM(glimpses=6, size=8, reward="log_prob")
+        model: Any = models.RAM(
+            glimpses=6, size=8, credit=models.Credit(reward="log_prob")
+        )
     else:  # hart_person's
         cell = models.HARTCell(size=28, units=192, maps=8, filters=(24, 32, 32))
         model = models.HART(cell)
@@ -107,7 +109,7 @@ def make(name: str) -> Any:
 
 
 def batches(name: str, size: int, count: int) -> Any:
-    """Data: MNIST's digits, or clips of 12 frames of 96x96."""
+    """Make data: MNIST's digits, or clips of 12 frames of 96x96."""
     if name == "ram":
         images, labels = mnist("train")
         return Digits(images[: size * count], labels[: size * count], batch_size=size)
@@ -115,7 +117,7 @@ def batches(name: str, size: int, count: int) -> Any:
 
 
 class Clips(keras.utils.PyDataset):
-    """One batch of noise, again and again: what it shows does not change the time."""
+    """The same batch of noise each time, for the pixels do not change the time."""
 
     def __init__(self, size: int, count: int) -> None:
         super().__init__()
@@ -140,13 +142,13 @@ class Clock(keras.callbacks.Callback):
         self.times: list[tuple[float, float]] = []
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Wait for the batch, and look at the clocks."""
+        """Wait for the batch, and note the time."""
         float(logs["loss"])
         self.times.append((time.perf_counter(), time.process_time()))
 
 
 def measure(name: str, size: int, several: bool, count: int = 60) -> Any:
-    """The fastest step: seconds of the wall, and of the cores in the same step."""
+    """Measure the fastest step, in seconds of the wall clock and of all cores."""
     clock = Clock()
     with cluster.scope() if several else nullcontext():
         model, data = make(name), batches(name, size, count)
@@ -157,19 +159,19 @@ def measure(name: str, size: int, several: bool, count: int = 60) -> Any:
 
 
 def fit_cost(sizes: list[int], seconds: list[float], weights: int) -> Cost:
-    """The line through the times, and the weights' bytes."""
+    """Fit a line through the times of several batch sizes."""
     sample, fixed = np.polyfit(sizes, seconds, 1)
     return Cost(max(float(fixed), 0.0), float(sample), 4.0 * weights)
 
 
 def sweep(name: str, most: int) -> None:
-    """Samples a second over batch size, until one does not fit."""
+    """Measure batches of growing size, until one does not fit into the memory."""
     rows, size, largest = [], 8, 0
     while size <= most:
         try:
             wall, _ = measure(name, size, several=False)
         except Exception as error:
-            # Both backends say so by this name, in exceptions of their own.
+            # Each backend raises its own exception, and both name this reason.
             if "RESOURCE_EXHAUSTED" not in str(error) and "OOM" not in str(error):
                 raise
             break
@@ -181,7 +183,7 @@ def sweep(name: str, most: int) -> None:
 
 
 def check(name: str, sizes: list[int], devices: int) -> None:
-    """One device, and several: as the model predicts, and as it is."""
+    """Measure one device and several, and compare these with the prediction."""
     one = [measure(name, size, several=False) for size in sizes]
     cost = fit_cost(sizes, [wall for wall, _ in one], make_weights(name))
     rows = []
@@ -196,19 +198,19 @@ def check(name: str, sizes: list[int], devices: int) -> None:
 
 
 def make_weights(name: str) -> int:
-    """Numbers in a model's gradient."""
+    """Count the numbers in a model's gradient."""
     model = make(name)
     model.build(model.serving_shape or None)
     return sum(int(np.prod(v.shape)) for v in model.trainable_variables)
 
 
 def assumed_cost(steps: int, weights: int, sample_flops: float) -> Cost:
-    """What a step costs an H100, by the assumptions above."""
+    """Compute a step's cost on an H100 from the assumptions above."""
     return Cost(steps * KERNELS * LAUNCH, sample_flops / FLOPS, 4.0 * weights)
 
 
 def predict() -> None:
-    """Efficiency on 1, 8 and 64 GPUs, 8 in each machine."""
+    """Print the efficiency on 1, 8 and 64 GPUs, 8 in each machine."""
     # Time steps, batch of the recipe (its first stage), operations of a sample: three
     # times the forward pass's, which is twice the weights for each glimpse or frame;
     # HART's convolutions see 28x28 places, here taken as 30 times its weights.

@@ -1,4 +1,4 @@
-"""An exported tracker (ONNX Runtime) beside the Keras one, on one core.
+"""Compare an exported tracker (ONNX Runtime) with the Keras one, on one core.
 
 Frames a second in turns; and, in a process of its own each, the time from import to the
 first box, the memory at its most, and what has to be installed for it.

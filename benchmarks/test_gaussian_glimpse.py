@@ -1,4 +1,4 @@
-"""The Gaussian read, dense against cropped.
+"""Compare the Gaussian read of whole images (dense) with the read of a crop.
 
     pytest -s benchmarks/test_gaussian_glimpse.py
 
@@ -7,11 +7,10 @@ names. `-s` shows the table of ratios, which are timed turn by turn and so mean
 something on a busy machine too; pin it to one core (`taskset -c 0`) for steady times.
 """
 
-import time
-
 import keras
 import numpy as np
 import pytest
+from common import take_turns
 from keras import ops
 
 from keras_attend.layers.gaussian_glimpse import GaussianGlimpse
@@ -58,20 +57,6 @@ def make_run(crop, mode, direction):
     return lambda *inputs: compiled(*inputs).block_until_ready()
 
 
-def milliseconds(*calls, turns=15):
-    """The median time of each call; they take turns, so that noise meets all alike."""
-    for call in calls * 2:
-        call()
-    times = []
-    for _ in range(turns):
-        row = [time.perf_counter()]
-        for call in calls:
-            call()
-            row.append(time.perf_counter())
-        times.append(np.diff(row))
-    return 1e3 * np.median(times, axis=0)
-
-
 @pytest.mark.parametrize("crop", [None, "auto"], ids=["dense", "cropped"])
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
 @pytest.mark.parametrize("mode", MODES)
@@ -96,7 +81,8 @@ def test_cropped_against_dense():
                 expected = dense(*inputs)
                 near = 1e-5 if direction == "forward" else 1e-4 * np.abs(expected).max()
                 assert np.abs(found - expected).max() <= near
-                a, b = milliseconds(lambda: dense(*inputs), lambda: cropped(*inputs))  # noqa: B023
+                calls = (lambda: dense(*inputs), lambda: cropped(*inputs))  # noqa: B023
+                a, b = 1e3 * take_turns(*calls, rounds=15)
                 ratios[direction, mode, size] = a / b
                 name = f"{size[0]}x{size[1]}"
                 print(
@@ -110,6 +96,6 @@ def test_cropped_against_dense():
 def test_the_cost_does_not_grow_with_the_image():
     run = make_run("auto", "xla", "forward")
     small, large = make_inputs(200, 200), make_inputs(2000, 2000)
-    a, b = milliseconds(lambda: run(*small), lambda: run(*large), turns=60)
+    a, b = 1e3 * take_turns(lambda: run(*small), lambda: run(*large), rounds=60)
     print(f"\ncropped read: {a:.2f} ms at 200x200, {b:.2f} ms at 2000x2000")
     assert b <= 1.2 * a

@@ -1,4 +1,4 @@
-"""RAM beside a straightforward eager PyTorch RAM of the same sizes, on one core.
+"""Compare RAM with a plain eager PyTorch RAM of the same sizes, on one core.
 
 Batches of 128 from an array in memory, six glimpses. The two take turns within one
 run, an epoch each, and the medians of their times make the ratio.

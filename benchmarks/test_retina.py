@@ -1,4 +1,4 @@
-"""RAM's retina: matrix products against a gather of pixels, and plain PyTorch."""
+"""Compare RAM's retina, matrix products, with a gather of pixels and with PyTorch."""
 
 import numpy as np
 import pytest

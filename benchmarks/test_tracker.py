@@ -1,4 +1,4 @@
-"""`Tracker.update` beside OpenCV's trackers, one frame at a time, on one core.
+"""Compare `Tracker.update` with OpenCV's trackers, frame by frame, on one core.
 
 A bright square moves over noise. All take turns within one run, so that the ratios
 mean something on a busy machine too.

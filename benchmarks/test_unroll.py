@@ -1,4 +1,4 @@
-"""`unroll` beside `keras.layers.RNN`, with the same cell."""
+"""Compare `unroll` with `keras.layers.RNN`, with the same cell."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""A straightforward eager PyTorch RAM, the yardstick of `test_ram.py`.
+"""A plain eager PyTorch RAM, with which `test_ram.py` compares.
 
 Mnih et al. 2014 as it is usually written in PyTorch: one module a part, one Python
 step a glimpse, and a retina that pads the batch and cuts its patches one image at a

@@ -55,9 +55,7 @@ def convert_format(
             `"center_xywh"`, `"center_yxhw"`, or one of these after `"rel_"`, in
             fractions of the image.
         target: the format to convert to, one of the same.
-        height: the image's, in pixels. It and `width` are needed if only one of the two
-            formats is relative.
-        width: the image's, in pixels.
+        height, width: the image's, in pixels; needed if only one format is relative.
     """
     for name in (source, target):
         if name.removeprefix("rel_") not in _TO_XYWH:
@@ -78,7 +76,8 @@ def convert_format(
             x, y, w, h = x * width, y * height, w * width, h * height
         else:
             x, y, w, h = x / width, y / height, w / width, h / height
-    return _joined(*_FROM_XYWH[target.removeprefix("rel_")](x, y, w, h))
+    columns = _FROM_XYWH[target.removeprefix("rel_")](x, y, w, h)
+    return ops.concatenate(columns, axis=-1)
 
 
 def area(box: Tensor) -> Tensor:
@@ -190,7 +189,8 @@ def box_to_window(
     d_x = scale * w / (columns - 1)
     sigma_y = sigma * ops.sqrt(1 + d_y * d_y)
     sigma_x = sigma * ops.sqrt(1 + d_x * d_x)
-    return _joined(y + h / 2, x + w / 2, d_y, d_x, sigma_y, sigma_x)
+    window = (y + h / 2, x + w / 2, d_y, d_x, sigma_y, sigma_x)
+    return ops.concatenate(window, axis=-1)
 
 
 def window_to_box(
@@ -201,7 +201,7 @@ def window_to_box(
     center_y, center_x, d_y, d_x, _, _ = _columns(window, 6)
     h = d_y * (rows - 1) / scale
     w = d_x * (columns - 1) / scale
-    return _joined(center_x - w / 2, center_y - h / 2, w, h)
+    return ops.concatenate([center_x - w / 2, center_y - h / 2, w, h], axis=-1)
 
 
 def box_to_ratm_attention(
@@ -220,8 +220,7 @@ def box_to_ratm_attention(
 
     Args:
         box: `[..., 4]`.
-        height: $H$, of the image in pixels.
-        width: $W$, of the image in pixels.
+        height, width: $H$ and $W$, of the image in pixels.
         size: $N, M$, the glimpse's size: one number, or rows and columns.
         scale: $s$, the window's sides in sides of the box.
 
@@ -248,11 +247,6 @@ def _columns(box: Tensor, count: int = 4) -> list[Tensor]:
     reshaping them to `[...]` and back would cost as much as the arithmetic.
     """
     return ops.split(_checked(box, count), count, axis=-1)
-
-
-def _joined(*columns: Tensor) -> Tensor:
-    """Join columns: the inverse of `_columns`."""
-    return ops.concatenate(columns, axis=-1)
 
 
 def _column(side: Any) -> Any:

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from keras_attend import distributed
-from keras_attend.arguments import check_positive_integers
+from keras_attend.arguments import check_not_negative, check_positive_integers
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -81,13 +81,9 @@ class Checkpoint(keras.callbacks.Callback):
             partial.unlink()
             return
         os.replace(partial, self.path)
-        notes = {
-            "seconds": round(time.monotonic() - self._began, 1),
-            "seeds": [
-                np.asarray(seed).tolist() for seed in distributed.seeds(self.model)
-            ],
-        }
-        _notes_path(self.path).write_text(json.dumps(notes) + "\n")
+        seeds = [np.asarray(seed).tolist() for seed in distributed.seeds(self.model)]
+        notes = {"seconds": round(time.monotonic() - self._began, 1), "seeds": seeds}
+        Path(f"{self.path}.json").write_text(json.dumps(notes) + "\n")
         self._saved = time.monotonic()
 
 
@@ -95,9 +91,9 @@ class LengthCurriculum(keras.callbacks.Callback):
     """Train a tracker on clips that grow longer from epoch to epoch.
 
     It sets `data.judged`, the number of frames of a clip that count in the loss: in the
-    frames after these `present` is 0. RATM's authors add a frame every 20 epochs up to
-    30 frames, HART's every 13 epochs. (The model runs over the whole clip all the same,
-    since each new shape would have to be compiled.)
+    frames after these `present` is 0. (The model runs over the whole clip all the same,
+    since each new shape would have to be compiled.) RATM's authors add a frame every 20
+    epochs up to 30 frames, HART's every 13 epochs.
 
     Args:
         data: the training data, such as `datasets.BouncingBalls`; its clips have
@@ -128,9 +124,8 @@ class LengthCurriculum(keras.callbacks.Callback):
 class RewardSwitch(keras.callbacks.Callback):
     """Switch DRLT's reward from the distance between boxes to their overlap.
 
-    A box far from its object does not overlap it, whatever small step it takes, so that
-    the distance is the reward to begin with. Zhang et al. (2017) train 300 epochs with
-    it and then 200 with the overlap.
+    A box far from its object does not overlap it, whatever small step it takes. Zhang
+    et al. (2017) train 300 epochs with the distance and then 200 with the overlap.
 
     Args:
         epoch: the first epoch, counted from 0, in which the reward is the overlap.
@@ -138,8 +133,7 @@ class RewardSwitch(keras.callbacks.Callback):
 
     def __init__(self, epoch: int) -> None:
         super().__init__()
-        if epoch < 0:
-            raise ValueError(f"`epoch` must not be negative. Received: epoch={epoch}")
+        check_not_negative(epoch=epoch)
         self.epoch = epoch
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -147,11 +141,7 @@ class RewardSwitch(keras.callbacks.Callback):
         self.model.overlap.assign(float(epoch >= self.epoch))
 
 
-def _notes_path(path: str | Path) -> Path:
-    return Path(f"{path}.json")
-
-
 def _notes(path: str | Path) -> dict[str, Any]:
     """Read what is noted beside a checkpoint, as far as there is anything."""
-    found = _notes_path(path)
+    found = Path(f"{path}.json")
     return dict(json.loads(found.read_text())) if found.exists() else {}

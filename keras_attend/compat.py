@@ -39,8 +39,7 @@ def tfp_distributions() -> Any:
 def pending_variables() -> list[Any]:
     """Return the variables that a `keras.StatelessScope` will initialise at its end.
 
-    When building a model fails half way, these are all that is left of it, and the
-    scope would still draw random numbers for them.
+    They are what is left of a model whose building failed half way.
     """
     from keras.src.backend.common.global_state import get_global_attribute
 
@@ -97,8 +96,8 @@ def clip_summed_gradients(optimizer: Any) -> None:
 def flat_call(concrete: Any) -> Callable[[Sequence[Any]], Sequence[Any]]:
     """Return a function that runs a concrete `tf.function` on a flat list of tensors.
 
-    It does not check them. TensorFlow's own call checks each argument every time, which
-    takes three times as long as running a small tracker's step.
+    It does not check them. TensorFlow's own call does, which takes three times as long
+    as running a small tracker's step.
     """
     call, captured = concrete.inference_fn.call_flat, concrete.captured_inputs
     return lambda inputs: call(*inputs, *captured)

@@ -3,9 +3,12 @@
 Boxes are `xywh`. The losses are functions, and `IoULoss` is a class for `compile`.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
+from keras_attend.arguments import check_shape
 from keras_attend.boxes import EMPTY, area, intersection, iou
 from keras_attend.types import Tensor
 
@@ -17,8 +20,7 @@ def nll(e: Tensor) -> Tensor:
 
     $$-\log(e) \text{ for } e > 10^{-8}, \qquad -\log(e + 10^{-8}) \text{ otherwise}$$
 
-    The largest value is 18.42. The paper only says that it clips; its published code
-    does so in this way.
+    The largest value is 18.42. The paper says that it clips; its code does it so.
     """
     return -ops.log(ops.where(e > TINY, e, e + TINY))
 
@@ -38,9 +40,7 @@ def intersection_loss(y_true: Tensor, attention: Tensor) -> Tensor:
 
     $$-\log \frac{|b \cap a|}{|b|}$$
 
-    Args:
-        y_true: the object's boxes $b$, `[..., 4]`.
-        attention: the attention window's boxes $a$, `[..., 4]`.
+    $b$ are the object's boxes, $a$ the attention window's, `[..., 4]` each.
     """
     whole = area(y_true)
     some = whole > EMPTY
@@ -60,10 +60,7 @@ def area_loss(
     the loss of a window larger than the image up to tenfold. The paper's $r$ is the IoU
     of window and image.
 
-    Args:
-        attention: the attention window's boxes $a$, `[..., 4]`.
-        height: $H$, of the image in pixels.
-        width: $W$, of the image in pixels.
+    $a$ are the attention window's boxes, `[..., 4]`, $H$ and $W$ the image's in pixels.
     """
     image = ops.cast(height * width, "float32")
     r = area(attention) / image
@@ -76,10 +73,9 @@ def masked_mean(values: Tensor, present: Tensor | None = None) -> Tensor:
     """Average values over the batch at each time step, and then over the time steps.
 
     As in HART, the mean at each step is over the samples whose object is present, so
-    that the late steps, which only long tracks reach, count as much as the early ones.
-    Steps at which no object is present do not count; if there are no others, the result
-    is 0. Values of absent objects have no influence, but must be finite for the
-    gradient to be finite.
+    that late steps, which only long tracks reach, count as much as early ones. Steps
+    without any object do not count; without any step the result is 0. Values of absent
+    objects have no influence, but must be finite for the gradient to be finite.
 
     Args:
         values: `[B, T]`.
@@ -87,11 +83,8 @@ def masked_mean(values: Tensor, present: Tensor | None = None) -> Tensor:
     """
     values = ops.cast(values, "float32")
     mask = ops.ones_like(values) if present is None else ops.cast(present, "float32")
-    if len(values.shape) != 2 or len(mask.shape) != 2:
-        raise ValueError(
-            "`values` and `present` must be [batch, time]. Received: values.shape="
-            f"{tuple(values.shape)}, present.shape={tuple(mask.shape)}"
-        )
+    check_shape("values", values.shape, "batch, time")
+    check_shape("present", mask.shape, "batch, time")
     values = ops.where(mask > 0, values, 0.0)
     count = ops.sum(mask, axis=0)  # [T]
     per_step = ops.sum(values * mask, axis=0) / ops.maximum(count, 1.0)  # [T]
@@ -108,12 +101,9 @@ class IoULoss(keras.losses.Loss):
     """
 
     def __init__(
-        self,
-        reduction: str = "mean_with_sample_weight",
-        name: str = "iou_loss",
-        dtype: str | None = None,
+        self, reduction: str = "mean_with_sample_weight", **kwargs: Any
     ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        super().__init__(**{"name": "iou_loss", **kwargs}, reduction=reduction)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Compute the loss `[...]` of boxes `[..., 4]`."""

@@ -5,12 +5,11 @@ Boxes are `xywh` in pixels, `[..., 4]`. `sample_weight` holds one number for eac
 for each sample, 0 where the object is absent; there the boxes may hold NaN.
 """
 
-from typing import Any
-
 import keras
 import numpy as np
 from keras import ops
 
+from keras_attend.arguments import KeepsArguments, check_not_negative
 from keras_attend.boxes import center_distance, iou
 from keras_attend.compat import set_direction
 from keras_attend.types import Tensor
@@ -21,37 +20,25 @@ NUM_THRESHOLDS = 21  # as in OTB's toolkit
 def success(overlap: Tensor, num_thresholds: int = NUM_THRESHOLDS) -> Tensor:
     """Compare overlaps with the thresholds of OTB's success plot.
 
-    The thresholds are evenly spaced from 0 to 1. An overlap must exceed a threshold to
-    pass it, so that none passes 1, and the mean of a perfect tracker's curve is 20/21.
-
-    Args:
-        overlap: IoU `[...]`.
-        num_thresholds: how many thresholds there are.
-
-    Returns:
-        `[..., num_thresholds]`, 1 where the overlap passes the threshold and else 0.
+    Of IoU `[...]` it returns `[..., num_thresholds]`, 1 where the overlap exceeds the
+    threshold and else 0. Thresholds are evenly spaced from 0 to 1; no overlap passes 1,
+    so that the mean of a perfect tracker's curve is 20/21.
     """
     thresholds = np.linspace(0, 1, num_thresholds, dtype="float32")
     passed = ops.expand_dims(ops.cast(overlap, "float32"), -1) > thresholds
     return ops.cast(passed, "float32")
 
 
-class BoxMetric(keras.metrics.Metric):
+class BoxMetric(KeepsArguments, keras.metrics.Metric):
     """Average `values`, which subclasses define, over boxes and over their `width`."""
 
-    def __init__(
-        self,
-        name: str | None = None,
-        dtype: str | None = None,
-        width: int = 1,
-        direction: str = "up",
-    ) -> None:
+    direction = "up"  # the way in which it gets better
+
+    def __init__(self, name: str, dtype: str | None = None, width: int = 1) -> None:
         super().__init__(name=name, dtype=dtype)
-        set_direction(self, direction)
-        self.total = self.add_variable(
-            (width,), "zeros", dtype=self.dtype, name="total"
-        )
-        self.count = self.add_variable((), "zeros", dtype=self.dtype, name="count")
+        set_direction(self, self.direction)
+        self.total = self.add_variable((width,), "zeros", self.dtype, name="total")
+        self.count = self.add_variable((), "zeros", self.dtype, name="count")
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Compute what is averaged of each box, `[..., width]`."""
@@ -84,7 +71,7 @@ class BoxIoU(BoxMetric):
     """Average the IoU of boxes. (Keras's `MeanIoU` is for segmentation.)"""
 
     def __init__(self, name: str = "box_iou", dtype: str | None = None) -> None:
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(name, dtype)
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Compute the IoU of each box, `[..., 1]`."""
@@ -95,8 +82,10 @@ class BoxIoU(BoxMetric):
 class CenterError(BoxMetric):
     """Average the distance in pixels between the centres of boxes."""
 
+    direction = "down"
+
     def __init__(self, name: str = "center_error", dtype: str | None = None) -> None:
-        super().__init__(name=name, dtype=dtype, direction="down")
+        super().__init__(name, dtype)
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Compute the distance between the centres, `[..., 1]`."""
@@ -124,7 +113,7 @@ class SuccessAUC(BoxMetric):
                 "`num_thresholds` must be at least 2, which are 0 and 1. "
                 f"Received: num_thresholds={num_thresholds}"
             )
-        super().__init__(name=name, dtype=dtype, width=num_thresholds)
+        super().__init__(name, dtype, num_thresholds)
         self.num_thresholds = num_thresholds
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -134,10 +123,6 @@ class SuccessAUC(BoxMetric):
     def curve(self) -> Tensor:
         """Return the success plot: the share of boxes that pass each threshold."""
         return ops.divide_no_nan(ops.convert_to_tensor(self.total), self.count)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "num_thresholds": self.num_thresholds}
 
 
 @keras.saving.register_keras_serializable("keras_attend")
@@ -155,10 +140,7 @@ class PrecisionAt(BoxMetric):
         name: str | None = None,
         dtype: str | None = None,
     ) -> None:
-        if pixels < 0:
-            raise ValueError(
-                f"`pixels` must not be negative. Received: pixels={pixels}"
-            )
+        check_not_negative(pixels=pixels)
         super().__init__(name=name or f"precision_{pixels:g}", dtype=dtype)
         self.pixels = pixels
 
@@ -166,10 +148,6 @@ class PrecisionAt(BoxMetric):
         """Tell whether each box is near enough, `[..., 1]`, by 1 or 0."""
         near = center_distance(y_true, y_pred) <= self.pixels
         return ops.expand_dims(ops.cast(near, "float32"), -1)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "pixels": self.pixels}
 
 
 def _weights(sample_weight: Tensor | None, values: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attend.arguments import check_positive
 from keras_attend.compat import tfp_distributions
 from keras_attend.types import Tensor
 
@@ -33,8 +34,7 @@ class GaussianPolicy:
     """
 
     def __init__(self, std: float) -> None:
-        if not std > 0:
-            raise ValueError(f"`std` must be positive. Received: std={std}")
+        check_positive(std=std)
         self.std = std
 
     def distribution(self, mean: Tensor) -> Any:

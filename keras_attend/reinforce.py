@@ -33,11 +33,9 @@ def rewards_to_go(r_t: Tensor, discount: float = 1.0) -> Tensor:
 def lambda_returns(R: Tensor, b_t: Tensor, trace: float = 1.0) -> Tensor:
     r"""$G_t = (1 - \lambda) b_{t+1} + \lambda G_{t+1}$, $G_T = R$, `[..., T]`.
 
-    What an action is credited with when the only reward comes at the end. With
-    $\lambda = 1$ that is $R$, on which all later actions have an effect too. With a
-    smaller $\lambda$, the baseline of the next state says how well $a_t$ turned out,
-    with less noise and with the baseline's own errors (Sutton and Barto 2018, section
-    12.1).
+    What an action is credited with when the only reward comes at the end: $R$ if
+    $\lambda = 1$. With less, the baseline of the next state says how well $a_t$ turned
+    out, with less noise and its own errors (Sutton and Barto 2018, section 12.1).
 
     Args:
         R: the reward, `[..., 1]`.
@@ -86,9 +84,6 @@ def others_mean(R: Tensor) -> Tensor:
 
     DRLT's baseline is the mean over all N, the episode itself among them, which
     shrinks the gradient by $(N - 1) / N$; this one leaves it as it is.
-
-    Args:
-        R: returns, `[..., N, T]`, N at least 2.
     """
     N = R.shape[-2]
     if N is None or N < 2:

@@ -13,10 +13,10 @@ Shape: TypeAlias = Sequence[int | None]
 
 @runtime_checkable
 class Remembers(Protocol):
-    """A network that compares each image with one seen before, kept as a template.
+    """A network that compares each image with a template of an object seen before.
 
-    `remember(images, ...)` makes templates `[B, memory_size]` of the objects in the
-    first frames; the network is then called as `network(images, template)`.
+    `remember(images, ...)` makes the templates; it is called as `network(images,
+    template)`.
     """
 
     @property

@@ -36,10 +36,9 @@ def unroll(
             the same for all samples.
         remat: compute each step again in the backward pass instead of storing what it
             computed, so that only the states of all steps are stored.
-        inline: compile the steps one after the other instead of a loop. This makes a
-            few cheap steps faster (RAM's by a fifth), but takes long to compile for
-            many. The state that is passed in may then have another shape than those
-            that `step` returns, such as one row for the whole batch.
+        inline: compile the steps one after the other instead of a loop: a few cheap
+            ones are then faster (RAM's by a fifth), many take long to compile. Here the
+            state that is passed in may be one row for the whole batch.
 
     Returns:
         $y$, `[B, T, ...]`, in the structure of the outputs of `step`, and $s_{T-1}$.
@@ -51,20 +50,16 @@ def unroll(
             "`inputs` must be tensors [batch, time, ...] of one number of steps, at "
             f"least 1. Received shapes: {shapes}"
         )
+    loops = {"jax": _unroll_jax, "tensorflow": _unroll_tensorflow}
+    backend = keras.backend.backend()
+    if backend not in loops:
+        raise ValueError(
+            f"`unroll` needs the backend 'tensorflow' or 'jax'. Received: {backend!r}"
+        )
     if remat:
         step = _rematerialised(step)
-    xs = tree.map_structure(_swap, inputs)  # [T, B, ...]
-    if inline:
-        ys, state = _unroll_inline(step, state, xs)
-    elif keras.backend.backend() == "jax":
-        ys, state = _unroll_jax(step, state, xs)
-    elif keras.backend.backend() == "tensorflow":
-        ys, state = _unroll_tensorflow(step, state, xs)
-    else:
-        raise ValueError(
-            "`unroll` needs the backend 'tensorflow' or 'jax'. "
-            f"Received: {keras.backend.backend()!r}"
-        )
+    loop = _unroll_inline if inline else loops[backend]
+    ys, state = loop(step, state, tree.map_structure(_swap, inputs))  # [T, B, ...]
     return tree.map_structure(_swap, ys), state
 
 
@@ -93,9 +88,9 @@ def _rematerialised(step: Step) -> Step:
         return jax.checkpoint(step)
     import tensorflow as tf
 
-    # `tf.recompute_grad` accepts, in a loop's body, neither variables nor integers. So
-    # variables are read before, and their values are passed on as arguments; integers
-    # enter by the closure, and those that `step` returns come from a call of its own.
+    # `tf.recompute_grad` accepts, in a loop's body, neither variables nor integers:
+    # variables' values are passed as arguments, integers enter by the closure, and
+    # those that `step` returns come from a call of its own.
     def rematerialised(x_t: Nested, state: Nested) -> tuple[Nested, Nested]:
         with _VariableReads() as reads:
             # Only its structure and integers are used, so that only these are computed.

@@ -1,8 +1,7 @@
 """Run exported trackers with NumPy and ONNX Runtime alone.
 
-A package beside `keras_attend` rather than in it: importing that one imports Keras and
-registers its classes, which Keras counts on when it loads a model. `keras_attend` takes
-what is NumPy alone from here.
+This package is beside `keras_attend`, not in it, because importing that one imports
+Keras. `keras_attend` in turn imports from here the code that needs NumPy alone.
 """
 
 from keras_attend_runtime.tracking import FrameTracker, Tracker

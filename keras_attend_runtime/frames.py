@@ -1,6 +1,7 @@
-"""Frames and boxes as users hand them over, in NumPy."""
+"""Check and convert the frames and boxes that users give, in NumPy."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,11 @@ from numpy.typing import NDArray
 GREY = (19595, 38470, 7471)
 
 
-# These two are of operators alone: they take arrays of NumPy and tensors alike.
+# The next two functions use operators alone: they take arrays and tensors alike.
 
 
 def grey_of(red: Any, green: Any, blue: Any, floats: bool) -> Any:
-    """Grey of three colours: floats in 0..1, or integers in 0..255 that hold 2^24."""
+    """Return the grey of colours, floats in 0..1 or integers of 0..255 (not uint8)."""
     if floats:
         red, green, blue = (
             x * (k / 65536) for x, k in zip((red, green, blue), GREY, strict=True)
@@ -24,14 +25,14 @@ def grey_of(red: Any, green: Any, blue: Any, floats: bool) -> Any:
 
 
 def is_in_frame(x: Any, y: Any, w: Any, h: Any, height: int, width: int) -> Any:
-    """Whether a box is finite, has an area and overlaps the frame."""
+    """Return whether a box is finite, has an area and overlaps the frame."""
     across = (w > 0) & (-w < x) & (x < width)  # NaN is in no range
     down = (h > 0) & (-h < y) & (y < height)
     return across & down & (w + h < math.inf)
 
 
 def checked_frame(frame: Any) -> NDArray[Any]:
-    """A frame `[H, W, 1]` or `[H, W, 3]`, of uint8 or float32."""
+    """Return a user's frame as `[H, W, 1]` or `[H, W, 3]`, uint8 or float32."""
     frame = np.asarray(frame)
     if frame.ndim == 2:
         frame = frame[..., None]
@@ -55,7 +56,7 @@ def checked_frame(frame: Any) -> NDArray[Any]:
 
 
 def check_range(frame: NDArray[Any]) -> None:
-    """Refuse floats that are not in 0..1."""
+    """Refuse a frame of floats that are not in 0..1."""
     if frame.dtype != np.uint8:
         low, high = frame.min(), frame.max()
         if not (low >= 0 and high <= 1):
@@ -66,12 +67,12 @@ def check_range(frame: NDArray[Any]) -> None:
 
 
 def check_box(box: object, height: float, width: float) -> NDArray[np.float32]:
-    """A user's box `xywh`, as `float32`, or an error that says what is wrong.
+    """Return a user's box as `float32`, or raise an error that says what is wrong.
 
     Args:
-        box: `(x, y, w, h)` in pixels, or boxes `[..., 4]`; values, not traced.
-        height: of the image in pixels.
-        width: of the image in pixels.
+        box: `(x, y, w, h)` in pixels, or boxes `[..., 4]`; no traced tensors.
+        height: the height of the image in pixels.
+        width: the width of the image in pixels.
     """
     found = np.asarray(box, dtype="float32")
     if found.ndim == 0 or found.shape[-1] != 4:
@@ -101,26 +102,35 @@ def check_box(box: object, height: float, width: float) -> NDArray[np.float32]:
 
 
 def overlaps(boxes: NDArray[Any], height: int, width: int) -> NDArray[np.bool_]:
-    """Where boxes `[N, 4]` are finite and overlap the frame, `[N]`."""
-    # Python is quicker than NumPy for a few numbers.
+    """Return whether each of boxes `[N, 4]` is finite and overlaps the frame, `[N]`."""
+    # Python is faster than NumPy for a few numbers.
     inside = [is_in_frame(x, y, w, h, height, width) for x, y, w, h in boxes.tolist()]
     return np.array(inside)
 
 
-def with_channels(frame: NDArray[Any], channels: int) -> NDArray[Any]:
-    """`[H, W, 1]` or `[H, W, 3]` as `[H, W, channels]`, of the same dtype."""
+def with_channels(
+    frame: Any,
+    channels: int,
+    repeat: Callable[..., Any] = np.repeat,
+    cast: Callable[..., Any] = np.ndarray.astype,
+) -> Any:
+    """Convert a frame to 1 or 3 channels; its dtype stays.
+
+    A frame that is a tensor needs `repeat` and `cast` of its backend.
+    """
     if frame.shape[-1] == channels:
         return frame
     if channels == 3:
-        return np.repeat(frame, 3, axis=-1)
+        return repeat(frame, 3, axis=-1)
+    # Channel by channel: XLA's reduction over three numbers takes five times as long.
     floats = frame.dtype != np.uint8
-    wide = frame if floats else frame.astype("int32")
-    grey = grey_of(wide[..., 0], wide[..., 1], wide[..., 2], floats)
-    return grey[..., None].astype(frame.dtype)
+    wide = frame if floats else cast(frame, "int32")
+    grey = grey_of(wide[..., :1], wide[..., 1:2], wide[..., 2:], floats)
+    return cast(grey, frame.dtype)
 
 
 def with_dtype(frame: NDArray[Any], dtype: str) -> NDArray[Any]:
-    """A frame of uint8, or of floats in 0..1, as the other of the two."""
+    """Convert a frame to "uint8", or to "float32" in 0..1."""
     if frame.dtype == dtype:
         return frame
     if dtype == "uint8":

@@ -1,4 +1,4 @@
-"""A tracker in an ONNX file, by ONNX Runtime."""
+"""Run a tracker in an ONNX file by ONNX Runtime."""
 
 import json
 from pathlib import Path
@@ -9,15 +9,17 @@ from numpy.typing import NDArray
 
 from keras_attend_runtime.frames import overlaps, with_channels, with_dtype
 
+Found = tuple[NDArray[np.float32], NDArray[np.bool_]]  # boxes [N, 4], presence [N]
+
 DTYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
 
 
 class OnnxModel:
-    """The engine of `Tracker`; `metadata` is what the file says of itself.
+    """The `Engine` of a file; `metadata` is the description that the file holds.
 
     Args:
-        path: of a tracker, as `keras_attend.export` writes it.
-        threads: that a step may use.
+        path: a tracker's file, as `keras_attend.export` writes it.
+        threads: how many threads a step may use.
     """
 
     def __init__(self, path: str | Path, threads: int = 1) -> None:
@@ -31,13 +33,13 @@ class OnnxModel:
             raise FileNotFoundError(f"There is no file {path}.")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        # As in TensorFlow: the tails of Gaussians are slow to multiply otherwise.
+        # As TensorFlow does: to multiply the tiny numbers in Gaussians' tails is slow.
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
         try:
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # its exceptions have no base of their own
+        except Exception as error:  # its exceptions have no base class of their own
             raise ValueError(
                 f"ONNX Runtime cannot read {path}: {' '.join(str(error).split())}"
             ) from error
@@ -46,33 +48,29 @@ class OnnxModel:
         if self.metadata.get("kind") != "tracker":
             raise ValueError(
                 "`model` must be a tracker that `keras_attend.export` wrote. "
-                f"Received: {path}, {self.metadata or 'which is none of its files'}"
+                f"Received: {path}, {self.metadata or 'which holds no description'}"
             )
         self.channels: int = self.metadata["channels"]
-        self._objects: list[_Followed] = []
+        self._objects: list[_OneObject] = []
 
-    def start(
-        self, frame: NDArray[Any], boxes: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Look at the first frame; boxes `[N, 4]`."""
+    def start(self, frame: NDArray[Any], boxes: NDArray[np.float32]) -> Found:
+        """Begin with the boxes `[N, 4]` in a frame; see `Engine`."""
         size = self.metadata["size"]
         if size and list(frame.shape[:2]) != size:
             raise ValueError(
                 f"The file was exported for frames of height and width {tuple(size)}. "
                 f"Received: frame.shape={frame.shape}"
             )
-        self._objects = [_Followed(self._session, box) for box in boxes]
+        self._objects = [_OneObject(self._session, box) for box in boxes]
         return self.step(frame)
 
-    def step(
-        self, frame: NDArray[Any]
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Look at the next frame."""
+    def step(self, frame: NDArray[Any]) -> Found:
+        """Follow the objects to the next frame; see `Engine`."""
         height, width = frame.shape[:2]
         frame = with_dtype(with_channels(frame, self.channels), self.metadata["dtype"])
         whole = np.ascontiguousarray(frame)[None]  # [1, H, W, C]
-        for followed in self._objects:
-            followed.step(whole)
+        for one in self._objects:
+            one.step(whole)
         boxes = np.concatenate([x.found["box"] for x in self._objects])  # [N, 4]
         present = overlaps(boxes, height, width)
         if self.metadata["presence"]:
@@ -81,22 +79,23 @@ class OnnxModel:
         return boxes, present
 
     def outputs(self) -> dict[str, NDArray[Any]]:
-        """What the last step gave, `[N, ...]`."""
+        """Return all that the last step returned; see `Engine`."""
         return {
             name: np.concatenate([x.found[name] for x in self._objects])
             for name in self.metadata["outputs"]
         }
 
 
-class _Followed:
-    """One object. Its state goes to and fro between two sets of arrays.
+class _OneObject:
+    """The state of one object, in two sets of arrays that the steps use in turn.
 
-    They are bound once: to hand every array over with every frame takes a tenth of a
-    small model's step.
+    A step reads the state from one set and writes the next state to the other. All
+    arrays are bound once, for to pass them with each frame takes a tenth of a small
+    model's step.
 
     Args:
-        session: of ONNX Runtime.
-        box: in the first frame, `[4]`.
+        session: a session of ONNX Runtime.
+        box: the object's box in the first frame, `[4]`.
     """
 
     def __init__(self, session: Any, box: NDArray[np.float32]) -> None:
@@ -113,7 +112,7 @@ class _Followed:
     def _bound(
         self, held: dict[str, NDArray[Any]], found: dict[str, NDArray[Any]]
     ) -> Any:
-        """A step from the state in `held` to what is found and the next one."""
+        """Bind a step that reads its state from `held` and writes to `found`."""
         binding = self._session.io_binding()
         binding.bind_cpu_input("first", self._first)
         binding.bind_cpu_input("first_box", self._box)
@@ -124,7 +123,7 @@ class _Followed:
         return binding
 
     def step(self, frame: NDArray[Any]) -> None:
-        """Look at a frame `[1, H, W, C]`."""
+        """Follow the object to a frame `[1, H, W, C]`."""
         binding, self.found = self._turns[0]
         self._turns.reverse()
         binding.bind_cpu_input("frame", frame)

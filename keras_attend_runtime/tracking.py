@@ -1,4 +1,4 @@
-"""What trackers have in common, whatever runs them, and the one that runs a file."""
+"""The methods that all trackers have, and the tracker that runs an ONNX file."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,28 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_attend_runtime.frames import check_box, check_range, checked_frame
-from keras_attend_runtime.onnx_model import OnnxModel
-
-Found = tuple[NDArray[np.float32], NDArray[np.bool_]]
+from keras_attend_runtime.onnx_model import Found, OnnxModel
 
 
 class Engine(Protocol):
-    """Follows N objects: boxes `[N, 4]`, and whether each is there, `[N]`."""
+    """What runs a model: each step returns boxes `[N, 4]` and presence `[N]`."""
 
     channels: int
 
     def start(self, frame: NDArray[Any], boxes: NDArray[np.float32]) -> Found:
-        """Look at the first frame `[H, W, 1]` or `[H, W, 3]`."""
+        """Begin with the boxes `[N, 4]` in a frame `[H, W, 1]` or `[H, W, 3]`."""
 
     def step(self, frame: NDArray[Any]) -> Found:
-        """Look at the next one."""
+        """Follow the objects to the next frame."""
 
     def outputs(self) -> dict[str, NDArray[Any]]:
-        """All that the last step gave, `[N, ...]`."""
+        """Return all that the last step returned, each `[N, ...]`."""
 
 
 class FrameTracker:
-    """`init`, `update` and `track`, by an `Engine`; see `Tracker`."""
+    """A tracker whose model an `Engine` runs; see `Tracker`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -37,14 +35,14 @@ class FrameTracker:
 
     @property
     def channels(self) -> int:
-        """Of the frames that the model wants: 1 for grey, 3 for colour."""
+        """The channels of the frames that the model takes: 1 for grey, 3 for colour."""
         return self._engine.channels
 
     def init(self, frame: Any, box: Any) -> None:
-        """Start to follow what is in the box.
+        """Begin to follow the object in a box.
 
         Args:
-            frame: the first, `[H, W]`, `[H, W, 1]` or `[H, W, 3]`.
+            frame: the first frame, `[H, W]`, `[H, W, 1]` or `[H, W, 3]`.
             box: `(x, y, w, h)`, or `[N, 4]` for N objects at once.
         """
         frame = checked_frame(frame)
@@ -62,15 +60,15 @@ class FrameTracker:
         self._started = True
 
     def update(self, frame: Any) -> tuple[Any, NDArray[np.float32]]:
-        """Look at the next frame.
+        """Follow the object to the next frame.
 
         Args:
-            frame: of the first one's height and width.
+            frame: a frame of the first one's height and width.
 
         Returns:
-            Whether the box is finite, overlaps the frame, and shows the object, as
-            far as the model can tell (its "presence", where it has one, is above one
-            half), and the box, `[4]`; for N objects arrays `[N]` and `[N, 4]`.
+            Whether the object is present, and its box, `[4]`; for N objects `[N]` and
+            `[N, 4]`. It is present if the box is finite and overlaps the frame, and
+            the model's "presence", where it has one, is above one half.
         """
         if not self._started:
             raise ValueError(
@@ -90,15 +88,15 @@ class FrameTracker:
         return present, boxes
 
     def track(self, frames: Iterable[Any], box: Any) -> NDArray[np.float32]:
-        """Follow what is in the box through a whole video.
+        """Follow the object in a box through a whole video.
 
         Args:
-            frames: `[T, H, W, C]`, or anything that gives one frame after the other.
-            box: in the first frame, `(x, y, w, h)` or `[N, 4]`.
+            frames: `[T, H, W, C]`, or an iterable of frames.
+            box: the box in the first frame, `(x, y, w, h)` or `[N, 4]`.
 
         Returns:
-            `[T, 4]`, or `[N, T, 4]`: the first is `box`, the others are those that
-            the model's `predict` gives.
+            Boxes `[T, 4]`, or `[N, T, 4]`, as the model's `predict` returns them; that
+            of the first frame is `box`.
         """
         boxes = []
         for t, frame in enumerate(frames):
@@ -113,7 +111,7 @@ class FrameTracker:
 
     @property
     def outputs(self) -> dict[str, NDArray[Any]]:
-        """What the step returned for the last frame; `[N, ...]` for N objects."""
+        """All that the step returned for the last frame; `[N, ...]` for N objects."""
         if not self._started:
             raise ValueError("There are no outputs before `init(frame, box)`.")
         pick = 0 if self._one else slice(None)
@@ -127,12 +125,12 @@ class Tracker(FrameTracker):
         tracker.init(frame, (x, y, w, h))
         present, box = tracker.update(next_frame)
 
-    It takes frames as `keras_attend.Tracker` does, of any dtype and number of channels
-    that it takes; those that the file was written for need no conversion.
+    It takes the frames that `keras_attend.Tracker` takes; those of the dtype and
+    channels that the file was written for need no conversion.
 
     Args:
         model: the file.
-        threads: that a step may use; a small model is fastest with one.
+        threads: how many threads a step may use; a small model is fastest with one.
     """
 
     def __init__(self, model: str | Path, threads: int = 1) -> None:

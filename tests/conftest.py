@@ -11,7 +11,6 @@ import golden_files
 import keras
 import numpy as np
 import pytest
-from golden_files import FULL as GOLDEN  # noqa: F401 (of the models' tests)
 from zoo_case import folder, hub, server, small_preset  # noqa: F401 (fixtures)
 
 SEED = 0

@@ -85,7 +85,7 @@ def test_relative_formats_equal_keras_and_come_back():
     np.testing.assert_allclose(numpy(back), x, atol=1e-4)
     # Relative to relative needs no size.
     corners = boxes.convert_format(found, "rel_center_xywh", "rel_xyxy")
-    expected = boxes.convert_format(x, "xywh", "rel_xyxy", **size)
+    expected = keras.utils.bounding_boxes.convert_format(x, "xywh", "rel_xyxy", **size)
     np.testing.assert_allclose(numpy(corners), numpy(expected), atol=1e-6)
 
 

@@ -90,16 +90,18 @@ def test_gradients_are_summed_and_then_clipped(monkeypatch):
 
 
 @pytest.mark.skipif(not TENSORFLOW, reason="TensorFlow's names")
-def test_fit_builds_no_model_that_is_built(monkeypatch):
-    built = []
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    monkeypatch.setattr(
-        type(model), "_symbolic_build", lambda *_, **__: built.append(1)
-    )
-    model.compile("sgd", "mse")
-    compat.skip_symbolic_build(model)
-    model.fit(np.zeros((4, 2)), np.zeros((4, 1)), verbose=0)
-    assert not built
+def test_fit_asks_for_a_symbolic_build_unless_it_is_skipped(monkeypatch):
+    asked = []
+    name = "_maybe_symbolic_build"
+    monkeypatch.setattr(keras.Sequential, name, lambda self, **_: asked.append(self))
+    models = [
+        keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]) for _ in range(2)
+    ]
+    compat.skip_symbolic_build(models[0])
+    for model in models:
+        model.compile("sgd", "mse")
+        model.fit(np.zeros((4, 2)), np.zeros((4, 1)), verbose=0)
+    assert asked == [models[1]]
 
 
 @pytest.mark.skipif(not TENSORFLOW, reason="TensorFlow's names")

@@ -70,9 +70,9 @@ def test_masked_mean_ignores_what_is_absent():
 
 def test_masked_mean_errors():
     with pytest.raises(ValueError, match=r"\[batch, time\].*values.shape=\(2, 3, 1\)"):
-        losses.masked_mean(np.zeros((2, 3, 1)))
+        losses.masked_mean(np.zeros((2, 3, 1)), np.zeros((2, 3)))
     with pytest.raises(
-        ValueError, match=r"`present` must be .*present.shape=\(2, 3, 1\)"
+        ValueError, match=r"`present` must have shape .*present.shape=\(2, 3, 1\)"
     ):
         losses.masked_mean(np.zeros((2, 3)), np.zeros((2, 3, 1)))
 

@@ -102,7 +102,7 @@ def test_a_damaged_picture(tmp_path):
     halve(tmp_path / "2.png")
     frames = iter(read_video(tmp_path))
     next(frames), next(frames)
-    with pytest.raises(ValueError, match=r"2.png is damaged .* after 2 frames"):
+    with pytest.raises(ValueError, match=r"2.png is damaged, .* after 2 frames"):
         next(frames)
 
 

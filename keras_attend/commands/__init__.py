@@ -1,1 +1,1 @@
-"""The subcommands of `keras-attend`, a file each; `main` runs them."""
+"""The subcommands of `keras-attend`, in a file each; `main` runs them."""

@@ -1,4 +1,4 @@
-"""`keras-attend convert`: a preset from somebody's published weights."""
+"""`keras-attend convert`: make a preset from weights that others have published."""
 
 import argparse
 from pathlib import Path
@@ -14,16 +14,17 @@ keras-attend track in.mp4 --box 120,40,50,90 --model hart_published --out out.mp
 
 
 def add_convert(commands: Commands) -> None:
-    """The subcommand `convert`."""
+    """Add the subcommand `convert`."""
     summary = "make a preset from published weights"
     parser = add_command(commands, "convert", convert_hart, summary, EXAMPLES)
-    parser.add_argument("model", choices=["hart"], help="whose weights they are")
-    parser.add_argument("path", type=Path, metavar="PATH", help="the checkpoint")
-    parser.add_argument("out", type=Path, metavar="OUT", help="the preset's folder")
+    add = parser.add_argument
+    add("model", choices=["hart"], help="the model whose weights they are")
+    add("path", type=Path, metavar="PATH", help="the checkpoint")
+    add("out", type=Path, metavar="OUT", help="the preset's folder, to be written")
 
 
 def convert_hart(options: argparse.Namespace) -> int:
-    """A preset of HART's authors' checkpoint."""
+    """Write a preset with the weights of the HART authors' checkpoint."""
     zoo.save_preset(
         convert.hart(options.path),
         options.out,

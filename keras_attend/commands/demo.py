@@ -1,4 +1,4 @@
-"""`keras-attend demo`: digits, answers, and where the model looked."""
+"""`keras-attend demo`: classify sample digits, and draw where the model looks."""
 
 import argparse
 from pathlib import Path
@@ -17,26 +17,16 @@ keras-attend demo --out demo   the picture in a folder of its own
 
 
 def add_demo(commands: Commands) -> None:
-    """The subcommand `demo`."""
-    parser = add_command(
-        commands,
-        "demo",
-        demo,
-        "classify the sample digits and draw where the model looked",
-        EXAMPLES,
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("."),
-        metavar="DIR",
-        help="folder for the picture (default: the current one)",
-    )
+    """Add the subcommand `demo`."""
+    summary = "classify the sample digits and draw where the model looks"
+    parser = add_command(commands, "demo", demo, summary, EXAMPLES)
+    text = "the picture's folder (default: the current one)"
+    parser.add_argument("--out", type=Path, default=".", metavar="DIR", help=text)
 
 
 def demo(options: argparse.Namespace) -> int:
     """Classify the sample digits with `ram_mnist`, print a table, draw the paths."""
-    keras.utils.set_random_seed(0)  # of the random first glimpses
+    keras.utils.set_random_seed(0)  # the first glimpses are at random places
     model = zoo.load("ram_mnist")
     images, labels = sample_digits()
     order = np.argsort(labels, kind="stable")
@@ -63,7 +53,7 @@ def demo(options: argparse.Namespace) -> int:
         return 0
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "glimpses.png"
-    first = np.unique(labels, return_index=True)[1]  # of each class
-    plot_glimpses(model, images[first], labels[first], path=path)
-    print(f"Where it looked: {path}")
+    one_each = np.unique(labels, return_index=True)[1]  # an image of each class
+    plot_glimpses(model, images[one_each], labels[one_each], path=path)
+    print(f"Where the model looked: {path}")
     return 0

@@ -1,10 +1,10 @@
-"""`keras-attend export`: a preset as a file that runs without Keras."""
+"""`keras-attend export`: write a preset as a file that runs without Keras."""
 
 import argparse
 from pathlib import Path
 
 from keras_attend import zoo
-from keras_attend.commands.parsers import Commands, add_command, add_name
+from keras_attend.commands.parsers import NAME_HELP, Commands, add_command
 from keras_attend.exporters.export import ENDINGS, export
 
 EXAMPLES = """
@@ -14,25 +14,25 @@ keras-attend export ram_mnist ram --first 0,0
 """
 MORE = """
 A tracker becomes two functions, init and step, for one object; RAM and Feedforward
-become one. docs/export.md says how each format is run."""
+become one. docs/export.md says how to run each format."""
 
 
 def add_export(commands: Commands) -> None:
-    """The subcommand `export`."""
+    """Add the subcommand `export`."""
     summary = "write a preset as ONNX, LiteRT or a SavedModel"
     parser = add_command(commands, "export", run, summary, EXAMPLES, MORE)
-    add_name(parser)
-    parser.add_argument("out", type=Path, metavar="OUT", help="the file, or folder")
     add = parser.add_argument
-    add("--format", choices=list(ENDINGS), default="saved_model", help="of OUT")
-    add("--size", type=_size, metavar="HxW", help="of the frames (default: any)")
-    add("--uint8", action="store_true", help="frames of bytes, not floats in 0..1")
-    add("--int8", action="store_true", help="large weights in eight bits")
-    add("--first", type=_first, metavar="X,Y", help="where a RAM looks first")
+    add("name", metavar="NAME", help=NAME_HELP)
+    add("out", type=Path, metavar="OUT", help="the file or folder to write")
+    add("--format", choices=list(ENDINGS), default="saved_model", help="OUT's format")
+    add("--size", type=_size, metavar="HxW", help="the frames' size (default: any)")
+    add("--uint8", action="store_true", help="take frames of bytes, not of floats")
+    add("--int8", action="store_true", help="store large weights in eight bits")
+    add("--first", type=_first, metavar="X,Y", help="where a RAM looks first, in -1..1")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Load, write, and say what is where."""
+    """Load the preset, write OUT, and print its size."""
     path = export(
         zoo.load(options.name),
         options.out,

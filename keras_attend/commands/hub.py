@@ -1,4 +1,4 @@
-"""`keras-attend download` and `publish`: presets on the Hugging Face Hub."""
+"""`keras-attend download` and `publish`: fetch and send presets of the Hub."""
 
 import argparse
 from pathlib import Path
@@ -7,52 +7,49 @@ from keras_attend import zoo
 from keras_attend.commands.parsers import Commands, add_command
 
 DOWNLOAD_EXAMPLES = """
-keras-attend download ram_mnist                  so that it loads without a network
-keras-attend download hf://org/name              somebody's
-keras-attend download hf://org/name@REVISION     as it was at a branch, tag or commit
+keras-attend download ram_mnist                  a preset that ships, or is in your zoo
+keras-attend download hf://org/name              a preset on the Hugging Face Hub
+keras-attend download hf://org/name@REVISION     the same at a branch, tag or commit
 """
 PUBLISH_EXAMPLES = """
-keras-attend verify my_ram                              look before
-keras-attend publish my_ram me/my-ram --private         for yourself
-keras-attend publish my_ram org/my-ram --create-pr      for its owner to accept
-keras-attend publish my_ram me/my-ram --overwrite       over what is there
+keras-attend verify my_ram                              check it before
+keras-attend publish my_ram me/my-ram --private         only you can see it
+keras-attend publish my_ram org/my-ram --create-pr      its owner may accept it
+keras-attend publish my_ram me/my-ram --overwrite       replace what is there
 """
 PUBLISH_MORE = """
-It needs a token that may write: `hf auth login`, or the variable HF_TOKEN. A token is
-not taken on the command line, where others can read it."""
+It needs a token that may write: run `hf auth login`, or set the variable HF_TOKEN. No
+option takes a token, for others can read the command line."""
 
 
 def add_download(commands: Commands) -> None:
-    """The subcommand `download`."""
+    """Add the subcommand `download`."""
     summary = "fetch a preset, for later use without a network"
     parser = add_command(commands, "download", download, summary, DOWNLOAD_EXAMPLES)
     parser.add_argument("name", metavar="NAME", help="a preset, or hf://org/name")
 
 
 def add_publish(commands: Commands) -> None:
-    """The subcommand `publish`."""
+    """Add the subcommand `publish`."""
     summary = "put a preset on the Hugging Face Hub"
-    parser = add_command(
-        commands, "publish", publish, summary, PUBLISH_EXAMPLES, PUBLISH_MORE
-    )
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="the preset's")
-    parser.add_argument("repo", metavar="ORG/NAME", help="where it goes")
-    parser.add_argument("--private", action="store_true", help="for you alone to see")
-    parser.add_argument("--create-pr", action="store_true", help="as a pull request")
-    parser.add_argument("--revision", help="a branch (default: main)")
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace files and card that are there"
-    )
+    texts = (PUBLISH_EXAMPLES, PUBLISH_MORE)
+    add = add_command(commands, "publish", publish, summary, *texts).add_argument
+    add("folder", type=Path, metavar="FOLDER", help="the preset's folder")
+    add("repo", metavar="ORG/NAME", help="its name on the Hub")
+    add("--private", action="store_true", help="hide a new repository from others")
+    add("--create-pr", action="store_true", help="propose it as a pull request")
+    add("--revision", help="the branch to write to (default: main)")
+    add("--overwrite", action="store_true", help="replace the files that are there")
 
 
 def download(options: argparse.Namespace) -> int:
-    """Fetch it, and say where it is."""
+    """Fetch a preset, and print the path of its folder."""
     print(zoo.download(options.name))
     return 0
 
 
 def publish(options: argparse.Namespace) -> int:
-    """Upload it, and say where it is."""
+    """Publish a preset, and print the address of the commit."""
     address = zoo.publish(
         options.folder,
         options.repo,

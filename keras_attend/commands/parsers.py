@@ -1,11 +1,13 @@
-"""What the subcommands' parsers share."""
+"""Add a subcommand to the parser of `keras-attend`."""
 
 import argparse
-import json
 from collections.abc import Callable
 from typing import TypeAlias
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+NAME_HELP = "a preset's name or folder"
+JSON_HELP = "print JSON, for a program"
 
 
 def add_command(
@@ -16,15 +18,9 @@ def add_command(
     examples: str,
     more: str = "",
 ) -> argparse.ArgumentParser:
-    """A subcommand whose `--help` teaches.
+    """Add a subcommand, which calls `run` with its options; return its parser.
 
-    Args:
-        commands: where it goes.
-        name: the subcommand's.
-        run: does it, with the options as given; returns the exit status.
-        summary: one line.
-        examples: command lines, each with what it does.
-        more: paragraphs that the summary has no room for.
+    Its `--help` shows the summary (one line), `more` (paragraphs) and the examples.
     """
     parser = commands.add_parser(
         name,
@@ -35,18 +31,3 @@ def add_command(
     )
     parser.set_defaults(run=run)
     return parser
-
-
-def add_name(parser: argparse.ArgumentParser) -> None:
-    """The argument NAME."""
-    parser.add_argument("name", metavar="NAME", help="a preset, or its folder")
-
-
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """The flag `--json`."""
-    parser.add_argument("--json", action="store_true", help="for a program to read")
-
-
-def print_json(content: object) -> None:
-    """A JSON text on stdout."""
-    print(json.dumps(content, indent=2))

@@ -1,16 +1,11 @@
-"""`keras-attend list` and `info`: what there is, and all about one."""
+"""`keras-attend list` and `info`: print all presets in short, or one in full."""
 
 import argparse
+import json
 from dataclasses import asdict
 
 from keras_attend import zoo
-from keras_attend.commands.parsers import (
-    Commands,
-    add_command,
-    add_json,
-    add_name,
-    print_json,
-)
+from keras_attend.commands.parsers import JSON_HELP, NAME_HELP, Commands, add_command
 from keras_attend.zoo.presets import ModelInfo
 from keras_attend.zoo.results import headline
 from keras_attend.zoo.tables import aligned, metric, number
@@ -20,34 +15,32 @@ keras-attend list           a line for each preset
 keras-attend list --json    the same for a program
 """
 INFO_EXAMPLES = """
-keras-attend info ram_mnist          what it is, what it takes, what it scored
+keras-attend info ram_mnist          its description, input and scores
 keras-attend info ram_mnist --json   the same for a program, with every baseline
-keras-attend info my/folder          of a preset of your own
+keras-attend info my/folder          a preset of your own
 """
 
 
 def add_list(commands: Commands) -> None:
-    """The subcommand `list`."""
-    parser = add_command(
-        commands, "list", print_list, "the presets, and what they score", LIST_EXAMPLES
-    )
-    add_json(parser)
+    """Add the subcommand `list`."""
+    summary = "print the presets, and what they score"
+    parser = add_command(commands, "list", print_list, summary, LIST_EXAMPLES)
+    parser.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
 def add_info(commands: Commands) -> None:
-    """The subcommand `info`."""
-    parser = add_command(
-        commands, "info", print_info, "all about a preset", INFO_EXAMPLES
-    )
-    add_name(parser)
-    add_json(parser)
+    """Add the subcommand `info`."""
+    summary = "print what a preset says of itself"
+    parser = add_command(commands, "info", print_info, summary, INFO_EXAMPLES)
+    parser.add_argument("name", metavar="NAME", help=NAME_HELP)
+    parser.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
 def print_list(options: argparse.Namespace) -> int:
-    """A line for each preset, with the result that the paper has too."""
+    """Print a line for each preset, with its `headline` result."""
     presets = [zoo.info(name) for name in zoo.list_models()]
     if options.json:
-        print_json([_summary(preset) for preset in presets])
+        print(json.dumps([_summary(preset) for preset in presets], indent=2))
         return 0
     rows = []
     for preset in presets:
@@ -65,25 +58,18 @@ def print_list(options: argparse.Namespace) -> int:
 
 def _summary(preset: ModelInfo) -> dict[str, object]:
     result = headline(preset.metrics)
-    scores: dict[str, object] = {}
-    if result:
-        scores = asdict(result)
+    scores = asdict(result) if result else None
+    if scores:
         del scores["baselines"]
-    return {
-        "name": preset.name,
-        "description": preset.description,
-        "task": preset.task,
-        "parameters": preset.parameters,
-        "size_bytes": preset.size_bytes,
-        "result": scores or None,
-    }
+    fields = ("name", "description", "task", "parameters", "size_bytes")
+    return {field: getattr(preset, field) for field in fields} | {"result": scores}
 
 
 def print_info(options: argparse.Namespace) -> int:
-    """All that a preset says of itself."""
+    """Print all that a preset says of itself."""
     info = zoo.info(options.name)
     if options.json:
-        print_json(asdict(info) | {"folder": str(info.folder)})
+        print(json.dumps(asdict(info) | {"folder": str(info.folder)}, indent=2))
         return 0
     print(f"{info.name}: {info.description}")
     for label, value in {

@@ -5,92 +5,83 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable
-from contextlib import ExitStack, closing
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, TextIO
 
 from keras_attend.boxes import check_box
+from keras_attend.commands.parsers import NAME_HELP, Commands, add_command
 from keras_attend.tracking import Tracker
 from keras_attend.video import Frame, VideoWriter, annotate, read_video
 
-BAR = 30  # characters
+EXAMPLES = """
+keras-attend track in.mp4 --box 120,40,50,90 --model hart_person --out out.mp4
+keras-attend track frames/ --box 120,40,50,90 --model hart_person --boxes boxes.csv
+keras-attend track camera:0 --box 300,200,80,80 --model hart_kitti --out out.mp4
+"""
+BOX_HELP = """the object in the first frame, in pixels from its top-left corner
+(--box=-5,0,40,30 for one that begins outside)"""
 
 
-def add_track_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `keras-attend track`."""
-    parser.add_argument(
-        "input", metavar="INPUT", help="a video, a folder of images, or camera:0"
-    )
-    parser.add_argument(
-        "--box",
-        required=True,
-        metavar="X,Y,W,H",
-        help="the object in the first frame, in pixels, the top-left corner first "
-        "(--box=-5,0,40,30 where it begins outside)",
-    )
-    parser.add_argument(
-        "--model", required=True, metavar="NAME", help="a preset, or its folder"
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="MP4", help="write the video, with the boxes drawn"
-    )
-    parser.add_argument(
-        "--boxes", type=Path, metavar="CSV", help="write frame,x,y,w,h,present"
-    )
+def add_track(commands: Commands) -> None:
+    """Add the subcommand `track`."""
+    summary = "follow an object through a video"
+    add = add_command(commands, "track", track, summary, EXAMPLES).add_argument
+    add("input", metavar="INPUT", help="a video, a folder of images, or camera:0")
+    add("--box", required=True, metavar="X,Y,W,H", help=BOX_HELP)
+    add("--model", required=True, metavar="NAME", help=NAME_HELP)
+    add("--out", type=Path, metavar="MP4", help="write the video, with the boxes drawn")
+    add("--boxes", type=Path, metavar="CSV", help="write frame,x,y,w,h,present")
 
 
-def track(
-    source: str, box: str, model: str, out: Path | None, boxes: Path | None
-) -> int:
-    """Run `keras-attend track`; the exit status.
+def track(options: argparse.Namespace) -> int:
+    """Follow the object, and return the exit status.
 
     Nothing is written before the first frame has been read, the box checked and the
-    model loaded. What is written stays when something goes wrong later.
-
-    Args:
-        source: for `read_video`.
-        box: "x,y,w,h".
-        model: a preset's name or folder.
-        out: the video to write.
-        boxes: the table to write.
+    model loaded. What has been written stays when something fails later.
     """
-    first_box = _parsed(box)
+    source, out, boxes = options.input, options.out, options.boxes
+    first_box = _parsed(options.box)
     _check_outputs(source, out, boxes)
+    outputs = " and ".join(str(path) for path in (out, boxes) if path)
     video = read_video(source)
     with ExitStack() as stack:
         frames = stack.enter_context(closing(iter(video)))
         first = next(frames)
         check_box(first_box, *first.shape[:2])
         writer = VideoWriter(out, video.fps) if out else None
-        tracker = Tracker(model)
+        tracker = Tracker(options.model)
         tracker.init(first, first_box)
 
-        interrupt = stack.enter_context(_Interrupt())
+        received = stack.enter_context(_signals())
         if writer:
             stack.enter_context(writer)
-        # A line at a time: a table that can be read while it grows.
-        table = boxes and stack.enter_context(
-            boxes.open("w", encoding="utf-8", buffering=1)
-        )
-        results = _Results(tracker, writer, table or None)
-        progress = stack.enter_context(_Progress(video.length))
+        table = None
+        if boxes:  # line by line, so that the table can be read while it grows
+            table = stack.enter_context(boxes.open("w", encoding="utf-8", buffering=1))
+            table.write("frame,x,y,w,h,present\n")
+        results = _Results(tracker, writer, table)
+        bar = stack.enter_context(_bar(video.length))
+        begin = time.perf_counter()
         try:
             results.write(first, first_box, True)
-            progress.step()
+            bar.update()
             for frame in frames:
-                if interrupt.signal:
+                if received:
                     break
                 present, found = tracker.update(frame)
                 results.write(frame, found, present)
-                progress.step()
+                bar.update()
         except (OSError, ValueError) as error:
-            kept = f"The first {results.count} are in {_names(out, boxes)}."
+            kept = f"The first {results.count} are in {outputs}."
             raise ValueError(f"{error} {kept}") from error
-    end = "stopped after " if interrupt.signal else ""
-    print(f"{end}{progress.summary()}: {_names(out, boxes)}", file=sys.stderr)
-    return 128 + interrupt.signal if interrupt.signal else 0
+        rate = results.count / (time.perf_counter() - begin)
+    end = "stopped after " if received else ""
+    summary = f"{end}{results.count} frames, {rate:.1f} frames/s: {outputs}"
+    print(summary, file=sys.stderr)
+    return 128 + received[0] if received else 0
 
 
 def _parsed(box: str) -> tuple[float, ...]:
@@ -115,23 +106,17 @@ def _check_outputs(source: str, out: Path | None, boxes: Path | None) -> None:
         raise FileNotFoundError(f"There is no folder {boxes.parent}.")
 
 
-def _names(*paths: Path | None) -> str:
-    return " and ".join(str(path) for path in paths if path)
-
-
+@dataclass
 class _Results:
-    """Where the boxes go; `count` frames so far."""
+    """Writes frames and boxes to the video and the table; `count` of them so far."""
 
-    def __init__(
-        self, tracker: Tracker, writer: VideoWriter | None, table: TextIO | None
-    ) -> None:
-        self.tracker, self.writer, self.table = tracker, writer, table
-        self.count = 0
-        if table:
-            table.write("frame,x,y,w,h,present\n")
+    tracker: Tracker
+    writer: VideoWriter | None
+    table: TextIO | None
+    count: int = 0
 
     def write(self, frame: Frame, box: Iterable[Any], present: bool) -> None:
-        """Add a frame and its box."""
+        """Write a frame and its box."""
         box = tuple(float(number) for number in box)
         if self.table:
             numbers = ",".join(f"{number:.2f}" for number in box)
@@ -145,74 +130,31 @@ class _Results:
         self.count += 1
 
 
-class _Interrupt:
-    """Ctrl-C becomes a number to look at between frames: none is half written."""
-
-    def __init__(self) -> None:
-        self.signal = 0
-        self._old: dict[int, Any] = {}
-
-    def __enter__(self) -> Self:
-        # Python hands signals to the main thread alone.
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                if signal.getsignal(number) is not signal.SIG_IGN:
-                    self._old[number] = signal.signal(number, self._note)
-        return self
-
-    def _note(self, number: int, _: Any) -> None:
-        self.signal = number
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for number, handler in self._old.items():
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect the numbers of Ctrl-C and SIGTERM, so that no frame is half written."""
+    received: list[int] = []
+    handlers: dict[signal.Signals, Any] = {}
+    # Python gives signals to the main thread alone.
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                handlers[number] = signal.signal(
+                    number, lambda number, _: received.append(number)
+                )
+    try:
+        yield received
+    finally:
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
-class _Progress:
-    """A bar on stderr, where that is a terminal."""
+def _bar(length: int | None) -> Any:
+    """Return a progress bar, which shows on a terminal only."""
+    from tqdm.auto import tqdm  # the Hub's client requires it
 
-    def __init__(self, length: int | None) -> None:
-        self.length, self.count = length, 0
-        self._terminal = sys.stderr.isatty()
-        self._start = self._now = time.perf_counter()
-        self._shown = 0.0
-
-    def step(self) -> None:
-        """Count a frame."""
-        self.count += 1
-        self._now = time.perf_counter()
-        if self._terminal and self._now - self._shown > 0.1:
-            self._show()
-
-    def summary(self, of: str = "") -> str:
-        """Frames, and frames a second."""
-        rate = self.count / max(self._now - self._start, 1e-9)
-        return f"{self.count}{of} frames, {rate:.1f} frames/s"
-
-    def _show(self) -> None:
-        self._shown = self._now
-        bar, of = "", ""
-        if self.length:
-            full = BAR * min(self.count, self.length) // self.length
-            bar, of = f"[{'#' * full}{' ' * (BAR - full)}] ", f"/{self.length}"
-        # Over the last one; what was longer is erased.
-        sys.stderr.write(f"\r{bar}{self.summary(of)}\x1b[K")
-        sys.stderr.flush()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._terminal:
-            self._show()
-            sys.stderr.write("\n")
+    form = "[{bar:30}] {n_fmt}/{total_fmt} frames, {rate_fmt}"
+    if not length:
+        form = "{n_fmt} frames, {rate_fmt}"
+    style = {"bar_format": form, "ascii": " #", "unit": " frames"}
+    return tqdm(total=length or None, disable=None, **style)

@@ -1,4 +1,4 @@
-"""`keras-attend train`: run a preset's recipe."""
+"""`keras-attend train`: run the recipe that made a preset."""
 
 import argparse
 import os
@@ -6,31 +6,30 @@ import subprocess
 import sys
 from pathlib import Path
 
-from keras_attend.commands.parsers import Commands, add_command
+from keras_attend.commands.parsers import NAME_HELP, Commands, add_command
+from keras_attend.training.flags import RECIPE
 from keras_attend.zoo import presets
-from keras_attend.zoo.verify import RECIPE
 
 OUT = Path("trained")  # so that the preset that ships stays as it is
 EXAMPLES = """
 keras-attend train ratm_balls                       into trained/ratm_balls
 keras-attend train ratm_balls --epochs 1 --steps 5  to see that it runs
-keras-attend train ratm_balls --resume              go on after a kill
+keras-attend train ratm_balls --resume              go on after an interruption
 keras-attend train ram_mnist --data DIR             with DIR/mnist.npz
-KERAS_BACKEND=jax keras-attend train ram_mnist      by JAX, as the presets were
+KERAS_BACKEND=jax keras-attend train ram_mnist      on JAX, as the presets were
 """
 MORE = """
-A recipe is a Python program, recipe.py in the preset's folder, and runs as one: read
-a stranger's before. Its header says what it takes and how long. Any preset's folder
-may stand in the place of NAME. What the recipe writes can be loaded, evaluated and
-published like every preset."""
+A recipe is a Python program, recipe.py in the preset's folder. Read a stranger's before
+you run it. Its header says what data and how much time it takes. The preset that it
+writes can be loaded, evaluated and published like every other."""
 
 
 def add_train(commands: Commands) -> None:
-    """The subcommand `train`."""
-    summary = "make a preset again, by its recipe"
+    """Add the subcommand `train`."""
+    summary = "train a preset again, by its recipe"
     parser = add_command(commands, "train", train, summary, EXAMPLES, MORE)
-    parser.add_argument("name", metavar="NAME", help="a recipe's preset, or its folder")
     add = parser.add_argument
+    add("name", metavar="NAME", help=NAME_HELP)
     add("--epochs", type=_positive, metavar="N", help="default: as the header says")
     add("--steps", type=_positive, metavar="N", help="batches of an epoch; default all")
     add("--resume", action="store_true", help="go on from the last checkpoint")
@@ -42,7 +41,7 @@ def add_train(commands: Commands) -> None:
 
 
 def train(options: argparse.Namespace) -> int:
-    """Run the recipe, with the flags as given."""
+    """Run the recipe with the given flags."""
     recipe = find_recipe(options.name)
     name = recipe.resolve().parent.name
     flags = ["--out", str(options.out or OUT / name)]
@@ -52,27 +51,27 @@ def train(options: argparse.Namespace) -> int:
             flags += [f"--{flag}", str(value)]
     if options.resume:
         flags.append("--resume")
-    # The recipe is to find this very package, wherever it runs from.
+    # The recipe must import this package, wherever it runs.
     package = str(Path(__file__).parents[2])
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
     status = subprocess.call(
         [sys.executable, str(recipe), *flags],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
     )
-    if status == 2:  # it has said how it is used
+    if status == 2:  # wrong usage, which the recipe has printed
         return 2
     if status:
         raise ValueError(
-            f"{recipe} ended with status {status}. What it had learned is in its last "
-            "checkpoint: --resume goes on from there."
+            f"{recipe} ended with status {status}. Its last checkpoint holds what it "
+            "had learned: --resume goes on from there."
         )
     return 0
 
 
 def find_recipe(name: str) -> Path:
-    """The recipe of a preset that ships, or of a folder.
+    """Return the path of the recipe of a preset that ships, or of a folder.
 
-    Not by way of `zoo.load`'s names: a program is not fetched to be run.
+    Other names that `zoo.load` takes are refused: no program is fetched to be run.
     """
     shipped = presets.presets_folder() / name / RECIPE
     recipe = Path(name) / RECIPE

@@ -13,23 +13,16 @@ from keras_attend.datasets.given_clips import GivenClips
 from keras_attend.datasets.kitti import KITTI
 from keras_attend.datasets.kitti_labels import KITTILabels
 from keras_attend.datasets.kth import KTH, KTHFold, KTHSequence
-from keras_attend.datasets.mixed_clips import MixedClips
 from keras_attend.datasets.mnist_digits import mnist, sample_digits
 from keras_attend.datasets.moving_digits import MovingDigits
-from keras_attend.datasets.rendered import (
-    RenderedKITTI,
-    Sprite,
-    Style,
-    View,
-    cut_sprites,
-    drawn_streets,
-    street_scenes,
-)
+from keras_attend.datasets.rendered.clips import RenderedKITTI
+from keras_attend.datasets.rendered.sprites import Sprite, cut_sprites, street_scenes
+from keras_attend.datasets.rendered.streets import drawn_streets
+from keras_attend.datasets.rendered.style import Style, View
 from keras_attend.datasets.sequences import Sequence, got10k, otb, read_frames
 from keras_attend.datasets.settings import TEST_SEED, VALIDATION_SEED
-from keras_attend.datasets.still_clips import StillClips, still_clips
 from keras_attend.datasets.tracking_pairs import TrackingPairs
-from keras_attend.datasets.video_clips import Clips
+from keras_attend.datasets.video_clips import Clips, MixedClips, StillClips, still_clips
 
 __all__ = [
     "KITTI",

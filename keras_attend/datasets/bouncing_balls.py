@@ -1,8 +1,7 @@
 """Balls that bounce in a box: RATM's first task (Kahou et al. 2015, section 6.1).
 
 The data are those of Sutskever et al. ("The Recurrent Temporal Restricted Boltzmann
-Machine", 2008). RATM has 32 frames of 20x20 pixels with one ball. Each clip is drawn
-when it is needed, and none is drawn twice.
+Machine", 2008). RATM has 32 frames of 20x20 pixels with one ball.
 
 Balls move in the original's box, whose side is `SIDE` units long for any number of
 pixels. Frames and boxes are in pixels.
@@ -40,19 +39,14 @@ class BouncingBalls(ClipBatches):
     begin near any wall.
 
     Args:
-        batch_size: B, the number of clips in a batch.
-        batches: the number of batches in an epoch.
-        frames: T, the number of frames in a clip.
+        batch_size, batches, frames: of `ClipBatches`.
         size: the side of a frame in pixels.
         radius: $r$ of a ball, in box units.
         balls: the number of balls. The targets are of ball 0.
-        seed: the seed of all draws. Evaluate with one that no training has.
-        **kwargs: `shortest`, the fewest frames after which a clip may end; and those
-            of `keras.utils.PyDataset` (`workers`, ...).
+        **kwargs: of `ClipBatches` (`seed`, `shortest`).
 
-    A batch holds what `clips.ClipBatches` says: `{"frames": [B, T, size, size, 1] in
-    [0, 1], "box": [B, 4]}` and `{"boxes": [B, T, 4], "present": [B, T], "judged":
-    [B, T]}`, all of them float32. Boxes are `xywh` in pixels.
+    A batch holds what one of `ClipBatches` does. Frames are `[B, T, size, size, 1]`
+    float32.
     """
 
     def __init__(
@@ -63,10 +57,9 @@ class BouncingBalls(ClipBatches):
         size: int = 20,
         radius: float = 1.2,
         balls: int = 1,
-        seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(batch_size, batches, frames, seed, **kwargs)
+        super().__init__(batch_size, batches, frames, **kwargs)
         check_positive_integers(size=size, balls=balls)
         if not 0 < radius < SIDE / 2:
             raise ValueError(
@@ -116,14 +109,8 @@ def bounce(
 ) -> tuple[Array, Array]:
     """Let balls fly.
 
-    Args:
-        place: centres `[B, N, 2]` in frame 0, in box units.
-        speed: `[B, N, 2]` in frame 0, in box units a frame.
-        frames: T.
-        radius: of the balls, in box units.
-
-    Returns:
-        Centres and speeds in each frame, `[B, T, N, 2]` both.
+    Centres (in box units) and speeds (in box units a frame) are `[B, N, 2]` in frame 0,
+    and are returned for each frame, `[B, T, N, 2]` both.
     """
     places = np.empty((len(place), frames, *place.shape[1:]))
     speeds = np.empty_like(places)

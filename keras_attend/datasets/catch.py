@@ -5,7 +5,7 @@ the side walls; a paddle of two pixels at the bottom moves left, right or not at
 When the ball is in the last row the game is over: 1 if the paddle is under it, else 0.
 
 The game is computed by `keras.ops` from states that the caller keeps, so that a policy
-can play it inside a compiled graph. `Catch` says what the paper leaves out.
+can play it inside a compiled graph.
 """
 
 from typing import Any
@@ -15,7 +15,8 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from keras_attend.arguments import check_positive_integers
+from keras_attend.arguments import check_not_negative, check_positive_integers
+from keras_attend.datasets.clips import check_index
 from keras_attend.types import Tensor
 
 LEFT, STAY, RIGHT = 0, 1, 2
@@ -32,9 +33,8 @@ class Catch:
     ```
 
     A state is four numbers: the ball's column $x$ and row $y$ in pixels, its speed in
-    pixels a frame, and the column of the paddle's left pixel.
-
-    With $W$ columns the ball is at
+    pixels a frame, and the column of the paddle's left pixel. With $W$ columns the ball
+    is at
 
     $$x_t = \mathrm{fold}(x_0 + v t), \qquad
       \mathrm{fold}(p) = (W - 1) - |\,(p \bmod 2 (W - 1)) - (W - 1)\,|$$
@@ -60,11 +60,7 @@ class Catch:
                 "`size` must be at least 2 and `paddle` at most `size`. "
                 f"Received: size={size}, paddle={paddle}"
             )
-        if not 0 <= max_speed < np.inf:
-            raise ValueError(
-                "`max_speed` must be at least 0 and finite. "
-                f"Received: max_speed={max_speed}"
-            )
+        check_not_negative(max_speed=max_speed)
         self.size = size
         self.paddle = paddle
         self.max_speed = max_speed
@@ -101,9 +97,7 @@ class Catch:
         """The states in numbers of about -1..1, for a network to read."""
         half = (self.size - 1) / 2
         x, y, speed, paddle = (state[..., i] for i in range(4))
-        return ops.stack(
-            [x / half - 1, y / half - 1, speed, paddle / half - 1], axis=-1
-        )
+        return ops.stack([x / half - 1, y / half - 1, speed, paddle / half - 1], -1)
 
     def reward(self, state: Tensor) -> Tensor:
         """1 where a game is over and the ball is caught, else 0; `[...]`."""
@@ -126,11 +120,7 @@ class Catch:
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""
-        return {
-            "size": self.size,
-            "paddle": self.paddle,
-            "max_speed": self.max_speed,
-        }
+        return {"size": self.size, "paddle": self.paddle, "max_speed": self.max_speed}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Catch":
@@ -139,15 +129,10 @@ class Catch:
 
 
 class Games(keras.utils.PyDataset):
-    """Batches of uniform numbers, of which `Catch.start` makes games.
+    """Batches of uniform numbers `[B, 3]`, of which `Catch.start` makes games.
 
-    A batch depends on `(seed, epoch, index)` alone.
-
-    Args:
-        batch_size: number of games in a batch.
-        batches: number of batches in an epoch.
-        seed: seed of the draws; give an evaluation one that no training has.
-        **kwargs: arguments of `keras.utils.PyDataset`.
+    The arguments are those of `ClipBatches`. A batch depends on `(seed, epoch, index)`
+    alone.
     """
 
     def __init__(
@@ -168,7 +153,6 @@ class Games(keras.utils.PyDataset):
         return self.batches
 
     def __getitem__(self, index: int) -> tuple[NDArray[Any]]:
-        if not 0 <= index < len(self):
-            raise IndexError(f"There are {len(self)} batches. Received: index={index}")
+        check_index(index, self)
         random = np.random.default_rng([self.seed, self.epoch, index])
         return (random.random((self.batch_size, Catch.start_numbers), "float32"),)

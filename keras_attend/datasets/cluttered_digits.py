@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_attend.arguments import check_not_negative
+from keras_attend.arguments import check_choice, check_not_negative
+from keras_attend.datasets.clips import frozen_stream
 from keras_attend.datasets.digits import Digits
 from keras_attend.datasets.mnist_digits import mnist
 from keras_attend.datasets.settings import TEST_SEED, VALIDATION_SEED
@@ -25,10 +26,8 @@ class ClutteredDigits(Digits):
     likely. Then `pieces` squares are taken, each from anywhere in any of `images`, and
     put anywhere on the canvas. Where two things overlap, the brighter pixel remains.
 
-    What a batch holds depends on `(seed, epoch, index)` alone. It is drawn from a
-    stream that NumPy has frozen for good. (The paper says only that random 8x8
-    subpatches of other digits are added at random locations. So a piece may be black,
-    or cover the digit.)
+    (The paper says only that random 8x8 subpatches of other digits are added at random
+    locations. So a piece may be black, or cover the digit.)
 
     Args:
         images: the digits, `[N, H, W, 1]` uint8.
@@ -74,8 +73,7 @@ class ClutteredDigits(Digits):
         digits, labels = super().__getitem__(index)
         if digits.dtype != np.uint8:  # warping has made them float32
             digits = np.rint(digits * np.float32(255)).astype("uint8")
-        entropy = np.random.SeedSequence([self.seed, self.epoch, index])
-        random = np.random.RandomState(np.random.MT19937(entropy))
+        random = frozen_stream(self.seed, self.epoch, index)
         return self._canvases(digits[..., 0], random), labels
 
     def _canvases(self, digits: Array, random: np.random.RandomState) -> Array:
@@ -109,20 +107,17 @@ def _paste(canvases: Array, patches: Array, random: np.random.RandomState) -> No
 def cluttered_mnist(split: str, side: int = 60, pieces: int = 0) -> tuple[Array, Array]:
     """The held-out set of a task: each digit once, at places that never change.
 
+    For training there is `ClutteredDigits`.
+
     Args:
         split: "validation" (the last 6,000 digits of MNIST's training set) or "test"
             (its 10,000 test digits). Pieces come from the same digits.
-        side: the canvas's side in pixels.
-        pieces: the number of pieces on each canvas.
+        side, pieces: of `ClutteredDigits`.
 
     Returns:
         Images `[N, side, side, 1]` uint8, labels `[N]` int32.
     """
-    if split not in SEEDS:
-        raise ValueError(
-            "`split` must be 'validation' or 'test' (for training there is "
-            f"`ClutteredDigits`). Received: split={split!r}"
-        )
+    check_choice("split", split, tuple(SEEDS))
     data = ClutteredDigits(
         *mnist(split),
         side=side,

@@ -5,7 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_attend.arguments import check_positive_integers
+from keras_attend.arguments import check_not_negative, check_positive_integers
+from keras_attend.datasets.clips import check_index
 from keras_attend.types import Array
 
 
@@ -56,20 +57,10 @@ class Digits(keras.utils.PyDataset):
                 "`images` must have shape [N, height, width, 1]. "
                 f"Received: images.shape={images.shape}"
             )
-        if labels.shape != images.shape[:1]:
-            raise ValueError(
-                "`labels` must hold one number per image. Received: "
-                f"images.shape={images.shape}, labels.shape={labels.shape}"
-            )
-        if len(images) == 0:
-            raise ValueError("`images` must not be empty. Received: 0 images")
+        check_labels(images, labels)
         check_positive_integers(batch_size=batch_size)
         ranges = {"shift": shift, "rotation": rotation, "scale": scale, "shear": shear}
-        for name, value in ranges.items():
-            if not 0 <= value < np.inf:
-                raise ValueError(
-                    f"`{name}` must be at least 0 and finite. Received: {name}={value}"
-                )
+        check_not_negative(**ranges)
         if scale >= 1:
             raise ValueError(f"`scale` must be less than 1. Received: scale={scale}")
         self.images = images
@@ -109,8 +100,7 @@ class Digits(keras.utils.PyDataset):
         return -(-len(self.images) // self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[Array, Array]:
-        if not 0 <= index < len(self):
-            raise IndexError(f"There are {len(self)} batches. Received: index={index}")
+        check_index(index, self)
         start = index * self.batch_size
         rows = self._order[start : start + self.batch_size]
         images = self.images[rows]  # [B, H, W, 1]
@@ -134,16 +124,21 @@ class Digits(keras.utils.PyDataset):
         return maps
 
 
+def check_labels(images: Array, labels: Array) -> None:
+    """Refuse labels that are not one number for each image, and no images at all."""
+    if labels.shape != images.shape[:1] or not len(labels):
+        raise ValueError(
+            "`images` must not be empty, and `labels` hold one number for each. "
+            f"Received: images.shape={images.shape}, labels.shape={labels.shape}"
+        )
+
+
 def warp(images: Array, maps: Array) -> Array:
     """Warp images by affine maps, with bilinear interpolation and black outside.
 
-    Args:
-        images: `[B, H, W, 1]`, uint8, or float in [0, 1].
-        maps: `[B, 2, 3]`. The new pixel at `(y, x)`, in pixels from the image's centre,
-            is the old one at `maps[b] @ (y, x, 1)`.
-
-    Returns:
-        `[B, H, W, 1]`, float32 in [0, 1].
+    Images `[B, H, W, 1]`, uint8 or float in [0, 1], become float32 in [0, 1]. With maps
+    `[B, 2, 3]` the new pixel at `(y, x)`, in pixels from the image's centre, is the old
+    one at `maps[b] @ (y, x, 1)`.
     """
     count, height, width, _ = images.shape
     # A black border of one pixel and one more row below, so that a position that is
@@ -166,8 +161,8 @@ def warp(images: Array, maps: Array) -> Array:
     index = corner[:, 0] * (width + 2) + corner[:, 1]  # [B, P]
     index = index + np.arange(count)[:, None] * padded[0].size
 
-    # No index needs clipping, but `mode="clip"` is faster than NumPy's default, which
-    # checks them. (Only the last corner's neighbour is outside; its weight is 0.)
+    # `mode="clip"` is faster than NumPy's default, which checks each index. (Only the
+    # last corner's neighbour is outside; its weight is 0.)
     pixels = padded.ravel()
     upper_left = pixels.take(index, mode="clip")
     upper = pixels.take(index + 1, mode="clip")

@@ -7,16 +7,14 @@ import keras
 import numpy as np
 
 from keras_attend.arguments import check_positive_integers
+from keras_attend.datasets.clips import Batch, check_index
 from keras_attend.types import Array
-
-Batch = tuple[dict[str, Array], dict[str, Array]]
 
 
 class GivenClips(keras.utils.PyDataset):
     """Random windows of videos in memory, or of the features of their frames.
 
-    What a batch holds depends on `(seed, epoch, index)` alone. Pass `shuffle=False` to
-    `fit` for the batches to come in order too.
+    Batches are drawn by `(seed, epoch, index)`, as those of `ClipBatches` are.
 
     Args:
         videos: for each video of L frames a mapping with "boxes" `[L, 4]`; either
@@ -25,9 +23,8 @@ class GivenClips(keras.utils.PyDataset):
             it is in all frames.
         batch_size: B, the number of windows in a batch. The last batch of an epoch is
             filled up with windows of videos from the epoch's beginning.
-        frames: T, the number of frames in a window, which begins where the object is
-            present. The last frame of a shorter video is repeated, with the object
-            absent.
+        frames: T, the number of frames in a window. It begins with the object present.
+            The last frame of a shorter video is repeated, with the object absent.
         windows: how many windows of each video an epoch has.
         shift: move each window's pictures by a random number of whole pixels that
             keeps the boxes inside. Pixels that leave on one side come back on the
@@ -81,8 +78,7 @@ class GivenClips(keras.utils.PyDataset):
         return -(-len(self.videos) * self.windows // self.batch_size)
 
     def __getitem__(self, index: int) -> Batch:
-        if not 0 <= index < len(self):
-            raise IndexError(f"There are {len(self)} batches. Received: index={index}")
+        check_index(index, self)
         order = np.random.default_rng([self.seed, self.epoch])
         rows = order.permutation(len(self.videos) * self.windows)
         rows = np.resize(rows, len(self) * self.batch_size)
@@ -109,19 +105,17 @@ class GivenClips(keras.utils.PyDataset):
         }
         clip["present"] = clip["present"] * inside
         if self.shift:
-            clip["frames"], clip["boxes"] = _shifted(
-                random, clip["frames"], clip["boxes"]
-            )
+            _shift(random, clip)
         return clip
 
 
-def _shifted(
-    random: np.random.Generator, frames: Array, boxes: Array
-) -> tuple[Array, Array]:
+def _shift(random: np.random.Generator, clip: dict[str, Array]) -> None:
     """Move frames `[T, H, W, C]` and boxes `[T, 4]` by the same random pixels."""
+    frames, boxes = clip["frames"], clip["boxes"]
     height, width = frames.shape[1:3]
     corner, end = boxes[:, :2].min(0), (boxes[:, :2] + boxes[:, 2:]).max(0)
     low, high = np.ceil(-corner), np.floor((width, height) - end)
     room = np.maximum(low, high)
     x, y = (int(n) for n in random.integers(low, room + 1))
-    return np.roll(frames, (y, x), (1, 2)), boxes + np.array([x, y, 0, 0])
+    clip["frames"] = np.roll(frames, (y, x), (1, 2))
+    clip["boxes"] = boxes + np.array([x, y, 0, 0])

@@ -14,13 +14,19 @@ HART reads frames of half the size. ImageMagick halves them, in the folder, by
 """
 
 from collections.abc import Collection, Iterable
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
 from keras_attend.arguments import check_choice
-from keras_attend.datasets.kitti_camera import HEIGHT, WIDTH
-from keras_attend.datasets.kitti_labels import KINDS, KITTILabels, read_folder
+from keras_attend.datasets.kitti_labels import (
+    HEIGHT,
+    KINDS,
+    WIDTH,
+    KITTILabels,
+    read_folder,
+)
 from keras_attend.datasets.sequences import Sequence, image_size
 from keras_attend.types import Array
 
@@ -103,19 +109,15 @@ class KITTI:
         cars and streets are on both sides, so the score of the second part says
         nothing of new videos; that of `by_video` does.
 
-        Args:
-            share: the share of each video's frames that is for training.
-
-        Returns:
-            The tracks for training, and those for testing.
+        Returns the tracks in the `share` of each video's frames for training, and the
+        others.
         """
         if not 0 < share < 1:
             raise ValueError(f"`share` must be in 0..1. Received: share={share}")
-        before: list[Sequence] = []
-        after: list[Sequence] = []
+        before, after = list[Sequence](), list[Sequence]()
         runs = {
             video: _runs({n for s in tracks for n in _numbers(s)})
-            for video, tracks in self._videos().items()
+            for video, tracks in groupby(self.sequences, _video)
         }
         for sequence in self.sequences:
             numbers = _numbers(sequence)
@@ -131,11 +133,7 @@ class KITTI:
     ) -> tuple[Sequences, Sequences]:
         """Split by video, so that the second part is of streets not trained on.
 
-        Args:
-            held_out: names of the videos that are not for training.
-
-        Returns:
-            The tracks of all other videos, and those of the videos `held_out`.
+        Returns the tracks of all other videos, and those of the videos `held_out`.
         """
         for video in held_out:
             if not (video.isdigit() and len(video) == 4):
@@ -150,23 +148,13 @@ class KITTI:
     def _long(self, sequences: Iterable[Sequence]) -> Sequences:
         return tuple(s for s in sequences if len(s) >= self.shortest)
 
-    def _videos(self) -> dict[str, list[Sequence]]:
-        videos: dict[str, list[Sequence]] = {}
-        for sequence in self.sequences:
-            videos.setdefault(_video(sequence), []).append(sequence)
-        return videos
-
 
 def _tracks(
     labels: KITTILabels, kept: Array, files: dict[int, Path], scale: float
 ) -> list[Sequence]:
     """A sequence for each run of consecutive frames that show the same object.
 
-    Args:
-        labels: of one video, N rows.
-        kept: `[N]` bool: the rows that count.
-        files: the frames that there are, by their numbers.
-        scale: the frames' size relative to that of the labels' boxes.
+    Rows of labels count if they are `kept` and the frame is among the `files`.
     """
     sequences = []
     listed = kept & np.isin(labels.frame, list(files))

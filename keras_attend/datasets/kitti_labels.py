@@ -1,4 +1,4 @@
-"""The label files of KITTI tracking: which object is where in each frame of a video."""
+"""KITTI's labels, of which object is where in each frame of a video, and its camera."""
 
 import math
 from collections.abc import Collection
@@ -22,6 +22,12 @@ KINDS = (
     "Misc",
 )
 COLUMNS = 17
+# The left colour camera.
+WIDTH, HEIGHT = 1242, 375  # pixels of a frame; some videos have up to 1.5 % fewer
+FOCAL = 721.5  # focal length in pixels
+CENTER = (609.6, 172.9)  # (x, y) in pixels of what is straight ahead
+ABOVE_STREET = 1.65  # metres
+HORIZON = round(CENTER[1] / HEIGHT, 2)  # its place as a share of the frame's height
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,19 +39,15 @@ class KITTILabels:
         frame: `[N]` integers: the frame's number, from 0, in ascending order.
         track: `[N]` integers: the same number for the same object.
         kind: `[N]` strings of `KINDS`.
-        truncated: `[N]` integers: the object is inside the frame (0), partly outside
-            (1) or mostly outside (2).
-        occluded: `[N]` integers: the object is in full view (0), partly hidden (1),
-            mostly hidden (2), or it is not known (3).
-        boxes: `[N, 4]` float32, `xywh` in pixels of the full-size frames. They end at
-            the frame's border.
+        truncated: `[N]`: inside the frame (0), partly (1) or mostly outside (2).
+        occluded: `[N]`: in full view (0), partly (1) or mostly hidden (2), unknown (3).
+        boxes: `[N, 4]` float32, `xywh` in pixels of full-size frames, cut at the edge.
         size: `[N, 3]`: height, width and length in metres.
         location: `[N, 3]`: the middle of the object's underside, in metres to the
             right, down and ahead of the camera.
         heading: `[N]` radians: 0 for an object that faces to the camera's right, -pi/2
             for one that faces ahead.
-        view: `[N]` radians: the heading relative to the ray from the camera to the
-            object.
+        view: `[N]` radians: the heading relative to the ray from camera to object.
     """
 
     video: str
@@ -66,11 +68,7 @@ class KITTILabels:
     def kept(
         self, kinds: Collection[str] = KINDS, occluded: int = 1, truncated: int = 1
     ) -> Array:
-        """Which rows are of these kinds and at most so occluded and truncated.
-
-        Returns:
-            `[N]` bool.
-        """
+        """Rows of these kinds, at most so occluded and truncated: `[N]` bool."""
         kind = np.isin(self.kind, list(kinds))
         return kind & (self.occluded <= occluded) & (self.truncated <= truncated)
 
@@ -133,3 +131,13 @@ def read_folder(folder: str | Path) -> tuple[KITTILabels, ...]:
             f"Received: folder={folder}"
         )
     return tuple(read_labels(path) for path in files)
+
+
+def project(right: Array, down: Array, ahead: Array) -> tuple[Array, Array]:
+    r"""Where the camera sees points: x and y in pixels of a frame.
+
+    $$x = c_x + f\, X / Z, \qquad y = c_y + f\, Y / Z$$
+
+    for points $X$ metres to the right of the camera, $Y$ down and $Z$ ahead.
+    """
+    return CENTER[0] + FOCAL * right / ahead, CENTER[1] + FOCAL * down / ahead

@@ -78,18 +78,14 @@ class KTHFold(NamedTuple):
 
 
 class KTH:
-    """The sequences of a folder.
-
-    Frames are read only when they are asked for, so the folder may hold fewer videos
-    than the box file lists.
+    """The sequences of a folder, which may hold fewer videos than the box file lists.
 
     Args:
         folder: laid out as this module's docstring says.
         actions: the actions to take: RATM's three unless given.
         subjects: the subjects to take, of 1 to 25: all unless given.
 
-    Attributes:
-        sequences: a list of `KTHSequence`, in the box file's order.
+    `sequences` is a list of `KTHSequence`, in the box file's order.
     """
 
     def __init__(
@@ -122,12 +118,8 @@ class KTH:
     ) -> tuple[Array, Array]:
         """Read frames `[T, 120, 160, 1]` uint8 and boxes `[T, 4]` of a sequence.
 
-        The authors' code leaves out every sequence's last frame; this does not.
-
-        Args:
-            sequence: one of `sequences`.
-            first: the frame to begin with, from 0.
-            count: the number of frames: all until the end unless given.
+        It reads `count` frames from frame `first` on, or all until the end. (The
+        authors' code leaves out every sequence's last frame.)
         """
         last = len(sequence) if count is None else first + count
         if not 0 <= first < last <= len(sequence):
@@ -159,9 +151,8 @@ class KTH:
     def folds(self, seed: int = 1) -> Iterator[KTHFold]:
         """Leave each subject out in turn, to be tested on.
 
-        One of the others, drawn by `seed`, is for validation, all the rest for
-        training. With seed 1 the validation subjects are those of the authors, who
-        seed their generator anew for each fold.
+        One of the others, drawn by `seed`, is for validation. With seed 1 it is the
+        authors' choice; they seed their generator anew for each fold.
         """
         subjects = sorted({sequence.subject for sequence in self.sequences})
         if len(subjects) < 3:
@@ -173,29 +164,21 @@ class KTH:
             others = [subject for subject in subjects if subject != test]
             # NumPy has frozen the stream of `RandomState` for good.
             validation = others[np.random.RandomState(seed).randint(len(others))]
-            uses: dict[str, list[KTHSequence]] = {
-                "train": [],
-                "validation": [],
-                "test": [],
-            }
-            names = {test: "test", validation: "validation"}
+            fold = KTHFold(test, validation, [], [], [])
+            uses = {test: fold.test, validation: fold.validation}
             for sequence in self.sequences:
-                uses[names.get(sequence.subject, "train")].append(sequence)
-            yield KTHFold(test, validation, **uses)
+                uses.get(sequence.subject, fold.train).append(sequence)
+            yield fold
 
 
 def read_boxes(
     path: str | Path, actions: Collection[str] = ACTIONS
 ) -> list[KTHSequence]:
-    """Read the sequences of a box file, in its order.
+    """Read the sequences of a box file that are of these actions, in its order.
 
     A line is a sequence: subject, scenario, action, passage, first frame and last
     frame, then `y1 x1 y2 x2` for each frame. Lines that begin with # are comments. A
     line without boxes is of a video that is missing in KTH; it is left out.
-
-    Args:
-        path: the file.
-        actions: the actions to take.
     """
     sequences = []
     text = Path(path).read_text(encoding="utf-8", errors="replace")

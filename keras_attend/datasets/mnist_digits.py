@@ -13,6 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_attend.arguments import check_choice
 from keras_attend.datasets.settings import DATA, data_folder
 from keras_attend.types import Array
 
@@ -33,15 +34,10 @@ def mnist(split: str = "train", validation: int = 6000) -> tuple[Array, Array]:
         validation: how many images are held out; 0 trains on all 60,000. The
             RAM paper holds out 10,000, its popular PyTorch code 6,000.
     """
-    if split not in ("train", "validation", "test"):
-        raise ValueError(
-            "`split` must be 'train', 'validation' or 'test'. "
-            f"Received: split={split!r}"
-        )
+    check_choice("split", split, ("train", "validation", "test"))
     if not 0 <= validation < 60000:
         raise ValueError(
-            "`validation` must be at least 0 and less than 60000. "
-            f"Received: validation={validation}"
+            f"`validation` must be in 0..59999. Received: validation={validation}"
         )
     if split == "validation" and validation == 0:
         raise ValueError(
@@ -84,8 +80,7 @@ def _read_mnist(folder: Path) -> dict[str, Array]:
     path = folder / "mnist.npz"
     if not path.is_file():
         raise FileNotFoundError(
-            f"The folder {DATA}={folder} must hold mnist.npz (arrays "
-            f"{', '.join(MNIST_SHAPES)}). There is no such file in it."
+            f"The folder {DATA}={folder} must hold mnist.npz. It is not there."
         )
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -114,8 +109,7 @@ def sample_digits() -> tuple[Array, Array]:
     """Fifty digits that ship with the package, for demos and tests.
 
     They are the first five of each class in MNIST's test set, in its order: images
-    `[50, 28, 28, 1]` uint8, labels `[50]` int32. MNIST is (c) Y. LeCun and
-    C. Cortes, CC BY-SA 3.0. `write_sample` made the file.
+    `[50, 28, 28, 1]` uint8, labels `[50]` int32. `write_sample` made the file.
     """
     file = resources.files("keras_attend.datasets") / "sample_digits.npz"
     with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:

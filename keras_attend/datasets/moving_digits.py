@@ -9,13 +9,18 @@ white dots, beside another digit (`dots=500, distractors=1`).
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from keras_attend.arguments import check_choice, check_not_negative
+from keras_attend.arguments import (
+    check_choice,
+    check_not_negative,
+    check_positive_integers,
+)
 from keras_attend.datasets.clips import ClipBatches
-from keras_attend.datasets.scaled_tiles import check_scale, draw_scaled, walk_sides
+from keras_attend.datasets.digits import check_labels
 from keras_attend.types import Array
 
 Walk = Callable[[np.random.RandomState, int, int, int], Array]
@@ -38,9 +43,7 @@ class MovingDigits(ClipBatches):
     Args:
         images: the digits, `[N, H, H, 1]` uint8.
         labels: `[N]`, integers.
-        batch_size: B, the number of clips in a batch.
-        batches: the number of batches in an epoch.
-        frames: T, the number of frames in a clip.
+        batch_size, batches, frames: of `ClipBatches`.
         side: the canvas's side in pixels.
         distractors: the number of digits besides the tracked one, of any class.
         walk: "momentum", the paper's (`momentum_walk`), or "published", that of the
@@ -49,18 +52,13 @@ class MovingDigits(ClipBatches):
             from a frame to the next, drawn for each frame; frame 0 has the image's own
             side. None: it keeps its size. (DRLT's paper has -0.5 to 2, which makes
             sizes negative; use (0.5, 2), by which digits mostly grow.)
-        sides: the smallest and the largest side that `scale` may bring about, in
-            pixels.
-        dots: the number of white pixels in the background, at random places that
-            remain the same in all frames of a clip. Some of them may coincide.
-        seed: the seed of all draws. Evaluate with one that no training has.
-        **kwargs: `shortest`, the fewest frames after which a clip may end; and those
-            of `keras.utils.PyDataset` (`workers`, ...).
+        sides: the smallest and the largest side in pixels that `scale` may make.
+        dots: the number of white pixels in the background of a clip, at random places
+            that do not move and may coincide.
+        **kwargs: of `ClipBatches` (`seed`, `shortest`).
 
-    A batch holds what `clips.ClipBatches` says: `{"frames": [B, T, side, side, 1]
-    uint8, "box": [B, 4]}` and `{"boxes": [B, T, 4], "present": [B, T], "judged":
-    [B, T]}`, float32, with boxes `xywh` in pixels; and among the targets `"labels":
-    [B]` int32, the classes of the tracked digits.
+    A batch holds what one of `ClipBatches` does, and `targets["labels"]` `[B]` int32,
+    the classes of the tracked digits. Frames are `[B, T, side, side, 1]` uint8.
     """
 
     def __init__(
@@ -76,10 +74,9 @@ class MovingDigits(ClipBatches):
         scale: tuple[float, float] | None = None,
         sides: tuple[int, int] = (14, 56),
         dots: int = 0,
-        seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(batch_size, batches, frames, seed, **kwargs)
+        super().__init__(batch_size, batches, frames, **kwargs)
         images, labels = np.asarray(images), np.asarray(labels)
         shape, tile = images.shape, images.shape[1:2]
         if shape != (*shape[:1], *tile, *tile, 1) or images.dtype != np.uint8:
@@ -87,11 +84,7 @@ class MovingDigits(ClipBatches):
                 "`images` must be uint8 of shape [N, H, H, 1]. Received: "
                 f"images.dtype={images.dtype}, images.shape={shape}"
             )
-        if labels.shape != shape[:1] or not len(labels):
-            raise ValueError(
-                "`labels` must hold one number for each of `images`, and there must "
-                f"be some. Received: images.shape={shape}, labels.shape={labels.shape}"
-            )
+        check_labels(images, labels)
         if side <= tile[0] + PUSH:
             raise ValueError(
                 f"`side` must be more than the images' own and {PUSH} pixels, the "
@@ -152,16 +145,9 @@ def momentum_walk(
     for rows and columns alike. $v_{-1}$ is drawn as $d$ is, so that a digit is fast at
     the beginning and slows down to about two pixels a frame. At a wall it turns round.
     (The paper does not say how $d$ and $v_{-1}$ are drawn; this is the code's way.)
-    What is returned is rounded to whole pixels, the walk is not.
 
-    Args:
-        random: the generator of all that is drawn.
-        count: the number of walks.
-        frames: the number of places of each.
-        room: the last row and column that a tile's top left pixel may have.
-
-    Returns:
-        Row and column of that pixel, `[count, frames, 2]` int32.
+    Returns `[count, frames, 2]` int32, rounded to whole pixels (the walk is not): row
+    and column of a tile's top left pixel, each at most `room`.
     """
     place = random.uniform(0, 1, (count, 2)) * room
     speed = _push(random, count).astype("float64")
@@ -189,8 +175,7 @@ def published_walk(
     \bmod m)$; a negative one becomes $-p$. $m$ is one less than there is room for, so
     the last row and column stay black.
 
-    Arguments and results are those of `momentum_walk`; numbers are drawn in the
-    authors' order.
+    It returns what `momentum_walk` does; numbers are drawn in the authors' order.
     """
     last = room - 1
     place = random.randint(room, size=(count, 2))
@@ -214,12 +199,9 @@ def _push(random: np.random.RandomState, count: int) -> Array:
 
 
 def draw_digits(digits: Array, places: Array, side: int) -> Array:
-    """Draw N digits into each clip: `[B, T, side, side, 1]` of the digits' dtype.
+    """Draw N digits `[B, N, H, W]` into each clip: `[B, T, side, side, 1]`, same dtype.
 
-    Args:
-        digits: `[B, N, H, W]`.
-        places: row and column of their top left pixels, `[B, N, T, 2]` integers.
-        side: the canvas's side in pixels.
+    `places`: row and column of their top left pixels, `[B, N, T, 2]` integers.
     """
     count, number, height, width = digits.shape
     frames = np.zeros((count, places.shape[2], side, side), digits.dtype)
@@ -232,3 +214,86 @@ def draw_digits(digits: Array, places: Array, side: int) -> Array:
         at = (clip, frame, places[:, n, :, 0], places[:, n, :, 1])  # [B, T] each
         tiles[at] = np.maximum(tiles[at], digits[:, n, None])
     return frames[..., None]
+
+
+def check_scale(
+    scale: tuple[float, float], sides: tuple[int, int], tile: int, side: int
+) -> None:
+    """Refuse what `MovingDigits` cannot take for images of side `tile`, in pixels."""
+    if np.shape(scale) != (2,) or not 0 < scale[0] <= scale[1] < np.inf:
+        raise ValueError(
+            "`scale` must be None or two positive numbers, the smaller one first. "
+            f"Received: scale={scale}"
+        )
+    if np.shape(sides) != (2,):
+        raise ValueError(f"`sides` must be two integers. Received: sides={sides}")
+    check_positive_integers(**{"sides[0]": sides[0], "sides[1]": sides[1]})
+    if not sides[0] <= tile <= sides[1]:
+        raise ValueError(
+            "`sides` must have the images' own side, that of frame 0, between them. "
+            f"Received: sides={sides}, and images of {tile} pixels"
+        )
+    if side < sides[1]:
+        raise ValueError(
+            "`side` must be at least the largest of `sides`. "
+            f"Received: side={side}, sides={sides}"
+        )
+
+
+def walk_sides(
+    random: np.random.RandomState,
+    count: int,
+    frames: int,
+    start: int,
+    scale: tuple[float, float],
+    sides: tuple[int, int],
+) -> Array:
+    r"""Draw random walks of sizes.
+
+    $$s_{t+1} = \min(\max(k_t s_t,\; s_{min}),\; s_{max}), \qquad k_t \sim U(scale)$$
+
+    $s_0$ is `start`. Returns `[count, frames]` int32, rounded to whole pixels (the walk
+    is not).
+    """
+    factors = random.uniform(*scale, (count, frames - 1))
+    walk = np.empty((count, frames))
+    walk[:, 0] = start
+    for t in range(1, frames):
+        walk[:, t] = np.clip(factors[:, t - 1] * walk[:, t - 1], *sides)
+    return np.rint(walk).astype("int32")
+
+
+@cache
+def resize_matrix(size: int, tile: int) -> Array:
+    """A matrix that resizes `tile` pixels to `size`: `[size, tile]` float32.
+
+    Its rows sum to 1. Each is a triangle around the middle of a new pixel, as of
+    `views.resample`.
+    """
+    step = tile / size
+    middle = (np.arange(size) + 0.5) * step - 0.5
+    far = np.abs(middle[:, None] - np.arange(tile)) / max(step, 1)
+    weights = np.maximum(1 - far, 0)
+    weights /= weights.sum(1, keepdims=True)
+    weights = weights.astype("float32")
+    weights.flags.writeable = False  # because of the cache, all callers share it
+    return weights
+
+
+def draw_scaled(frames: Array, digits: Array, corners: Array, sides: Array) -> None:
+    """Draw a digit `[B, H, H]` of changing size into each clip, where it is brighter.
+
+    The frames `[B, T, side, side, 1]` uint8 are changed in place. `corners` `[B, T, 2]`
+    are row and column of the digit's top left pixel, `sides` `[B, T]` its sides.
+    """
+    digits = digits.astype("float32")
+    # All frames in which the digit has the same size are drawn at once.
+    for size in np.unique(sides):
+        clip, frame = np.nonzero(sides == size)  # [n] each
+        matrix = resize_matrix(int(size), digits.shape[-1])  # [size, H]
+        resized = np.rint(matrix @ digits[clip] @ matrix.T)  # [n, size, size]
+        tiles = np.lib.stride_tricks.sliding_window_view(
+            frames[..., 0], (size, size), axis=(2, 3), writeable=True
+        )
+        at = (clip, frame, corners[clip, frame, 0], corners[clip, frame, 1])
+        tiles[at] = np.maximum(tiles[at], resized.astype(frames.dtype))

@@ -76,8 +76,7 @@ def otb(
     sequences = []
     for video in _videos(folder, "*/groundtruth_rect*.txt"):
         frames = image_files(video / "img")
-        files = sorted(video.glob("groundtruth_rect*.txt"))
-        for path in files:
+        for path in sorted(video.glob("groundtruth_rect*.txt")):
             boxes = _read_boxes(path)
             kept = frames
             if len(boxes) < len(frames) and video.name in starts:
@@ -116,9 +115,7 @@ def got10k(folder: str | Path) -> tuple[Sequence, ...]:
 def read_frames(sequence: Sequence, indices: abc.Iterable[int] | None = None) -> Array:
     """Read frames of a video: `[T, H, W, 3]` uint8 of red, green, blue.
 
-    Args:
-        sequence: the video.
-        indices: the numbers of the frames, from 0; all of them unless given.
+    `indices` are the numbers of the frames, from 0; all of them unless given.
     """
     wanted = range(len(sequence)) if indices is None else indices
     frames = [read_image(sequence.frames[index]) for index in wanted]

@@ -20,14 +20,7 @@ def resample(
     picture's border its outermost pixels are repeated. Along each axis a box that goes
     around pixels $i .. j$ is $(i, j + 1 - i)$.
 
-    Args:
-        frames: `[T, H, W, C]` uint8.
-        boxes: `[T, 4]` in pixels of the frames.
-        view: `[4]` in pixels of the frames.
-        size: (height, width) of the result.
-
-    Returns:
-        Frames `[T, *size, C]` uint8, boxes `[T, 4]` float32.
+    Frames `[T, H, W, C]` uint8 become `[T, *size, C]`, with `size` (height, width).
     """
     x, y, w, h = (float(v) for v in view)
     rows, by_row = _taps(y, h, size[0], frames.shape[1])
@@ -61,10 +54,8 @@ def _taps(start: float, length: float, count: int, limit: int) -> tuple[Array, A
     """Which pixels make each of `count` new ones along an axis, and their weights.
 
     The new pixels divide the stretch of `length` old ones from `start` on evenly. The
-    axis has `limit` old pixels.
-
-    Returns:
-        Indices and weights, `[K, count]` both: each new pixel is made of K old ones.
+    axis has `limit` old pixels. Indices and weights are `[K, count]` both: each new
+    pixel is made of K old ones.
     """
     step = length / count
     reach = max(step, 1.0)
@@ -83,19 +74,14 @@ def view_of(
     size: tuple[int, int],
     limit: tuple[int, ...],
 ) -> Array:
-    """A view that holds a box.
+    """A view `[4]` that holds a box `[4]`.
 
     Args:
-        box: `[4]`.
         ratio: the view's size (the root of its area) relative to the box's.
         place: (down, right) place of the box in the view: at (0, 0) the box is in the
             view's top left corner, at (1, 1) in the bottom right one.
         size: (height, width) whose aspect ratio the view has.
-        limit: (height, width) of the picture. The view is shrunk and moved to lie
-            inside it.
-
-    Returns:
-        `[4]`.
+        limit: (height, width) of the picture, in which the view must fit.
     """
     x, y, w, h = (float(v) for v in box)
     zoom = ratio * np.sqrt(w * h / (size[0] * size[1]))
@@ -111,8 +97,7 @@ def view_of(
 def common(boxes: Array, view: Array) -> Array:
     """The area of the part of boxes `[..., 4]` that lies in a view `[4]`.
 
-    It is not `boxes.intersection` because that one runs on the training's device, for
-    which data must not wait.
+    (`boxes.intersection` runs on the training's device, for which data must not wait.)
     """
     low = np.maximum(boxes[..., :2], view[:2])
     high = np.minimum(boxes[..., :2] + boxes[..., 2:], view[:2] + view[2:])
@@ -128,14 +113,11 @@ def cut_at_border(boxes: Array, size: tuple[int, int]) -> Array:
 
 
 def mirrored(frames: Array, boxes: Array) -> tuple[Array, Array]:
-    """Frames `[T, H, W, C]` and boxes `[T, 4]` mirrored left for right.
-
-    A box of zeros, which stands for an absent object, remains one.
-    """
+    """Frames `[T, H, W, C]` and boxes `[T, 4]` mirrored left for right."""
     x, y, w, h = boxes.T
     flipped = np.stack([frames.shape[2] - x - w, y, w, h], -1)
-    some = (w > 0)[:, None]
-    return frames[:, :, ::-1], np.where(some, flipped, boxes)
+    # A box of zeros, which stands for an absent object, remains one.
+    return frames[:, :, ::-1], np.where((w > 0)[:, None], flipped, boxes)
 
 
 def check_crop(crop: tuple[float, float]) -> None:
@@ -143,6 +125,5 @@ def check_crop(crop: tuple[float, float]) -> None:
     low, high = crop
     if not 1 <= low <= high < np.inf:
         raise ValueError(
-            "`crop` must be (least, greatest), at least 1 and in order. "
-            f"Received: crop={crop}"
+            f"`crop` must be (least, greatest), from 1 on, in order. Received: {crop=}"
         )

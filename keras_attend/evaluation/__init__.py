@@ -2,50 +2,50 @@
 
 Classification (RAM), error in percent on a test set:
 
-* `<data>/single`: one pass for each image, from a uniform first location, each
-  further one at the policy's mean.
-* `<data>/mc10`: ten passes, locations drawn from the policy, answers by the mean of
-  the ten log probabilities: the protocol behind the number that the best-known
-  public code reports.
+* `<data>/single`: one pass over each image. The first location is uniform, and each
+  later one is the policy's mean.
+* `<data>/mc10`: ten passes, whose locations are drawn from the policy. The answer is
+  the class with the highest mean of the ten log probabilities. The best-known public
+  code reports this number.
 * `<data>/single_seeds`: the mean of `single` over training seeds.
 
 `<data>` is `mnist_test` (10,000 images), or `translated_mnist`, `cluttered_mnist`
 (60x60) or `cluttered_mnist_100` (100x100): those images, each once, at places that
 `datasets.cluttered_mnist("test", ...)` fixes. Each is measured several times; `value`
-is the mean, `min` and `max` the spread. Beside each stand the baselines of a policy, by
-the same network and as `single`: "random glimpses" (every location uniform) and
+is the mean, `min` and `max` the spread. The baselines are measured as `single`, by the
+same network but without its policy: "random glimpses" (every location uniform) and
 "unmoving glimpses" (every location the first one).
 
 Catch (RAM), the share of games in which the ball is caught:
 
-* `catch/10000_games`: where to look and what to do at the policies' best, from a
-  uniform first location; five times 10,000 games. Beside it "random play", and an
-  agent of the same size that sees the "whole screen".
+* `catch/10000_games`: five times 10,000 games from a uniform first location. The agent
+  looks where its policy's mean is, and takes the most probable action. The baselines
+  are "random play", and an agent of the same size that sees the "whole screen".
 
-Tracking, of one object whose box in the first frame is given; boxes at which the object
+Tracking of one object whose box in the first frame is given. Frames in which the object
 is absent do not count:
 
-* `<data>/<T>_frames`: clips of T frames. `mean_iou` and `center_error_px` over all
-  boxes after the given one, each counting the same.
-* `<data>/<T>_frames_with_first`: the same with the given first box, at which IoU is 1
-  for a tracker that repeats it. (HART's published evaluation counts it.)
+* `<data>/<T>_frames`: clips of T frames. `mean_iou` and `center_error_px` are means
+  over all boxes after the given one.
+* `<data>/<T>_frames_with_first`: the given first box counts as well; a tracker that
+  repeats it has IoU 1 there. (HART's published evaluation counts it.)
 * `<data>/<T>_frames_last`: `mean_iou` in the last frame alone (RATM).
-* `<data>/ope`: OTB's one-pass evaluation (Wu et al. 2013) of whole videos, the given
-  box counting as in OTB's toolkit. `success_auc` is the mean over the thresholds 0,
-  0.05, ..., 1 of the share of frames whose IoU exceeds them (so 20/21 at best),
-  `precision_20` the share of frames whose centre is at most 20 pixels off; these,
-  `mean_iou` and `center_error_px` for each video first, then in the mean over videos.
+* `<data>/ope`: OTB's one-pass evaluation (Wu et al. 2013) of whole videos. The given
+  box counts, as in OTB's toolkit. `success_auc` is the mean over the thresholds 0,
+  0.05, ..., 1 of the share of frames whose IoU exceeds them (20/21 at best);
+  `precision_20` is the share of frames whose centre is at most 20 pixels off. All are
+  computed for each video, and then averaged over the videos.
   DRLT's paper trains on the first third of each video that it judges by.
   `otb_first_third/ope` does the same and judges by whole videos, its first thirds
   included. `otb_last_two_thirds/ope` judges the same weights by the rest of each video
   alone. `otb_unseen/ope` judges other weights, which were trained by the same recipe
   without the six videos of `videos_validation`, by these six.
 * `<data>/<T>_frame_clips`: videos cut into clips of T frames, the true box given at the
-  start of each. `mean_iou` and `center_error_px` over the boxes after it, for each clip
-  first, then in the mean over a video's clips, then over videos.
-* `<data>/presence`: `presence_auc`, the area under the ROC curve of what a tracker says
-  of whether the object is there, over all frames but the first. Beside it a "clock"
-  that runs down, for objects leave late.
+  beginning of each. `mean_iou` and `center_error_px` over the boxes after it: the mean
+  over each clip, then over a video's clips, then over videos.
+* `<data>/presence`: `presence_auc`, the area under the ROC curve of a tracker's
+  "presence", over all frames but the first. The baseline is a "clock", whose presence
+  falls from frame to frame, because objects leave late.
 
 * `hidden_clips`: clips of 80 frames in which an occluder hides the object on frames 20
   to 39. The share in which it is found again, and how well "presence" tells frames in
@@ -79,6 +79,12 @@ from keras_attend.evaluation.digits import (
 )
 from keras_attend.evaluation.hidden import HiddenClips, hidden_clips
 from keras_attend.evaluation.opencv import opencv_tracker
+from keras_attend.evaluation.test_sets import (
+    CatchGames,
+    DigitImages,
+    DrawnClips,
+    Videos,
+)
 from keras_attend.evaluation.tracking import (
     ClipScores,
     box_scores,
@@ -98,10 +104,14 @@ from keras_attend.evaluation.videos import (
 )
 
 __all__ = [
+    "CatchGames",
     "ClipScores",
+    "DigitImages",
+    "DrawnClips",
     "HiddenClips",
     "OnePass",
     "VideoClips",
+    "Videos",
     "box_scores",
     "catch_rate",
     "catch_results",

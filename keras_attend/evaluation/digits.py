@@ -1,4 +1,4 @@
-"""Digits and Catch: RAM's tasks. The protocols stand in `keras_attend.evaluation`."""
+"""Evaluate RAM on digits and Catch, by the protocols of `keras_attend.evaluation`."""
 
 import os
 import subprocess
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from keras_attend.datasets.catch import Games
 from keras_attend.datasets.settings import TEST_SEED
+from keras_attend.evaluation.rows import row
 from keras_attend.models.ram import Feedforward
 from keras_attend.zoo.loading import override
 from keras_attend.zoo.results import Result
@@ -29,21 +30,21 @@ def error_percent(
     batch_size: int = 500,
     seed: int = 0,
 ) -> NDArray[Any]:
-    """The share of a digit model's wrong answers, in percent.
+    """Measure the share of a digit model's wrong answers, in percent.
 
     Args:
-        model: a `models.RAM`, or a `models.Feedforward`, which always answers alike;
-            nothing of it changes.
+        model: a `models.RAM`, or a `models.Feedforward`; it is not changed.
         images: `[N, H, W, C]`.
         labels: `[N]`.
-        episodes: passes for each image, averaged in log probability.
-        location: "mean" or "sample" of the policy, or "random" or "first".
+        episodes: passes for each image, whose log probabilities are averaged.
+        location: each further location is the policy's "mean" or a "sample" of it,
+            "random", or the "first" one again.
         repeats: how often to measure, each time from other first locations.
-        batch_size: images at a time.
-        seed: of all draws.
+        batch_size: the number of images in a batch.
+        seed: the seed of all draws.
 
     Returns:
-        `[repeats]`, one error for each time (one alone of what always answers alike).
+        The errors, `[repeats]`; `[1]` of a `Feedforward`, which draws nothing.
     """
     if len(images) != len(labels) or len(images) == 0:
         raise ValueError(
@@ -69,9 +70,9 @@ def error_percent(
 
 
 def with_arguments(model: Any, **arguments: Any) -> Any:
-    """A copy of a model, with its weights, under other constructor arguments.
+    """Copy a model and its weights, but give the copy other constructor arguments.
 
-    The arguments are the model's or its cell's, as those of `zoo.load`.
+    As in `zoo.load`, these are arguments of the model or of its cell.
     """
     config = keras.saving.serialize_keras_object(model)
     override(config, arguments)
@@ -92,43 +93,45 @@ def digit_results(
     data: str,
     paper: float | None = None,
 ) -> list[Result]:
-    """All protocols of a digit task, for `zoo.write_results`.
+    """Measure a digit task by all of its protocols, for `zoo.write_results`.
 
     Args:
         models: the trained model, then those of further training seeds.
-        images: the test set.
-        labels: its labels.
-        data: the name of the test set in the protocols' names.
-        paper: the paper's error.
+        images, labels: the test set.
+        data: its name in the protocols' names.
+        paper: the paper's error in percent.
     """
     first = models[0]
     single = error_percent(first, images, labels)
     baselines = {
-        f"{name} glimpses": float(
-            error_percent(first, images, labels, location=location).mean()
-        )
+        f"{name} glimpses": error_percent(
+            first, images, labels, location=location
+        ).mean()
         for name, location in (("random", "random"), ("unmoving", "first"))
     }
-    results = [_result(f"{data}/single", single, paper, baselines)]
+    errors = {"single": single}
     if len(models) > 1:
         others = [error_percent(m, images, labels).mean() for m in models[1:]]
-        seeds = np.array([single.mean(), *others])
-        results.append(_result(f"{data}/single_seeds", seeds, paper, baselines))
-    ten = error_percent(first, images, labels, episodes=10, location="sample")
-    results.append(_result(f"{data}/mc10", ten, paper, baselines))
-    return results
+        errors["single_seeds"] = np.array([single.mean(), *others])
+    errors["mc10"] = error_percent(
+        first, images, labels, episodes=10, location="sample"
+    )
+    return [
+        row("error_percent", f"{data}/{name}", values, paper, baselines, decimals=2)
+        for name, values in errors.items()
+    ]
 
 
 def catch_rate(
     agent: keras.Model, *, games: int = 10_000, repeats: int = 5, seed: int = TEST_SEED
 ) -> NDArray[Any]:
-    """The share of balls that a `models.RAMAgent` catches, `[repeats]`.
+    """Measure the share of balls that a `models.RAMAgent` catches, `[repeats]`.
 
     Args:
-        agent: nothing of it changes.
-        games: how many, each time others.
-        repeats: how often to measure.
-        seed: of the games and of all draws; one that no training has.
+        agent: it is not changed.
+        games: the number of games that are played each time.
+        repeats: how often to measure, each time by other games.
+        seed: the seed of the games and of all draws; one that no training has.
     """
     keras.utils.set_random_seed(seed)
     judged = with_arguments(agent)
@@ -145,55 +148,25 @@ def catch_rate(
 def catch_results(
     agent: keras.Model, whole_screen: keras.Model, *, paper: float | None = None
 ) -> list[Result]:
-    """The protocol of Catch, for `zoo.write_results`.
+    """Measure an agent by the protocol of Catch, for `zoo.write_results`.
 
     Args:
         agent: the trained agent.
-        whole_screen: one that sees everything.
+        whole_screen: an agent that sees the whole screen, as a baseline.
         paper: the paper's rate.
     """
     baselines = {
         "random play": catch_rate(with_arguments(agent, play="random")).mean(),
         "whole screen": catch_rate(whole_screen).mean(),
     }
-    found = catch_rate(agent)
-    return [
-        Result(
-            metric="catch_rate",
-            protocol="catch/10000_games",
-            value=round(float(found.mean()), 4),
-            min=round(float(found.min()), 4),
-            max=round(float(found.max()), 4),
-            n=len(found),
-            paper=paper,
-            baselines={name: round(float(r), 4) for name, r in baselines.items()},
-        )
-    ]
-
-
-def _result(
-    protocol: str,
-    errors: NDArray[Any],
-    paper: float | None,
-    baselines: dict[str, float],
-) -> Result:
-    return Result(
-        metric="error_percent",
-        protocol=protocol,
-        value=round(float(errors.mean()), 4),
-        min=round(float(errors.min()), 4),
-        max=round(float(errors.max()), 4),
-        n=len(errors),
-        paper=paper,
-        baselines={name: round(error, 2) for name, error in baselines.items()},
-    )
+    rates = catch_rate(agent)
+    return [row("catch_rate", "catch/10000_games", rates, paper, baselines)]
 
 
 def commit() -> str:
-    """The commit of this package's code; "unknown" where it is in no own checkout.
+    """Find the commit of this package's code, "unknown" outside its own repository.
 
-    A package that is installed inside of another repository's folder is not part of
-    that repository.
+    A package that is installed in the folder of another repository is not part of it.
     """
     package = Path(__file__).resolve().parents[1]
     top, head = _git(package, "--show-toplevel"), _git(package, "--short=12", "HEAD")
@@ -202,7 +175,7 @@ def commit() -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    """What `git rev-parse` says in a folder; nothing where it fails."""
+    """Run `git rev-parse` in a folder; an empty string where it fails."""
     # A hook of git's sets these, and they would lead to the hook's repository.
     kept = {
         k: v for k, v in os.environ.items() if k not in ("GIT_DIR", "GIT_WORK_TREE")

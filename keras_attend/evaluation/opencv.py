@@ -1,4 +1,4 @@
-"""OpenCV's trackers, to measure beside this package's own."""
+"""OpenCV's trackers, as baselines for this package's own."""
 
 import os
 from collections.abc import Callable
@@ -6,21 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.arguments import check_choice
 from keras_attend.evaluation.tracking import Track
-
-Array = NDArray[Any]
+from keras_attend.types import Array
 
 OPENCV = ("KCF", "CSRT", "MOSSE", "MIL", "MedianFlow", "TrackerNano")
 NANOTRACK = "KERAS_ATTEND_NANOTRACK"
 
 
 def opencv_tracker(name: str) -> Track:
-    """One of OpenCV's trackers, for `one_pass` and `score_clips`.
+    """Make a function of one of OpenCV's trackers, for `one_pass` and `score_clips`.
 
-    Where it reports a failure the last box stands.
+    Where the tracker reports a failure, its last box is repeated.
 
     Args:
         name: "KCF", "CSRT", "MOSSE", "MIL", "MedianFlow" or "TrackerNano". The last
@@ -80,7 +78,7 @@ def _nanotrack(cv2: Any) -> Callable[[], Any] | None:
 
 
 def _opencv_image(frame: Array) -> Array:
-    """`[H, W, 3]` uint8, blue first, of one as this project has them."""
+    """Convert a frame `[H, W, 1 or 3]` to `[H, W, 3]` uint8 of blue, green, red."""
     if frame.dtype != np.uint8:
         frame = np.rint(np.clip(frame, 0, 1) * 255).astype("uint8")
     if frame.shape[-1] == 1:

@@ -1,18 +1,17 @@
-"""Test sets, as the `results.json` of a preset describes them.
+"""Test sets that the `results.json` of a preset describes.
 
-A recipe judges by these, and its preset keeps their descriptions. So
+A recipe measures by them, and writes their descriptions into `results.json`. From these
 `keras-attend evaluate` draws the same images, clips and games, or reads the same
-videos, and does not run the recipe. A description holds numbers and names of this
-package's data sets, within limits: a stranger's can neither run code nor fill the
-memory.
+videos, without running the recipe. A description holds only numbers and names of this
+package's data sets, and the numbers have limits, so that a description from a stranger
+can neither run code nor fill the memory.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from keras_attend.datasets import (
@@ -26,16 +25,17 @@ from keras_attend.datasets import (
 from keras_attend.datasets import Sequence as Video
 from keras_attend.datasets.settings import TEST_SEED
 
-MOST_CLIPS, MOST_FRAMES, MOST_GAMES, MOST_SIDE = 20_000, 1000, 100_000, 512
+MOST = 20_000  # images, clips or games
+DIGIT_ARGUMENTS = {"distractors", "dots", "scale"}  # of `MovingDigits`
 
 
 @dataclass(frozen=True)
 class DigitImages:
-    """MNIST's test digits: as they are, or each once on a canvas.
+    """MNIST's test digits, each once.
 
     Attributes:
-        side: of the canvas in pixels; 28 is MNIST's own image.
-        pieces: of other digits, in the canvas' clutter.
+        side: the side of the canvas in pixels; 28 means MNIST's own images.
+        pieces: the number of pieces of other digits on the canvas.
     """
 
     kind: ClassVar[str] = "digit_images"
@@ -43,10 +43,10 @@ class DigitImages:
     pieces: int = 0
 
     def __post_init__(self) -> None:
-        _check(self, side=(28, MOST_SIDE), pieces=(0, 100))
+        _check_integers(side=(self.side, 28, 512), pieces=(self.pieces, 0, 100))
 
     def load(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The images and their labels."""
+        """Read the images and their labels."""
         if self.side == 28:
             return mnist("test")
         return cluttered_mnist("test", side=self.side, pieces=self.pieces)
@@ -57,29 +57,26 @@ class CatchGames:
     """Games of Catch.
 
     Attributes:
-        count: how many.
-        seed: of the games and of all draws.
+        count: the number of games.
     """
 
     kind: ClassVar[str] = "catch_games"
     count: int = 10_000
-    seed: int = TEST_SEED
 
     def __post_init__(self) -> None:
-        _check(self, count=(10, MOST_GAMES), seed=(0, 2**31 - 1))
+        _check_integers(count=(self.count, 10, MOST))
 
 
 @dataclass(frozen=True)
 class DrawnClips:
-    """Clips drawn from a seed: bouncing balls, or test digits that walk.
+    """Clips of bouncing balls or of walking test digits, drawn with `TEST_SEED`.
 
     Attributes:
         source: "bouncing_balls" or "moving_digits".
-        frames: of a clip.
-        batch_size: clips of a batch.
-        batches: how many batches.
-        arguments: of `MovingDigits`, beside these: numbers and pairs of numbers.
-        seed: of what is drawn.
+        frames: the number of frames in a clip.
+        batch_size: the number of clips in a batch.
+        batches: the number of batches.
+        arguments: more arguments of `MovingDigits`: numbers and pairs of numbers.
     """
 
     kind: ClassVar[str] = "drawn_clips"
@@ -88,138 +85,109 @@ class DrawnClips:
     batch_size: int
     batches: int
     arguments: dict[str, Any] = field(default_factory=dict)
-    seed: int = TEST_SEED
 
     def __post_init__(self) -> None:
-        _check(
-            self,
-            frames=(2, MOST_FRAMES),
-            batch_size=(1, MOST_CLIPS),
-            batches=(1, MOST_CLIPS),
-            seed=(0, 2**31 - 1),
+        _check_integers(
+            frames=(self.frames, 2, 1000), batch_size=(self.batch_size, 1, MOST)
         )
-        if self.batch_size * self.batches > MOST_CLIPS:
+        _check_integers(batches=(self.batches, 1, MOST // self.batch_size))
+        accepted = {"bouncing_balls": set[str](), "moving_digits": DIGIT_ARGUMENTS}
+        known = self.source in accepted
+        if not known or not self.arguments.keys() <= accepted[self.source]:
             raise ValueError(
-                f"A test set must hold at most {MOST_CLIPS} clips. Received: "
-                f"{self.batches} batches of {self.batch_size}"
-            )
-        accepted = {"bouncing_balls": set(), "moving_digits": DIGIT_ARGUMENTS}
-        if self.source not in accepted:
-            raise ValueError(
-                f"`source` must be one of {', '.join(accepted)}. "
-                f"Received: source={self.source!r}"
-            )
-        if not self.arguments.keys() <= accepted[self.source]:
-            raise ValueError(
-                f"`arguments` of {self.source} must be among "
-                f"{sorted(accepted[self.source])}. Received: {sorted(self.arguments)}"
+                "`source` and `arguments` must be 'bouncing_balls' and none, or "
+                f"'moving_digits' and some of {sorted(DIGIT_ARGUMENTS)}. "
+                f"Received: {self.source!r} and {sorted(self.arguments)}"
             )
         for value in self.arguments.values():
             numbers = value if isinstance(value, list | tuple) else [value]
-            if len(numbers) > 2 or not all(_is_number(n, 10_000) for n in numbers):
+            if len(numbers) > 2 or not all(_is_number(n) for n in numbers):
                 raise ValueError(
-                    "`arguments` must be numbers, or pairs of them, up to 10,000. "
+                    "`arguments` must be numbers in 0..10,000, or pairs of them. "
                     f"Received: {value!r:.80}"
                 )
 
     def load(self, batch_size: int | None = None, batches: int | None = None) -> Any:
-        """The clips, or a sample of them in batches of another size and number."""
+        """Draw the clips; or a sample, in batches of another size and number."""
         sizes = (batch_size or self.batch_size, batches or self.batches, self.frames)
         if self.source == "bouncing_balls":
-            return BouncingBalls(*sizes, seed=self.seed)
+            return BouncingBalls(*sizes, seed=TEST_SEED)
         arguments: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in self.arguments.items()
         }
-        return MovingDigits(*mnist("test"), *sizes, seed=self.seed, **arguments)
-
-
-# What a description may say of `MovingDigits`.
-DIGIT_ARGUMENTS = {"distractors", "dots", "scale"}
+        return MovingDigits(*mnist("test"), *sizes, seed=TEST_SEED, **arguments)
 
 
 @dataclass(frozen=True)
 class Videos:
-    """Real videos in a folder of the data: OTB's layout, or KITTI's.
+    """Real videos, in a folder of the data.
 
     Attributes:
-        folder: "tracking", "tracking_test", or "kitti", of which it is the objects of
-            the videos that are held out.
-        names: of the videos; all, when empty.
-        first_third: whether a video begins at its begin (0) or after its first third
-            (1).
+        folder: "tracking" or "tracking_test", in OTB's layout; or "kitti", of which
+            the tracks of the held-out videos are taken.
+        names: of the videos; all videos of the folder when empty.
+        skipped_thirds: how many thirds of each video are left out at its beginning.
     """
 
     kind: ClassVar[str] = "videos"
     folder: str
     names: tuple[str, ...] = ()
-    first_third: int = 0
+    skipped_thirds: int = 0
 
     def __post_init__(self) -> None:
         if self.folder not in ("tracking", "tracking_test", "kitti"):
             raise ValueError(
-                '`folder` must be "tracking", "tracking_test" or "kitti". '
-                f"Received: folder={self.folder!r}"
+                "`folder` must be 'tracking', 'tracking_test' or 'kitti'. "
+                f"Received: folder={self.folder!r:.80}"
             )
-        object.__setattr__(self, "names", tuple(map(str, self.names)))
-        _check(self, first_third=(0, 1))
+        _check_integers(skipped_thirds=(self.skipped_thirds, 0, 2))
 
     def load(self, data: Path) -> list[Video]:
-        """The videos, below the folder `data`."""
+        """Find the videos below the folder `data`; their frames are read later."""
         folder = data / self.folder
         if self.folder == "kitti":
-            _, held_out = KITTI(folder, shortest=6).by_video()
-            return list(held_out)
+            return list(KITTI(folder, shortest=6).by_video()[1])
         found = {video.name: video for video in otb(folder)}
-        absent = sorted({*self.names} - found.keys())
-        if absent:
+        if absent := sorted({*self.names} - found.keys()):
             raise FileNotFoundError(f"{folder} lacks {', '.join(absent)}")
-        chosen = [
-            v for name, v in found.items() if not self.names or name in self.names
-        ]
-        return [v.part(self.first_third * len(v) // 3) for v in chosen]
+        chosen = [v for v in found.values() if v.name in (self.names or found)]
+        return [v.part(self.skipped_thirds * len(v) // 3) for v in chosen]
 
 
 TestSet = DigitImages | CatchGames | DrawnClips | Videos
-KINDS: dict[str, type[Any]] = {
+KINDS: dict[str, type[TestSet]] = {
     cls.kind: cls for cls in (DigitImages, CatchGames, DrawnClips, Videos)
 }
 
 
 def described(test_sets: Mapping[str, TestSet]) -> dict[str, dict[str, Any]]:
-    """What `results.json` keeps of test sets, by their names in the protocols."""
+    """Describe test sets, by their names in the protocols, for `results.json`."""
     return {name: {"kind": t.kind, **asdict(t)} for name, t in test_sets.items()}
 
 
-def test_set(description: Mapping[str, Any]) -> TestSet:
-    """The test set of a description, or a `ValueError` that says what is wrong."""
+def from_description(description: Mapping[str, Any]) -> TestSet:
+    """Make a test set of its description, or raise a `ValueError`."""
     arguments = dict(description)
     cls = KINDS.get(str(arguments.pop("kind", None)))
-    if cls is None:
-        raise ValueError(
-            f"`kind` must be one of {', '.join(KINDS)}. Received: {description!r:.200}"
-        )
-    names = {f.name for f in fields(cls)}
-    if not arguments.keys() <= names:
-        raise ValueError(
-            f"A description of {cls.kind} holds {sorted(names)}. "
-            f"Received: {sorted(map(str, arguments))}"
-        )
     try:
-        found: TestSet = cls(**arguments)
-    except TypeError as error:
-        raise ValueError(f"{cls.kind}: {error}") from error
-    return found
+        if cls is None:
+            raise TypeError(f"`kind` must be one of {', '.join(KINDS)}")
+        return cls(**arguments)
+    except (TypeError, AttributeError) as error:
+        raise ValueError(
+            f"A test set must be described as `evaluation.test_sets` does it: {error}. "
+            f"Received: {description!r:.200}"
+        ) from error
 
 
-def _is_number(value: Any, most: float) -> bool:
-    real = isinstance(value, int | float) and not isinstance(value, bool)
-    return real and bool(np.isfinite(value)) and abs(value) <= most
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value <= 10_000  # which NaN is not
 
 
-def _check(test_set: Any, **ranges: tuple[int, int]) -> None:
-    for name, (low, high) in ranges.items():
-        value = getattr(test_set, name)
+def _check_integers(**values: tuple[int, int, int]) -> None:
+    """Refuse a value that is no integer between its limits."""
+    for name, (value, low, high) in values.items():
         if type(value) is not int or not low <= value <= high:
             raise ValueError(
                 f"`{name}` must be an integer in {low}..{high}. "

@@ -1,9 +1,8 @@
-"""Trackers on clips of one length: overlap over time.
+"""Evaluate trackers on clips of one length, by `keras_attend.evaluation`'s protocols.
 
-What the numbers mean stands in `keras_attend.evaluation`. Boxes are `xywh` in pixels.
-A tracker is either a model, asked by `predict`, or a function
-`track(frames, box) -> boxes` of one video: frames `[T, H, W, C]` and the box in the
-first one in, `[T, 4]` out.
+A tracker is a model, whose `predict` is called, or a function `track(frames, box)` of
+one video: it takes frames `[T, H, W, C]` and the box `[4]` in frame 0, and returns the
+boxes `[T, 4]`. Boxes are `xywh` in pixels.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,25 +11,25 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from keras import ops
-from numpy.typing import NDArray
 
 from keras_attend import boxes as geometry
+from keras_attend.evaluation.rows import attribute_row, row
+from keras_attend.types import Array
 from keras_attend.zoo.results import Result
 
-Array = NDArray[Any]
 Track: TypeAlias = Callable[[Array, Array], Array]
 
 
 @dataclass(frozen=True, eq=False)
 class ClipScores:
-    """How boxes fit over clips; every present box counts the same.
+    """How well boxes fit those of clips; every box of a present object counts the same.
 
     Attributes:
-        mean_iou: without the first frame, whose box the tracker is given.
-        mean_iou_with_first: with it.
-        center_error: mean distance of the centres in pixels, without the first frame.
-        iou_over_time: mean IoU at each step, `[T]`; NaN where no object is present.
-        present: objects present at each step, `[T]`.
+        mean_iou: without frame 0, whose box the tracker is given.
+        mean_iou_with_first: the same with frame 0.
+        center_error: mean distance of the centres in pixels, without frame 0.
+        iou_over_time: mean IoU in each frame, `[T]`; NaN where no object is present.
+        present: the number of objects present in each frame, `[T]`.
     """
 
     mean_iou: float
@@ -48,12 +47,12 @@ class ClipScores:
 def box_scores(
     y_true: Array, y_pred: Array, present: Array | None = None
 ) -> ClipScores:
-    """Scores of predicted boxes.
+    """Compare predicted boxes with true ones.
 
     Args:
-        y_true: `[N, T, 4]`; where the object is absent, anything.
+        y_true: `[N, T, 4]`; where the object is absent, the values are not used.
         y_pred: `[N, T, 4]`, finite where the object is present.
-        present: `[N, T]`; everywhere, unless given.
+        present: `[N, T]`, above 0 where the object is present; always unless given.
     """
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     if y_true.ndim != 3 or y_true.shape[-1] != 4 or y_true.shape != y_pred.shape:
@@ -88,14 +87,14 @@ def box_scores(
 
 
 def score_clips(tracker: Any, dataset: Any) -> ClipScores:
-    """Scores of a tracker on clips.
+    """Run a tracker on clips and compare its boxes with the true ones.
 
     Args:
         tracker: a model whose `predict({"frames", "box"})` gives "boxes" `[B, T, 4]`,
-            or a function `track(frames, box)` of one clip, as `static_box`.
-        dataset: a `PyDataset`, or a list of batches, of `({"frames": [B, T, H, W, C],
-            "box": [B, 4]}, {"boxes": [B, T, 4]})`, with or without "present"
-            `[B, T]` among the latter.
+            or a function `track(frames, box)` of one clip, such as `static_box`.
+        dataset: a `PyDataset` or a list of batches `({"frames": [B, T, H, W, C],
+            "box": [B, 4]}, {"boxes": [B, T, 4]})`. The second dictionary may hold
+            "present" `[B, T]` too.
     """
     found = []
     for x, y in _batches(dataset):
@@ -113,7 +112,7 @@ def score_clips(tracker: Any, dataset: Any) -> ClipScores:
 
 
 def static_box(frames: Array, box: Array) -> Array:
-    """The tracker that never moves: the first box `[4]` in each frame, `[T, 4]`."""
+    """Track by a box that never moves: the first box `[4]` in each frame, `[T, 4]`."""
     return np.repeat(np.asarray(box)[None], len(frames), axis=0)
 
 
@@ -125,21 +124,19 @@ def clip_results(
     baselines: Mapping[str, Any] | None = None,
     paper: Mapping[str, float] | None = None,
 ) -> list[Result]:
-    """The protocols of clips, for `zoo.write_results`.
+    """Measure trackers by the protocols of clips, for `zoo.write_results`.
 
     Args:
-        trackers: as `score_clips` takes them: the trained model, then those of
-            further training seeds.
-        dataset: as `score_clips` takes it.
+        trackers: as of `score_clips`: the trained model, then those of further
+            training seeds.
+        dataset: as of `score_clips`.
         data: its name in the protocols' names.
-        baselines: more trackers, by name, beside the static box.
-        paper: the paper's numbers, by attribute of `ClipScores`. Only where it has
-            `last_iou` is there a row for the last frame.
+        baselines: trackers, by name, that are measured as well as the static box.
+        paper: the paper's numbers, by attribute of `ClipScores`. There is a row for
+            the last frame only if `last_iou` is among them.
     """
-    scores = [score_clips(tracker, dataset) for tracker in trackers]
-    others = {"static box": static_box, **(baselines or {})}
-    beside = {name: score_clips(other, dataset) for name, other in others.items()}
-    protocol = f"{data}/{len(scores[0].present)}_frames"
+    scores = score_all(lambda one: score_clips(one, dataset), trackers, baselines)
+    protocol = f"{data}/{len(scores[0][0].present)}_frames"
     rows = [
         ("mean_iou", protocol, "mean_iou"),
         ("center_error_px", protocol, "center_error"),
@@ -147,20 +144,32 @@ def clip_results(
     ]
     if "last_iou" in (paper or {}):
         rows.append(("mean_iou", f"{protocol}_last", "last_iou"))
-    return [result_row(*row, scores, beside, paper) for row in rows]
+    return [attribute_row(*names, scores, paper) for names in rows]
+
+
+def score_all(
+    score: Callable[[Any], Any],
+    trackers: Sequence[Any],
+    baselines: Mapping[str, Any] | None,
+) -> tuple[list[Any], dict[str, Any]]:
+    """Score trackers, and by their names the static box and more baselines."""
+    others = {"static box": static_box, **(baselines or {})}
+    found = {name: score(other) for name, other in others.items()}
+    return [score(tracker) for tracker in trackers], found
 
 
 def presence_auc(model: Any, dataset: Any) -> tuple[float, float]:
-    """How well a model's "presence" tells frames with the object from those without.
+    """Measure how well "presence" tells frames with the object from those without.
 
     Args:
-        model: whose `predict` gives "presence" `[B, T]`.
+        model: its `predict` gives "presence" `[B, T]`.
         dataset: as of `score_clips`, with "present" among the targets.
 
     Returns:
-        The area under the ROC curve: the chance that a frame with the object gets
-        more than one without. And the same of a clock that runs down: objects leave
-        late, so that time alone says something. First frames do not count.
+        The area under the ROC curve, which is the chance that a frame with the object
+        gets a higher presence than one without; and the same of a clock, whose
+        presence falls from frame to frame. (Objects leave late, so that time alone
+        says something.) Frame 0 does not count.
     """
     scores: list[Array] = []
     clocks: list[Array] = []
@@ -191,54 +200,20 @@ def _auc(values: Array, there: Array) -> float:
 
 
 def presence_results(models: Sequence[Any], dataset: Any, *, data: str) -> list[Result]:
-    """The protocol of presence, for `zoo.write_results`.
+    """Measure models by the protocol of presence, for `zoo.write_results`.
 
     Args:
-        models, dataset: as `presence_auc` takes them.
-        data: its name in the protocol's name.
+        models, dataset: as of `presence_auc`.
+        data: the dataset's name in the protocol's name.
     """
     found = [presence_auc(model, dataset) for model in models]
     values = [auc for auc, _ in found]
-    return [
-        Result(
-            metric="presence_auc",
-            protocol=f"{data}/presence",
-            value=round(float(np.mean(values)), 4),
-            min=round(min(values), 4),
-            max=round(max(values), 4),
-            n=len(values),
-            baselines={"clock": round(found[0][1], 4)},
-        )
-    ]
-
-
-def result_row(
-    metric: str,
-    protocol: str,
-    attribute: str,
-    scores: Sequence[Any],
-    beside: Mapping[str, Any],
-    paper: Mapping[str, float] | None,
-) -> Result:
-    """A row: an attribute of each of the scores, in the mean over videos."""
-    values = np.array([np.mean(getattr(score, attribute)) for score in scores])
-    return Result(
-        metric=metric,
-        protocol=protocol,
-        value=round(float(values.mean()), 4),
-        min=round(float(values.min()), 4),
-        max=round(float(values.max()), 4),
-        n=len(values),
-        paper=(paper or {}).get(attribute),
-        baselines={
-            name: round(float(np.mean(getattr(score, attribute))), 4)
-            for name, score in beside.items()
-        },
-    )
+    clock = {"clock": found[0][1]}
+    return [row("presence_auc", f"{data}/presence", values, None, clock)]
 
 
 def compare(true: Array, predicted: Array) -> tuple[Array, Array]:
-    """IoU and distance of the centres, `[N]` each, of boxes `[N, 4]`."""
+    """Compute IoU and distance of the centres, `[N]` each, of boxes `[N, 4]`."""
     bad = ~np.isfinite(predicted).all(-1)
     if bad.any():  # NaN would be 0 pixels off
         raise ValueError(
@@ -258,7 +233,7 @@ def _batches(dataset: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _predict(tracker: Any, x: Mapping[str, Array]) -> Array:
-    """Boxes `[B, T, 4]` of a model or of a function."""
+    """Predict the boxes `[B, T, 4]` by a model or a function."""
     if hasattr(tracker, "predict"):
         found = tracker.predict(x, batch_size=len(x["box"]), verbose=0)
         return np.asarray(found["boxes"])

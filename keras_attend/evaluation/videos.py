@@ -1,41 +1,40 @@
-"""Trackers on whole videos: OTB's one-pass evaluation, and clip after clip.
+"""Evaluate trackers on videos, by the protocols of `keras_attend.evaluation`.
 
-What the numbers mean stands in `keras_attend.evaluation`. A tracker is a function
-`track(frames, box) -> boxes` of one video, such as `Tracker.track`: frames
-`[T, H, W, 3]` uint8 and the box in the first one in, `[T, 4]` out, `xywh` in pixels.
+A tracker is a function `track(frames, box)` of one video, such as `Tracker.track`: it
+takes frames `[T, H, W, 3]` uint8 and the box `[4]` in frame 0, and returns the boxes
+`[T, 4]`, which are finite: a tracker that has lost its object says where it saw it
+last. Boxes are `xywh` in pixels.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from keras import ops
-from numpy.typing import NDArray
 
 from keras_attend.arguments import check_positive_integers
 from keras_attend.datasets.sequences import Sequence as Video
 from keras_attend.datasets.sequences import read_frames
-from keras_attend.evaluation.tracking import Track, compare, result_row, static_box
+from keras_attend.evaluation.rows import attribute_row
+from keras_attend.evaluation.tracking import Track, compare, score_all
 from keras_attend.metrics import success
+from keras_attend.types import Array
 from keras_attend.zoo.results import Result
-
-Array = NDArray[Any]
 
 PIXELS = np.arange(51)  # the thresholds of OTB's precision plot
 
 
 @dataclass(frozen=True, eq=False)
 class OnePass:
-    """OTB's one-pass evaluation, a row for each of S videos.
+    """What OTB's one-pass evaluation measures in each of S videos.
 
     Attributes:
-        names: of the videos.
+        names: the videos' names.
         success: share of frames whose IoU exceeds 0, 0.05, ..., 1: `[S, 21]`.
         precision: share of frames whose centre is at most 0, 1, ..., 50 pixels off:
             `[S, 51]`.
-        mean_iou: `[S]`.
-        center_error: in pixels, `[S]`.
+        mean_iou: mean IoU, `[S]`.
+        center_error: mean distance of the centres in pixels, `[S]`.
     """
 
     names: tuple[str, ...]
@@ -68,15 +67,14 @@ class OnePass:
 def one_pass(track: Track, sequences: Iterable[Video]) -> OnePass:
     """Run a tracker once through each video, from the object's first box.
 
-    As OTB's toolkit does, the first frame counts, and every video counts the same.
-    Frames without the object are shown and do not count; the toolkit takes them for
-    missed in the success plot and for hit in the precision plot.
+    As in OTB's toolkit, the frame with the given box counts, and every video counts the
+    same. The tracker is also given frames without the object, but they do not count.
+    (The toolkit counts them as failures in the success plot and as hits in the
+    precision plot.)
 
     Args:
-        track: `track(frames, box) -> boxes`: frames `[T, H, W, 3]` uint8 and the box
-            in the first one; boxes `[T, 4]`, finite: a tracker that has lost its
-            object says where it saw it last.
-        sequences: of `datasets.otb` or `datasets.got10k`.
+        track: the tracker.
+        sequences: videos of `datasets.otb` or `datasets.got10k`.
     """
     names, true, predicted = [], [], []
     for video in sequences:
@@ -117,13 +115,13 @@ def one_pass(track: Track, sequences: Iterable[Video]) -> OnePass:
 
 @dataclass(frozen=True, eq=False)
 class VideoClips:
-    """Clips of S videos, after which a tracker begins anew; a row for each video.
+    """What `video_clips` measures in each of S videos.
 
     Attributes:
-        names: of the videos.
-        mean_iou: of a video's clips, without the frames whose box is given, `[S]`.
-        center_error: the same in pixels, `[S]`.
-        iou_over_time: mean over the videos at each step of a clip, `[T]`, 1 first.
+        names: the videos' names.
+        mean_iou: mean IoU, without the frames whose box is given, `[S]`.
+        center_error: mean distance of the centres in pixels, in the same frames, `[S]`.
+        iou_over_time: mean IoU over the videos in each frame of a clip, `[T]`.
     """
 
     names: tuple[str, ...]
@@ -135,16 +133,15 @@ class VideoClips:
 def video_clips(
     track: Track, sequences: Iterable[Video], frames: int = 60
 ) -> VideoClips:
-    """Run a tracker through each video, from the true box every `frames` frames.
+    """Run a tracker through clips of each video, each from its true first box.
 
-    A last part that is shorter is left out, and so is a clip whose object is absent
-    at first. Each box after the given one counts the same in its clip, each clip in
-    its video, each video in the whole.
+    A last part that is shorter than a clip is left out, and so is a clip whose frame 0
+    lacks the object. Each box after the given one counts the same in its clip, each
+    clip in its video, each video in the whole.
 
     Args:
-        track: as of `one_pass`.
-        sequences: of `datasets.otb` or `datasets.got10k`.
-        frames: of a clip, T.
+        track, sequences: as of `one_pass`.
+        frames: T, the number of frames in a clip.
     """
     check_positive_integers(frames=frames)
     names, overlaps, distances = [], [], []
@@ -189,21 +186,18 @@ def one_pass_results(
     baselines: Mapping[str, Track] | None = None,
     paper: Mapping[str, float] | None = None,
 ) -> list[Result]:
-    """The protocol of one pass, for `zoo.write_results`.
+    """Measure trackers by the protocol of one pass, for `zoo.write_results`.
 
     Args:
-        tracks: as `one_pass` takes them: of the trained model, then of further
-            training seeds.
+        tracks: the tracker of the trained model, then those of further training seeds.
         sequences: the videos.
         data: their name in the protocol's name.
-        baselines: more trackers, by name, beside the static box.
+        baselines: trackers, by name, that are measured as well as the static box.
         paper: the paper's numbers, by attribute of `OnePass`.
     """
-    scores = [one_pass(track, sequences) for track in tracks]
-    others = {"static box": static_box, **(baselines or {})}
-    beside = {name: one_pass(other, sequences) for name, other in others.items()}
+    scores = score_all(lambda track: one_pass(track, sequences), tracks, baselines)
     return [
-        result_row(metric, f"{data}/ope", attribute, scores, beside, paper)
+        attribute_row(metric, f"{data}/ope", attribute, scores, paper)
         for metric, attribute in (
             ("success_auc", "success_auc"),
             ("precision_20", "precision_20"),
@@ -222,18 +216,18 @@ def video_clip_results(
     baselines: Mapping[str, Track] | None = None,
     paper: Mapping[str, float] | None = None,
 ) -> list[Result]:
-    """The protocol of videos clip by clip, for `zoo.write_results`.
+    """Measure trackers by the protocol of videos' clips, for `zoo.write_results`.
 
     Args:
         tracks, sequences, data, baselines: as of `one_pass_results`.
-        frames: of a clip.
+        frames: the number of frames in a clip.
         paper: the paper's numbers, by attribute of `VideoClips`.
     """
-    scores = [video_clips(track, sequences, frames) for track in tracks]
-    others = {"static box": static_box, **(baselines or {})}
-    beside = {n: video_clips(other, sequences, frames) for n, other in others.items()}
+    scores = score_all(
+        lambda track: video_clips(track, sequences, frames), tracks, baselines
+    )
     protocol = f"{data}/{frames}_frame_clips"
     return [
-        result_row("mean_iou", protocol, "mean_iou", scores, beside, paper),
-        result_row("center_error_px", protocol, "center_error", scores, beside, paper),
+        attribute_row("mean_iou", protocol, "mean_iou", scores, paper),
+        attribute_row("center_error_px", protocol, "center_error", scores, paper),
     ]

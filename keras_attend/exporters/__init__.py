@@ -1,4 +1,4 @@
-"""`export`: a trained model as a SavedModel, ONNX or LiteRT file."""
+"""Write a trained model as a SavedModel, ONNX or LiteRT file."""
 
 from keras_attend.exporters.export import export
 

@@ -1,4 +1,4 @@
-"""`export`: a trained model as a file that runs without Keras."""
+"""Write a trained model as a file that runs without Keras."""
 
 import logging
 import shutil
@@ -6,14 +6,13 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import keras
 
 import keras_attend
 from keras_attend.arguments import check_choice
 from keras_attend.exporters import onnx, tensorflow
-from keras_attend.exporters.traced import (
+from keras_attend.exporters.trace import (
     check_model,
     eight_bits,
     takes_eight_bits,
@@ -22,7 +21,7 @@ from keras_attend.exporters.traced import (
 from keras_attend.layers.crop import parse_size
 from keras_attend.models.ram import RAM, Feedforward
 
-# Formats, and how a path of theirs ends.
+# How a path ends, by format.
 ENDINGS = {"saved_model": "", "onnx": ".onnx", "litert": ".tflite"}
 
 
@@ -36,7 +35,7 @@ def export(
     int8: bool = False,
     first_location: Sequence[float] | None = None,
 ) -> Path:
-    r"""Write a model as a file, or a folder, that needs no Keras and none of this.
+    r"""Write a model as a file or folder that runs without Keras and this package.
 
         export(model, "hart.onnx", "onnx", uint8=True)
         tracker = Tracker("hart.onnx")
@@ -48,28 +47,29 @@ def export(
 
     with `frame` `[1, H, W, C]`, `box` `[1, 4]`, and a state of named tensors
     `state_...`. In SavedModel and LiteRT they are the signatures `init` and `step`. In
-    ONNX they are one graph: it starts from `first_box` where its input `first` is true,
-    and otherwise from the `state_...` that it is given; it returns `next_state_...`.
+    ONNX they are one graph: it begins with `first_box` where its input `first` is true,
+    and otherwise with the given `state_...`; it returns `next_state_...`.
 
-    `RAM` and `Feedforward` are one function, of `images` `[B, H, W, C]` (and of a
-    RAM's `first_location` `[B, 2]`) to what `call` returns.
+    `RAM` and `Feedforward` become one function, which takes `images` `[B, H, W, C]`
+    (and for a RAM `first_location` `[B, 2]`) and returns what `call` returns.
 
-    What the file is about (family, channels, size, states) is told in it, as JSON: in
-    the metadata of ONNX, in `assets.extra` of a SavedModel, and in a zip archive behind
-    a LiteRT file.
+    The file holds a description of the model as JSON (family, channels, size, states):
+    in the metadata of ONNX, in `assets.extra` of a SavedModel, and in a zip archive
+    appended to a LiteRT file.
 
     Args:
-        model: a tracker, `RAM` or `Feedforward`, with weights.
-        path: of the file, `.onnx` or `.tflite`, or of a SavedModel's folder.
-        format: "saved_model", "onnx" (the extra `export`), or "litert".
-        size: height and width of the frames or images; any, when absent.
-            (`Feedforward` knows its own.)
-        uint8: whether frames are uint8, as they come off a camera, or floats in 0..1.
-        int8: whether large weights are stored in eight bits: a quarter of the file.
-            Those that would lose more than 1.2 % stay as they are; LiteRT, which takes
-            all or none, refuses a model that has such ones.
-        first_location: `(x, y)` in -1..1, where a RAM looks first. When absent it is an
-            input of the function.
+        model: a built tracker, `RAM` or `Feedforward`.
+        path: the file, `.onnx` or `.tflite`, or a SavedModel's folder.
+        format: "saved_model", "onnx" or "litert"; the latter two need the extra
+            `export`.
+        size: the height and width of frames or images; None for any. (`Feedforward`
+            has one size.)
+        uint8: whether frames are uint8, as from a camera, or floats in 0..1.
+        int8: whether large weights are stored in eight bits, for a file of a quarter of
+            the size. Those that would lose more than 1.2 % stay as they are; LiteRT,
+            which takes all or none, refuses a model that has such ones.
+        first_location: the place of a RAM's first glimpse, `(x, y)` in -1..1; None
+            makes it an input of the function.
 
     Returns:
         The path.
@@ -78,9 +78,9 @@ def export(
     check_choice("format", format, tuple(ENDINGS))
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
-            "`export` traces a model by TensorFlow. Start Python with "
-            "KERAS_BACKEND=tensorflow and load the same weights there: they are of no "
-            f"backend. Received: the backend {keras.backend.backend()!r}"
+            "`export` needs TensorFlow: set KERAS_BACKEND=tensorflow, and load the "
+            "same weights, which work on every backend. "
+            f"Received: the backend {keras.backend.backend()!r}"
         )
     if path.suffix != ENDINGS[format] and format != "saved_model":
         raise ValueError(
@@ -90,55 +90,51 @@ def export(
     check_model(model)
     shape = _size(model, size)
     if first_location is not None:
-        _check_location(model, first_location)
+        if not isinstance(model, RAM):
+            raise ValueError(
+                "`first_location` is where a RAM looks first; no other model takes it. "
+                f"Received: first_location={first_location} and {model!r}"
+            )
+        if len(first_location) != 2 or not all(-1 <= x <= 1 for x in first_location):
+            raise ValueError(
+                "`first_location` must be (x, y) in -1..1. "
+                f"Received: first_location={first_location}"
+            )
     if int8 and format == "litert":
         _check_eight_bits(model)
     traced = trace(
         model,
         shape,
         "uint8" if uint8 else "float32",
-        # LiteRT and ONNX have eight bits of their own.
+        # LiteRT and ONNX quantise weights by operations of their own.
         int8=int8 and format == "saved_model",
         first_location=first_location,
     )
     traced.metadata |= {"int8": int8, "keras_attend": keras_attend.__version__}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _told(model, format):
+    with _explained(model, format):
         if format == "onnx":
             onnx.save(traced, path, int8)
         elif format == "litert":
             tensorflow.save_litert(traced, path, int8)
         else:
             if (path / "saved_model.pb").exists():
-                shutil.rmtree(path)  # an older one, whose files would stay
+                shutil.rmtree(path)  # old files would stay beside the new ones
             tensorflow.save_saved_model(traced, path)
     return path
 
 
 def _size(model: keras.Model, size: Sequence[int] | None) -> tuple[int, int] | None:
     shape = None if size is None else parse_size(list(size), "size")
-    if isinstance(model, Feedforward):
-        _, height, width, _ = model.serving_shape
-        if shape not in (None, (height, width)):
-            raise ValueError(
-                f"A Feedforward sees images of one size, {(height, width)}, or none "
-                f"given. Received: size={size}"
-            )
-        shape = height, width  # type: ignore[assignment]
-    return shape
-
-
-def _check_location(model: keras.Model, location: Sequence[float]) -> None:
-    if not isinstance(model, RAM):
+    if not isinstance(model, Feedforward):
+        return shape
+    _, height, width, _ = model.serving_shape
+    if shape not in (None, (height, width)):
         raise ValueError(
-            "`first_location` is where a RAM looks first. Received: "
-            f"first_location={location} and {model!r}"
+            f"A Feedforward takes images of one size: `size` must be {(height, width)} "
+            f"or None. Received: size={size}"
         )
-    if len(location) != 2 or not all(-1 <= x <= 1 for x in location):
-        raise ValueError(
-            "`first_location` must be (x, y) in -1..1. "
-            f"Received: first_location={location}"
-        )
+    return height, width
 
 
 def _check_eight_bits(model: keras.Model) -> None:
@@ -153,13 +149,14 @@ def _check_eight_bits(model: keras.Model) -> None:
 
 
 @contextmanager
-def _told(model: keras.Model, format: str) -> Iterator[None]:
-    """What a converter cannot do, as an error that says so."""
-    level = logging.getLogger("tf2onnx").level
-    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
+def _explained(model: keras.Model, format: str) -> Iterator[None]:
+    """Replace an error of a converter by one that says what to do; hide its logs."""
+    logger = logging.getLogger("tf2onnx")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of converters, about what they use
+            warnings.simplefilter("ignore")  # converters call deprecated functions
             yield
     except ModuleNotFoundError as error:
         raise ImportError(
@@ -168,12 +165,8 @@ def _told(model: keras.Model, format: str) -> Iterator[None]:
     except Exception as error:
         raise ValueError(
             f"{type(model).__name__} cannot be written as {format!r}; another format, "
-            "or a fixed `size`, may do. The converter said: "
-            f"{_short(error)}"
+            "or a fixed `size`, may do. Received from the converter: "
+            f"{' '.join(str(error).split())[:400]}"
         ) from error
     finally:
-        logging.getLogger("tf2onnx").setLevel(level)
-
-
-def _short(error: Any) -> str:
-    return " ".join(str(error).split())[:400]
+        logger.setLevel(level)

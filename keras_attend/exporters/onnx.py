@@ -1,4 +1,4 @@
-"""ONNX: a tracker's two functions in one graph, which begins when it is told to."""
+"""Write traced models as ONNX: a tracker's two functions become one graph."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from keras_attend.compat import patch_tf2onnx, tf2onnx_optimizers
-from keras_attend.exporters.traced import LEAST, Traced, eight_bits
+from keras_attend.exporters.trace import LEAST, TracedModel, eight_bits
 
 OPSET = 18
-# Those that ONNX Runtime has not; without copies of the graph they take seconds.
+# The optimizers of tf2onnx that ONNX Runtime lacks; all of them would take much longer.
 OPTIMIZERS = (
     "optimize_transpose",
     "fold_constants",
@@ -17,11 +17,11 @@ OPTIMIZERS = (
     "remove_identity",
     "remove_back_to_back",
 )
-KEY = "keras_attend"  # of the metadata in the file
+KEY = "keras_attend"  # the entry in the file's metadata that describes the model
 
 
-def save(traced: Traced, path: Path, int8: bool) -> None:
-    """Write `path`, one file."""
+def save(traced: TracedModel, path: Path, int8: bool) -> None:
+    """Write an ONNX file, with large weights in eight bits if `int8` is true."""
     import onnx
 
     graphs = {name: _converted(f) for name, f in traced.functions.items()}
@@ -43,7 +43,7 @@ def save(traced: Traced, path: Path, int8: bool) -> None:
 
 
 def _converted(function: Any) -> Any:
-    """A concrete function's graph, with the names of its inputs and outputs."""
+    """Return the ONNX graph of a concrete function, with its inputs' names."""
     import tensorflow as tf
 
     patch_tf2onnx()
@@ -67,22 +67,20 @@ def _converted(function: Any) -> Any:
                 output_names=list(outputs),
                 tensors_to_rename=inputs | outputs,
             )
-            chosen = {
-                name: factory
-                for name, factory in tf2onnx_optimizers().items()
-                if name in OPTIMIZERS
-            }
+            known = tf2onnx_optimizers().items()
             graph = optimizer.optimize_graph(
-                graph, catch_errors=False, optimizers=chosen
+                graph,
+                catch_errors=False,
+                optimizers={name: each for name, each in known if name in OPTIMIZERS},
             )
             return graph.make_model("keras_attend").graph
 
 
 def _joined(init: Any, step: Any, states: list[str]) -> Any:
-    r"""One graph of both functions: $s = $ init if `first`, else what is fed back.
+    r"""Join both functions to one graph, for an ONNX file holds one function.
 
-    ONNX has no files of several functions. `first` says which state the step starts
-    from; the weights that both use are there once.
+    If the input `first` is true the step takes the state of `init`, and otherwise the
+    state that is given. Weights that both functions use are stored once.
     """
     from onnx import TensorProto, helper
 
@@ -100,7 +98,7 @@ def _joined(init: Any, step: Any, states: list[str]) -> Any:
     types = {s: fed[s].type for s in states}
 
     def branch(name: str, nodes: Any, sources: list[str]) -> Any:
-        # A branch gives out what is made within it alone: no input, no constant.
+        # A branch can only return what its own nodes make, so each is copied.
         ends = [
             helper.make_node("Identity", [x], [f"{name}/{s}"])
             for x, s in zip(sources, states, strict=True)
@@ -131,30 +129,38 @@ def _content(x: Any) -> tuple[Any, ...]:
 
 
 def _rename(graph: Any, new: Callable[[str], str]) -> None:
-    """Name the tensors of a graph, and of the graphs within it, anew."""
+    """Rename the tensors of a graph and of the graphs within it."""
+    for each in _graphs(graph):
+        for node in each.node:
+            node.input[:] = [name and new(name) for name in node.input]
+            node.output[:] = [name and new(name) for name in node.output]
+        for x in (*each.output, *each.initializer):
+            x.name = new(x.name)
+        del each.value_info[:]
+
+
+def _graphs(graph: Any) -> Iterator[Any]:
+    """Yield a graph and the graphs within it."""
+    yield graph
     for node in graph.node:
-        node.input[:] = [name and new(name) for name in node.input]
-        node.output[:] = [name and new(name) for name in node.output]
         for attribute in node.attribute:
             if attribute.HasField("g"):
-                _rename(attribute.g, new)
-    for x in (*graph.output, *graph.initializer):
-        x.name = new(x.name)
-    del graph.value_info[:]
+                yield from _graphs(attribute.g)
 
 
 def _quantise(graph: Any) -> None:
-    """Large weights as int8, which the runtime expands when it loads the file."""
+    """Store large weights as int8, which the runtime expands when it loads the file."""
     import numpy as np
     from onnx import helper, numpy_helper
 
-    convolved = {n.input[1] for n in _nodes(graph) if n.op_type == "Conv"}
+    nodes = (node for each in _graphs(graph) for node in each.node)
+    convolved = {node.input[1] for node in nodes if node.op_type == "Conv"}
     before = []
     for x in list(graph.initializer):
         weight = numpy_helper.to_array(x)
         if weight.dtype != np.float32 or weight.ndim < 2 or weight.size < LEAST:
             continue
-        axis = 0 if x.name in convolved else weight.ndim - 1  # of the outputs
+        axis = 0 if x.name in convolved else weight.ndim - 1  # the outputs' axis
         found = eight_bits(weight, axis)
         if found is None:
             continue
@@ -167,14 +173,6 @@ def _quantise(graph: Any) -> None:
         before.append(
             helper.make_node("DequantizeLinear", sources, [x.name], axis=axis)
         )
-    nodes = [*before, *graph.node]
+    after = list(graph.node)
     del graph.node[:]
-    graph.node.extend(nodes)
-
-
-def _nodes(graph: Any) -> Iterator[Any]:
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from _nodes(attribute.g)
+    graph.node.extend([*before, *after])

@@ -1,4 +1,4 @@
-"""TensorFlow's own formats: SavedModel, and LiteRT, which is made of one."""
+"""Write traced models in TensorFlow's own formats, SavedModel and LiteRT."""
 
 import json
 import tempfile
@@ -6,25 +6,25 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from keras_attend.exporters.traced import Traced
+from keras_attend.exporters.trace import TracedModel
 
 METADATA = "keras_attend.json"
 
 
-def save_saved_model(traced: Traced, path: Path) -> None:
-    """Write the folder `path`, with a signature a function."""
+def save_saved_model(traced: TracedModel, path: Path) -> None:
+    """Write a SavedModel, the folder `path`, with a signature for each function."""
     import tensorflow as tf
 
-    # The slopes of what is only run are not kept.
+    # Gradients are left out: the model is only run.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     tf.saved_model.save(traced.module, str(path), traced.functions, options)
-    extra = path / "assets.extra"  # where TensorFlow leaves files of others alone
+    extra = path / "assets.extra"  # TensorFlow keeps this folder for others' files
     extra.mkdir(exist_ok=True)
     (extra / METADATA).write_text(json.dumps(traced.metadata, indent=2))
 
 
-def save_litert(traced: Traced, path: Path, int8: bool) -> None:
-    """Write `path`, one file with a signature a function."""
+def save_litert(traced: TracedModel, path: Path, int8: bool) -> None:
+    """Write a LiteRT file with a signature for each function."""
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory() as folder:
@@ -35,6 +35,6 @@ def save_litert(traced: Traced, path: Path, int8: bool) -> None:
         if int8:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         path.write_bytes(converter.convert())
-    # What a file knows of itself is a zip archive behind it: the format's own custom.
+    # Metadata of the format are a zip archive that is appended to the file.
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(METADATA, json.dumps(traced.metadata, indent=2))

@@ -6,13 +6,14 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attend.arguments import KeepsArguments
 from keras_attend.layers.crop import parse_size
-from keras_attend.layers.tracing import over_columns, over_rows
+from keras_attend.layers.tracing import filter_along_x, filter_along_y
 from keras_attend.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class BilinearGlimpse(keras.layers.Layer):
+class BilinearGlimpse(KeepsArguments, keras.layers.Layer):
     r"""Read a small patch of an image at points of a grid, bilinearly.
 
     A spatial transformer (Jaderberg et al. 2015, eq. 2 and 5) whose map is a shift and
@@ -42,25 +43,18 @@ class BilinearGlimpse(keras.layers.Layer):
     def call(self, images: Tensor, params: Tensor) -> Tensor:
         """Read `images` `[B, H, W, C]` at `params` `[B, 6]`: `[B, rows, cols, C]`."""
         params = ops.cast(params, keras.backend.result_type(params.dtype, "float32"))
+        lengths, dtype = ops.shape(images)[1:3], self.compute_dtype
         f_y, f_x = (
-            ops.cast(
-                _bank(params[:, i::2], self.size[i], ops.shape(images)[1 + i]),
-                self.compute_dtype,
-            )
+            ops.cast(_bank(params[:, i::2], self.size[i], lengths[i]), dtype)
             for i in (0, 1)
         )
-        images = ops.cast(images, self.compute_dtype)
-        return over_columns(f_x, over_rows(f_y, images))
+        return filter_along_x(f_x, filter_along_y(f_y, ops.cast(images, dtype)))
 
     def compute_output_shape(
         self, images_shape: Shape, params_shape: Shape
     ) -> tuple[int | None, ...]:
         """`[B, rows, cols, C]`."""
         return (images_shape[0], *self.size, images_shape[-1])
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "size": self.size}
 
 
 def _bank(axis_params: Tensor, count: int, length: Any) -> Tensor:

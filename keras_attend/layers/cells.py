@@ -1,5 +1,6 @@
 """Recurrent cores that Keras lacks. Each is a cell for `keras.layers.RNN`."""
 
+from functools import partial
 from typing import Any
 
 import keras
@@ -7,29 +8,26 @@ from keras import ops
 from keras.initializers import Identity, Orthogonal
 from keras.layers import Dense
 
+from keras_attend.arguments import KeepsArguments, check_positive
 from keras_attend.compat import DropoutRNNCell
 from keras_attend.types import Shape, Tensor
 
 
-class _Cell(keras.layers.Layer):
+class _Cell(KeepsArguments, keras.layers.Layer):
     """Two linear maps, of the input and of the state before, and an all-zero state."""
 
     def __init__(self, units: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if units < 1:
-            raise ValueError(f"`units` must be positive. Received: units={units}")
+        check_positive(units=units)
         self.units = units
 
     def _make_maps(self, size: int, recurrent_initializer: Any, **kwargs: Any) -> None:
         """Make both maps, with outputs `[B, size]`; `kwargs` are the input map's."""
-        self.input_map = Dense(
-            size, dtype=self.dtype_policy, name="input_map", **kwargs
-        )
-        self.recurrent_map = Dense(
-            size,
+        dense = partial(Dense, size, dtype=self.dtype_policy)
+        self.input_map = dense(name="input_map", **kwargs)
+        self.recurrent_map = dense(
             use_bias=False,
             kernel_initializer=recurrent_initializer,
-            dtype=self.dtype_policy,
             name="recurrent_map",
         )
 
@@ -43,10 +41,6 @@ class _Cell(keras.layers.Layer):
         shape = (batch_size, self.units)
         count = len(keras.tree.flatten(self.state_size))
         return [ops.zeros(shape, dtype=self.compute_dtype) for _ in range(count)]
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "units": self.units}
 
 
 @keras.saving.register_keras_serializable("keras_attend")
@@ -91,14 +85,6 @@ class IRNNCell(_Cell):
         h = ops.relu(self.input_map(inputs) + self.recurrent_map(h))  # eq. 1
         return h, [h]
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "scale": self.scale,
-            "input_initializer": keras.initializers.serialize(self.input_initializer),
-        }
-
 
 @keras.saving.register_keras_serializable("keras_attend")
 class ZoneoutLSTMCell(_Cell, DropoutRNNCell):
@@ -115,15 +101,11 @@ class ZoneoutLSTMCell(_Cell, DropoutRNNCell):
     training it is its mean, $1 - p$. The output is $\tilde h_t$: zoneout acts only on
     the state that the next step gets.
 
-    In training the masks come from one of three places:
-
-    * The caller draws them before a time loop, by `zoneout_masks(batch_size, steps)`,
-      and passes each step its own: `cell(x, states, masks=(m_c, m_h))`. This is zoneout
-      as published.
-    * `keras.layers.RNN` cannot pass masks. It has the cell draw them before its loop,
-      and all steps of a sequence share them, as with the recurrent dropout of Keras.
-    * Otherwise each call draws its own. This does not work inside a compiled loop,
-      which the changed state of the random numbers cannot leave.
+    For zoneout as published, the caller draws the masks before a time loop, by
+    `zoneout_masks(batch_size, steps)`, and passes each step its own: `cell(x, states,
+    masks=(m_c, m_h))`. `keras.layers.RNN` cannot do that: it has the cell draw masks
+    that all steps of a sequence share, as with Keras's recurrent dropout. Any other
+    call draws its own, which does not work inside a compiled loop.
 
     States are `[h, c]`, as in Keras. Before training $W_x$ is orthogonal, $W_h$ is
     $0.95 I$ for $j$ and orthogonal for each gate, and $b \sim U(\pm \sqrt{3 / n})$ for
@@ -217,15 +199,6 @@ class ZoneoutLSTMCell(_Cell, DropoutRNNCell):
         """Forget a sequence's masks; `keras.layers.RNN` calls this after its loop."""
         self._sequence_masks = None
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "zoneout_cell": self.zoneout_cell,
-            "zoneout_hidden": self.zoneout_hidden,
-            "seed": self.seed,
-        }
-
 
 @keras.saving.register_keras_serializable("keras_attend")
 class ReluLSTMCell(_Cell):
@@ -264,10 +237,6 @@ class ReluLSTMCell(_Cell):
         z = self.input_map(inputs) + self.recurrent_map(h)
         h, c = _lstm(z, c, ops.relu, self.cell_clip)
         return h, [h, c]
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "cell_clip": self.cell_clip}
 
 
 def _identity_candidate(shape: tuple[int, int], dtype: str | None = None) -> Tensor:

@@ -19,10 +19,8 @@ def crop_images(
     """Crop all images to one size, each at a place of its own.
 
     Each backend has its own code here, because no `keras.ops` function is fast on both.
-    `vectorized_map` is one kernel on JAX; on TensorFlow it becomes a gather of single
-    pixels, two to eight times slower than a loop over slices of the batch, which on a
-    JAX accelerator would run one image after the other. `ops.map` copies every image
-    before it slices it.
+    `vectorized_map` is one kernel on JAX; on TensorFlow it gathers single pixels, two
+    to eight times slower than a loop over the batch. `ops.map` copies each image first.
 
     Args:
         images: `[B, H, W, C]`.

@@ -8,17 +8,18 @@ import numpy as np
 from keras import initializers, ops
 from keras.layers import Dense
 
-from keras_attend.layers.tracing import is_for_a_file, picked
+from keras_attend.arguments import KeepsArguments, check_positive, check_shape
+from keras_attend.layers.crop import parse_size
+from keras_attend.layers.tracing import gather_places, is_exporting
 from keras_attend.types import Shape, Tensor
 
 
 def dynamic_conv(features: Tensor, kernels: Tensor) -> Tensor:
     """Convolve each feature map with its own kernel, stride 1, "same" padding.
 
-    Copies of the map, one shifted to each place of the kernel, lie side by
-    side, and one batched matrix product does the rest. A grouped or vmapped
-    convolution gives the same numbers, but its backward pass is 60 to 200
-    times slower on a CPU.
+    Copies of the map, one shifted to each place of the kernel, lie side by side, and
+    one batched matrix product does the rest. A grouped or vmapped convolution gives the
+    same numbers, but its backward pass is 60 to 200 times slower on a CPU.
 
     Args:
         features: `[B, H, W, Cin]`.
@@ -27,13 +28,8 @@ def dynamic_conv(features: Tensor, kernels: Tensor) -> Tensor:
     Returns:
         `[B, H, W, Cout]`.
     """
-    if len(features.shape) != 4 or len(kernels.shape) != 5:
-        raise ValueError(
-            "`features` must be [B, H, W, Cin] and `kernels` "
-            "[B, kh, kw, Cin, Cout]. Received: "
-            f"features.shape={tuple(features.shape)}, "
-            f"kernels.shape={tuple(kernels.shape)}"
-        )
+    check_shape("features", features.shape, "B, H, W, Cin")
+    check_shape("kernels", kernels.shape, "B, kh, kw, Cin, Cout")
     kh, kw, c_in, c_out = kernels.shape[1:]
     if features.shape[-1] != c_in:
         raise ValueError(
@@ -56,17 +52,13 @@ def dynamic_conv(features: Tensor, kernels: Tensor) -> Tensor:
 
 
 def _shifted(padded: Tensor, size: tuple[Any, Any], kernel: tuple[int, int]) -> Tensor:
-    """Copies of a map, one shifted to each place of a kernel, side by side.
-
-    Returns:
-        `[B, H, W, kh * kw * Cin]`.
-    """
+    """Copies of a map, shifted to each place of a kernel, `[B, H, W, kh kw Cin]`."""
     (height, width), (kh, kw) = size, kernel
-    if is_for_a_file() and isinstance(height, int) and isinstance(width, int):
+    if is_exporting() and isinstance(height, int) and isinstance(width, int):
         batch, rows, columns, channels = ops.shape(padded)
         y, x, i, j = np.ogrid[:height, :width, :kh, :kw]
         flat = ops.reshape(padded, (batch, rows * columns, channels))
-        found = picked(flat, ((y + i) * columns + x + j).reshape(-1))
+        found = gather_places(flat, ((y + i) * columns + x + j).reshape(-1))
         return ops.reshape(found, (batch, height, width, kh * kw * channels))
     copies = [
         padded[:, i : i + height, j : j + width] for i in range(kh) for j in range(kw)
@@ -75,7 +67,7 @@ def _shifted(padded: Tensor, size: tuple[Any, Any], kernel: tuple[int, int]) -> 
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class DynamicFilter(keras.layers.Layer):
+class DynamicFilter(KeepsArguments, keras.layers.Layer):
     r"""Convolution whose kernel depends on the object's appearance.
 
     After Brabandere et al. 2016; HART's dorsal stream (Kosiorek et al. 2017,
@@ -108,45 +100,26 @@ class DynamicFilter(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        rows, columns = (
-            (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
-        )
-        for name, value in (
-            ("filters", filters),
-            ("kernel_size", min(rows, columns)),
-            ("units", 1 if units is None else units),
-        ):
-            if value < 1:
-                raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
-        self.filters = filters
-        self.kernel_size = (rows, columns)
-        self.units = units
+        self.kernel_size = parse_size(kernel_size, "kernel_size")
+        check_positive(filters=filters, units=1 if units is None else units)
+        self.filters, self.units = filters, units
         self.activation = keras.activations.get(activation)
 
     def build(self, features_shape: Shape, appearance_shape: Shape) -> None:
         """Make the weights; their number depends on the channels of the input."""
-        if len(features_shape) != 4 or len(appearance_shape) != 2:
+        c_in, size = features_shape[-1], appearance_shape[-1]
+        ranks = len(features_shape), len(appearance_shape)
+        if ranks != (4, 2) or c_in is None or size is None:
             raise ValueError(
                 "Call it as layer(features, appearance) with [B, H, W, Cin] and "
-                f"[B, A]. Received: features.shape={tuple(features_shape)}, "
-                f"appearance.shape={tuple(appearance_shape)}"
-            )
-        c_in, size = features_shape[-1], appearance_shape[-1]
-        if c_in is None or size is None:
-            raise ValueError(
-                "The last axes of `features` and `appearance` must be known. "
-                f"Received: features.shape={tuple(features_shape)}, "
+                "[B, A]; Cin and A must be known. Received: "
+                f"features.shape={tuple(features_shape)}, "
                 f"appearance.shape={tuple(appearance_shape)}"
             )
         units = self.units or size
         self.kernel_shape = (*self.kernel_size, c_in, self.filters)
-        self.hidden_map = Dense(
-            units,
-            activation=self.activation,
-            bias_initializer="glorot_uniform",
-            dtype=self.dtype_policy,
-            name="hidden_map",
-        )
+        bias = {"bias_initializer": "glorot_uniform", "dtype": self.dtype_policy}
+        self.hidden_map = Dense(units, self.activation, name="hidden_map", **bias)
         self.kernel_map = self._map(math.prod(self.kernel_shape), 0.1, "kernel_map")
         self.bias_map = self._map(self.filters, math.sqrt(2), "bias_map")
         self.hidden_map.build((None, size))
@@ -172,30 +145,13 @@ class DynamicFilter(keras.layers.Layer):
         """Filter `features` `[B, H, W, Cin]` by `appearance` `[B, A]`."""
         return self.convolve(features, *self.generate(appearance))
 
-    def compute_output_shape(
-        self, features_shape: Shape, appearance_shape: Shape
-    ) -> tuple[int | None, ...]:
-        """`[B, H, W, filters]`."""
-        return (*features_shape[:-1], self.filters)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "units": self.units,
-            "activation": keras.activations.serialize(self.activation),
-        }
-
     def _map(self, size: int, factor: float, name: str) -> Dense:
         """A linear map that starts with HART's "unit scaling" times `factor`."""
         limit = factor * math.sqrt(3)
+        scaling = initializers.VarianceScaling(factor**2, "fan_in", "uniform")
         return Dense(
             size,
-            kernel_initializer=initializers.VarianceScaling(
-                factor**2, "fan_in", "uniform"
-            ),
+            kernel_initializer=scaling,
             bias_initializer=initializers.RandomUniform(-limit, limit),
             dtype=self.dtype_policy,
             name=name,

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 from keras.layers import Conv2D, DepthwiseConv2D
 
+from keras_attend.arguments import KeepsArguments
 from keras_attend.types import Shape, Tensor
 
 STEM = 32  # channels of the first convolution
@@ -28,7 +29,7 @@ BLOCKS = (
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class EfficientV1(keras.layers.Layer):
+class EfficientV1(KeepsArguments, keras.layers.Layer):
     r"""Features of a glimpse at several resolutions, for a tracker to compare.
 
         v1 = EfficientV1(blocks=(2, 4, 10))
@@ -137,14 +138,6 @@ class EfficientV1(keras.layers.Layer):
                 sides = (None if n is None else n // stride for n in (rows, cols))
                 shapes.append((batch, *sides, filters))
         return shapes
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "blocks": self.blocks,
-            "trainable_from": self.trainable_from,
-        }
 
 
 class MobileBlock(keras.layers.Layer):

@@ -5,7 +5,7 @@ The equations and their symbols are those of `GaussianGlimpse`.
 
 from keras import ops
 
-from keras_attend.layers.tracing import is_for_a_file
+from keras_attend.layers.tracing import is_exporting
 from keras_attend.types import Tensor
 
 MIN_SIGMA = 1e-3  # pixels; a narrower Gaussian between two pixels would be 0 / 0
@@ -20,8 +20,8 @@ def bank(
     Args:
         axis_params: `[B, 3]`, center, stride and sigma in pixels.
         count: how many Gaussians there are.
-        lowest: the coordinate of the first pixel that is read, `[B]` or 0.
-        length: how many pixels are read.
+        lowest, length: the coordinate of the first pixel that is read, `[B]` or 0, and
+            how many are read.
         epsilon: added to the sum of each Gaussian.
 
     Returns:
@@ -35,7 +35,7 @@ def bank(
     # In this order large coordinates cancel before anything is rounded.
     distance = (pixels - center) - stride * _grid(count, dtype)[:, None]
     z = distance / positive(sigma)  # [B, count, length]
-    if not is_for_a_file():  # an exported file computes no gradients
+    if not is_exporting():  # an exported file computes no gradients
         z = ops.clip(z, -FAR, FAR)
     e = ops.exp(-0.5 * ops.square(z))
     return e / (ops.sum(e, axis=-1, keepdims=True) + epsilon), z
@@ -48,11 +48,8 @@ def bank_gradient(axis_params: Tensor, f: Tensor, z: Tensor, d_f: Tensor) -> Ten
       \dot\sigma = \sum_{rc} \frac{F_{rc} z_{rc}^2}{\sigma} h_{rc}, \qquad
       h_{rc} = \dot F_{rc} - \sum_j \dot F_{rj} F_{rj}$$
 
-    Args:
-        axis_params: what `bank` was called with.
-        f: F, as `bank` returned it.
-        z: the distances in sigmas, likewise.
-        d_f: the gradient of F, `[B, count, length]`.
+    `axis_params` are those that `bank` was called with, F and z what it returned, and
+    `d_f` is the gradient of F, `[B, count, length]`.
     """
     sigma = axis_params[:, 2]  # [B]
     d_f = ops.cast(d_f, f.dtype)  # [B, count, length]

@@ -7,13 +7,14 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attend.arguments import KeepsArguments, check_shape
 from keras_attend.layers.crop import Size, crop_images, parse_crop, parse_size
 from keras_attend.layers.gaussian_bank import bank, bank_gradient, positive
 from keras_attend.layers.tracing import (
     dynamic_slice,
-    is_for_a_file,
-    over_columns,
-    over_rows,
+    filter_along_x,
+    filter_along_y,
+    is_exporting,
 )
 from keras_attend.types import Shape, Tensor
 
@@ -25,7 +26,7 @@ Banks = list[tuple[Tensor, Tensor]]  # along y and x: `gaussian_bank.bank`
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class GaussianGlimpse(keras.layers.Layer):
+class GaussianGlimpse(KeepsArguments, keras.layers.Layer):
     r"""Read a small patch of an image through a grid of Gaussians.
 
     The read of DRAW (Gregor et al. 2015), RATM (Kahou et al. 2015, eq. 4 to 12) and
@@ -49,12 +50,10 @@ class GaussianGlimpse(keras.layers.Layer):
     far outside that its sum is below epsilon reads 0. The sign of `sigma` is ignored,
     and a `sigma` below 1e-3 pixels is taken for 1e-3.
 
-    A dense read multiplies the whole image by the filters, at a cost that grows with
-    the image. With `crop`, the layer reads only a crop of each image that covers its
-    Gaussians up to 5 sigma. The result differs from the dense read by less than 1e-5,
-    and the cost does not depend on the image's size. The crop has the smallest of the
-    given sizes that covers the Gaussians of every sample of the batch; when none does,
-    the read is dense.
+    With `crop`, the layer reads only a part of each image that covers its Gaussians up
+    to 5 sigma, which differs from a dense read by less than 1e-5, at a cost that does
+    not grow with the image. The part has the smallest of the given sizes that serves
+    every sample of the batch; when none does, the whole image is read.
 
     The backward pass computes the read again, so that only `images` and `params` stay
     in memory in between. The gradient of `images` is dense; compiled, it costs nothing
@@ -62,10 +61,9 @@ class GaussianGlimpse(keras.layers.Layer):
 
     Args:
         size: Gaussians per axis, an integer or `(rows, cols)`.
-        crop: the sizes that a crop may have, in pixels: an integer, `(height, width)`
-            or a list of `(height, width)`. `"auto"` stands for squares of 64, 128, 256
-            and 512 pixels, used where they are less than half of the image; `None`
-            reads densely.
+        crop: the sizes of such a part, in pixels: an integer, `(height, width)` or a
+            list of these. `"auto"` stands for squares of 64, 128, 256 and 512 pixels,
+            where they are less than half of the image; `None` reads it whole.
         epsilon: added to the sum of each Gaussian (HART 1e-8, RATM 1e-4).
     """
 
@@ -95,7 +93,7 @@ class GaussianGlimpse(keras.layers.Layer):
         params = ops.cast(params, wide)  # [B, 6]
         differentiable = keras.backend.is_float_dtype(images.dtype)
 
-        if is_for_a_file() and self._buckets and images.shape[0] == 1:
+        if is_exporting() and self._buckets and images.shape[0] == 1:
             return self._read_in_a_file(images, params)
 
         @ops.custom_gradient
@@ -117,10 +115,7 @@ class GaussianGlimpse(keras.layers.Layer):
         params: Tensor,
         *g: Tensor,
     ) -> Tensor:
-        """Call `function` with the smallest crop size that covers every sample.
-
-        It is called with None, for the whole image, if no size does.
-        """
+        """Call `function` with the smallest crop that fits all samples, or None."""
         lengths = ops.shape(images)[1:3]
         crops, fits, spans = [], [], None
         # In JAX exports H and W are symbols; nothing can be cropped from such images.
@@ -132,9 +127,8 @@ class GaussianGlimpse(keras.layers.Layer):
             if worth is not False:  # a tensor where the image's size is unknown
                 crops.append((h, w))
                 spans = spans or self._spans(lengths, params)
-                covered = spans[1] - spans[0] + 2 <= _pair(
-                    (h, w), params.dtype
-                )  # [B, 2]
+                needed = spans[1] - spans[0] + 2  # [B, 2]
+                covered = needed <= _pair((h, w), params.dtype)
                 fits.append(ops.logical_and(worth, ops.all(covered)))
         if not crops or images.shape[0] == 0:  # XLA cannot crop an empty batch
             return function(None, images, params, *g)
@@ -205,12 +199,12 @@ class GaussianGlimpse(keras.layers.Layer):
         """The glimpse `[B, rows, cols, C]`, read from crops or whole images."""
         images, ((f_y, _), (f_x, _)) = self._crop_and_banks(crop, images, params)
         rows = self._read_rows(f_y, images)
-        return over_columns(ops.cast(f_x, self.compute_dtype), rows)
+        return filter_along_x(ops.cast(f_x, self.compute_dtype), rows)
 
     def _read_rows(self, f_y: Tensor, images: Tensor) -> Tensor:
         # Rows come before columns also where there are more columns: with channels last
         # this is one large product without a transposed copy, two to five times faster.
-        return over_rows(ops.cast(f_y, self.compute_dtype), images)
+        return filter_along_y(ops.cast(f_y, self.compute_dtype), images)
 
     def _image_gradient(self, images: Tensor, params: Tensor, g: Tensor) -> Tensor:
         """The gradient of the images `[B, H, W, C]`, from the glimpse's, `g`."""
@@ -235,16 +229,8 @@ class GaussianGlimpse(keras.layers.Layer):
         return ops.reshape(ops.stack(slopes, axis=-1), (-1, 6))
 
     def _check_shapes(self, images_shape: Shape, params_shape: Shape) -> None:
-        if len(images_shape) != 4:
-            raise ValueError(
-                "`images` must be [batch, height, width, channels]. "
-                f"Received: images.shape={tuple(images_shape)}"
-            )
-        if len(params_shape) != 2 or params_shape[-1] != 6:
-            raise ValueError(
-                "`params` must be [batch, 6]: center_y, center_x, stride_y, stride_x, "
-                f"sigma_y, sigma_x. Received: params.shape={tuple(params_shape)}"
-            )
+        check_shape("images", images_shape, "batch, height, width, channels")
+        check_shape("params", params_shape, "batch, 6")
         batch, rows = images_shape[0], params_shape[0]
         if None not in (batch, rows) and batch != rows:
             raise ValueError(
@@ -258,11 +244,6 @@ class GaussianGlimpse(keras.layers.Layer):
         """The shape `[B, rows, cols, C]` of the glimpses."""
         self._check_shapes(images_shape, params_shape)
         return (images_shape[0], *self.size, images_shape[-1])
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        own = {"size": self.size, "crop": self.crop, "epsilon": self.epsilon}
-        return {**super().get_config(), **own}
 
 
 def _smaller(limit: int, length: int | Tensor) -> int | Tensor:

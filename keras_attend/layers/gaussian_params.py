@@ -6,9 +6,11 @@ from typing import Literal
 import keras
 from keras import ops
 
-from keras_attend.layers.tracing import numbers, together
+from keras_attend.arguments import check_choice, check_shape
+from keras_attend.layers.tracing import join_last, split_last
 from keras_attend.types import Tensor
 
+HART_OFFSET = (0.00809737, 0.50086582)  # pixels along y and x, of the published code
 # HART's fit of sigma_y and sigma_x to the strides dy, dx (pixels), term by term.
 HART_SIGMA: tuple[tuple[int, int, float, float], ...] = (
     # power of dy, power of dx, coefficient for sigma_y, for sigma_x
@@ -42,7 +44,7 @@ def ratm_params(
     $$\mu_i = g + \delta (i - M / 2 - 0.5), \quad
       \delta = \frac{W - 1}{M - 1} |d|, \quad \sigma = |s| / 2$$
 
-    The paper's eq. 9 and 10 mix units; the code multiplies the centres by W and H.
+    The paper's eq. 6, 9 and 10 mix units; the code multiplies the centres by W and H.
     Its sigma is halved (eq. 8 is not).
 
     Args:
@@ -57,13 +59,9 @@ def ratm_params(
     Returns:
         `[B, 6]`, the `params` of `GaussianGlimpse`.
     """
-    _check(activations, "activations", 7)
-    if index_base not in (0, 1):
-        raise ValueError(
-            "`index_base` must be 1 (centred) or 0 (as published). "
-            f"Received: index_base={index_base!r}"
-        )
-    g_x, g_y, s_x, d_x, _, s_y, d_y = numbers(_wide(activations), 7)
+    check_shape("activations", activations.shape, "batch, 7")
+    check_choice("index_base", index_base, (0, 1))
+    g_x, g_y, s_x, d_x, _, s_y, d_y = split_last(_wide(activations), 7)
     axes = []
     for g, d, s, length, count in (
         (g_y, d_y, s_y, image_size[0], glimpse_size[0]),
@@ -80,13 +78,13 @@ def hart_params(
     image_size: Sequence[int],
     glimpse_size: Sequence[int],
     sigma: Literal["smooth", "hart_code"] = "smooth",
-    offset: Sequence[float] = (0.00809737, 0.50086582),
 ) -> Tensor:
     r"""HART's window with a fixed sigma for a stride (Kosiorek et al. 2017, sec. 3.1).
 
-    $$u = yH + \text{offset}, \quad d = h (H - 1) / (G - 1), \quad \mu_r = u + r d$$
+    $$u = yH + o, \quad d = h (H - 1) / (G - 1), \quad \mu_r = u + r d$$
 
-    The paper calls $(y, x)$ a centre; in the code, and here, it is the top left.
+    The paper calls $(y, x)$ a centre; in the code, and here, it is the top left. $o$ is
+    `HART_OFFSET`.
 
     Args:
         attention: `[B, 4]`: $y / H$, $x / W$, $h / (H - 1)$, $w / (W - 1)$, top left
@@ -97,29 +95,23 @@ def hart_params(
             stride for large windows. `"hart_code"` for the quartic of the strides that
             the published weights were trained with; it is nearly constant (0.55 to
             0.93 pixels), and negative for windows far above its domain.
-        offset: pixels added to $u_y$ and $u_x$: the published code's constants.
 
     Returns:
         `[B, 6]`, the `params` of `GaussianGlimpse`.
     """
-    _check(attention, "attention", 4)
-    if sigma not in ("smooth", "hart_code"):
-        raise ValueError(
-            f'`sigma` must be "smooth" or "hart_code". Received: sigma={sigma!r}'
-        )
-    y, x, h, w = numbers(_wide(attention), 4)  # each [B]
+    check_shape("attention", attention.shape, "batch, 4")
+    check_choice("sigma", sigma, ("smooth", "hart_code"))
+    y, x, h, w = split_last(_wide(attention), 4)  # each [B]
     first, extent, stride = [], [], []
     for axis, (start, size) in enumerate(((y, h), (x, w))):
-        first.append(start * image_size[axis] + offset[axis])
+        first.append(start * image_size[axis] + HART_OFFSET[axis])
         extent.append(size * (image_size[axis] - 1))
         stride.append(extent[axis] / max(glimpse_size[axis] - 1, 1))
-    sigmas = _hart_sigmas(*stride) if sigma == "hart_code" else _smooth_sigmas(*stride)
+    sigmas = [ops.sqrt(0.25 + ops.square(0.5 * d)) for d in stride]
+    if sigma == "hart_code":
+        sigmas = _hart_sigmas(*stride)
     centers = [u + e / 2 for u, e in zip(first, extent, strict=True)]
     return _interleave(*zip(centers, stride, sigmas, strict=True))
-
-
-def _smooth_sigmas(*strides: Tensor) -> list[Tensor]:
-    return [ops.sqrt(0.25 + ops.square(0.5 * d)) for d in strides]
 
 
 def _hart_sigmas(d_y: Tensor, d_x: Tensor) -> list[Tensor]:
@@ -137,16 +129,9 @@ def _interleave(
 ) -> Tensor:
     # center_y, center_x, stride_y, stride_x, sigma_y, sigma_x
     pairs = zip(vertical, horizontal, strict=True)
-    return together([number for pair in pairs for number in pair])  # [B, 6]
+    return join_last([number for pair in pairs for number in pair])  # [B, 6]
 
 
 def _wide(x: Tensor) -> Tensor:
     # Half precision would round the window to whole pixels.
     return ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
-
-
-def _check(x: Tensor, name: str, size: int) -> None:
-    if len(x.shape) != 2 or x.shape[-1] != size:
-        raise ValueError(
-            f"`{name}` must be [batch, {size}]. Received: {name}.shape={tuple(x.shape)}"
-        )

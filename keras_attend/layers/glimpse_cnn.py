@@ -6,12 +6,13 @@ import keras
 from keras import ops
 from keras.layers import Dense, MaxPooling2D
 
+from keras_attend.arguments import KeepsArguments
 from keras_attend.layers.patch_conv import PatchConv2D
 from keras_attend.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class GlimpseCNN(keras.layers.Layer):
+class GlimpseCNN(KeepsArguments, keras.layers.Layer):
     """Describe a glimpse by a convolutional classifier (Kahou et al. 2015, section 4).
 
     ```python
@@ -20,10 +21,8 @@ class GlimpseCNN(keras.layers.Layer):
     logits = network.classify(network.embed(features))  # [B, 10]
     ```
 
-    It convolves, pools and rectifies twice; a hidden layer and the classes follow.
-    RATM's recurrent core takes the features, its feature objective compares the hidden
-    layers of two glimpses. The default sizes are those of the authors' network that
-    tells people from background.
+    It convolves, pools and rectifies twice; a hidden layer and the classes follow. The
+    default sizes are those of the authors' network that tells people from background.
 
     Call arguments:
         glimpses: `[B, rows, cols, C]` in 0..1.
@@ -89,14 +88,3 @@ class GlimpseCNN(keras.layers.Layer):
         """`[B, F]`."""
         rows, cols = (n // 4 for n in input_shape[1:3])
         return (input_shape[0], rows * cols * self.filters[-1])
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernels": self.kernels,
-            "units": self.units,
-            "classes": self.classes,
-            "gain": self.gain,
-        }

@@ -7,7 +7,7 @@ import keras
 from keras import ops
 from keras.layers import Dense
 
-from keras_attend.arguments import check_positive_integers
+from keras_attend.arguments import KeepsArguments, check_positive_integers
 from keras_attend.layers.patch_conv import pointwise
 from keras_attend.layers.template_match import TemplateMatch
 from keras_attend.layers.v1 import V1
@@ -15,7 +15,7 @@ from keras_attend.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class GlimpseMatch(keras.layers.Layer):
+class GlimpseMatch(KeepsArguments, keras.layers.Layer):
     """Describe a glimpse, and where in it the object of the first glimpse is. Ours.
 
     ```python
@@ -24,9 +24,8 @@ class GlimpseMatch(keras.layers.Layer):
     features = network(glimpses, template)  # [B, F]
     ```
 
-    A network that was trained on people finds people; this one finds the object that
-    its template was made of. Convolutions (`V1`) make a few maps of the glimpse, and
-    `TemplateMatch` as many maps of votes for the object's place.
+    Convolutions (`V1`) make a few maps of the glimpse, and `TemplateMatch` as many maps
+    of votes for the place of the object that the template was made of.
 
     Call arguments:
         glimpses: `[B, rows, cols, C]` in 0..1.
@@ -87,12 +86,3 @@ class GlimpseMatch(keras.layers.Layer):
         """`[B, F]`."""
         batch, *sides, _ = self.v1.compute_output_shape(glimpses_shape)
         return (batch, math.prod(filter(None, sides)) * 2 * self.maps)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "maps": self.maps,
-            "extent": self.extent,
-        }

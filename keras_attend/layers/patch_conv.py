@@ -7,7 +7,7 @@ import keras
 from keras import ops
 from keras.layers import Conv2D
 
-from keras_attend.layers.tracing import is_for_a_file
+from keras_attend.layers.tracing import is_exporting
 from keras_attend.types import Tensor
 
 
@@ -36,7 +36,7 @@ class PatchConv2D(Conv2D):
 
     def call(self, inputs: Tensor) -> Tensor:
         """`[B, H, W, Cin]` to `[B, H', W', filters]`."""
-        if is_for_a_file():
+        if is_exporting():
             return super().call(inputs)
         parts = zip(
             ops.split(inputs, self.groups, axis=-1),
@@ -52,9 +52,8 @@ class PatchConv2D(Conv2D):
         (kh, kw), (sh, sw) = self.kernel_size, self.strides
         height, width = x.shape[1:3]
         rows, cols = math.ceil(height / sh), math.ceil(width / sw)
-        x = ops.pad(
-            x, [[0, 0], _padding(height, kh, sh), _padding(width, kw, sw), [0, 0]]
-        )
+        around = _padding(height, kh, sh), _padding(width, kw, sw)
+        x = ops.pad(x, [[0, 0], *around, [0, 0]])
         # Columns first, then rows of these: kh + kw copies rather than kh * kw.
         shifted = [x[:, :, j : j + (cols - 1) * sw + 1 : sw] for j in range(kw)]
         x = ops.concatenate(shifted, axis=-1)

@@ -1,16 +1,17 @@
 """What a tracker's cell is: the contract between models and time loops."""
 
-from typing import Any, Self
+from typing import Any
 
 import keras
 
+from keras_attend.arguments import KeepsArguments
 from keras_attend.types import Nested, Tensor
 
 
-class RecurrentTrackerCell(keras.layers.Layer):
+class RecurrentTrackerCell(KeepsArguments, keras.layers.Layer):
     """A cell that follows one object: a frame and a state in, a box out.
 
-    A tracker starts from the first frame and its box and goes on frame by frame:
+    A tracker begins with the first frame and its box and goes on frame by frame:
 
         state = cell.initial_state(frames[:, 0], box)
         outputs, state = cell.step(frames[:, t], state)
@@ -24,18 +25,16 @@ class RecurrentTrackerCell(keras.layers.Layer):
 
     Subclasses provide
 
-    * `state_spec`, a property: the size of each tensor of the state, nested as
-      the state is, such as `{"box": 4, "lstm": [100, 100]}`. The tensors are
-      `[B, size]`; flatten a map to put it into the state.
-    * `build(frame_shape)`, for frames `[B, H, W, C]`: it builds the layers
-      inside, which must not come into being within a time loop.
-    * `initial_state` and `step`, of `keras.ops` and layers. Keras tells the
-      layers inside whether they are training.
-    * `draw_noise`, if training needs random numbers: `initial_state` and `step`
-      then have a third argument `noise`, None outside training.
+    * `state_spec`, a property: the size of each tensor of the state, nested as the
+      state is, such as `{"box": 4, "lstm": [100, 100]}`. The tensors are `[B, size]`.
+    * `build(frame_shape)`, for frames `[B, H, W, C]`: it builds the layers inside,
+      which must not come into being within a time loop.
+    * `initial_state` and `step`. Keras tells the layers inside whether they train.
+    * `draw_noise`, if training needs random numbers: `initial_state` and `step` then
+      have a third argument `noise`, None outside training.
 
-    A `mixed_float16` cell keeps its state in half precision, in which a
-    coordinate above 1024 is exact to a pixel only.
+    A `mixed_float16` cell keeps its state in half precision, in which a coordinate
+    above 1024 is exact to a pixel only.
     """
 
     output_size = 4
@@ -43,58 +42,33 @@ class RecurrentTrackerCell(keras.layers.Layer):
     @property
     def state_spec(self) -> Nested:
         """Sizes of the state's tensors, nested as the state is."""
-        raise NotImplementedError(
-            f"{type(self).__name__} must define `state_spec`, the size of each "
-            "tensor of its state, nested as the state is; for instance "
-            "{'box': 4, 'lstm': [100, 100]}."
-        )
+        raise self._undefined("state_spec, such as {'box': 4, 'lstm': [100, 100]}")
 
     def initial_state(self, frame: Tensor, box: Tensor) -> Nested:
-        """The state before the first step.
-
-        Args:
-            frame: the first, `[B, H, W, C]`.
-            box: of the object in it, `[B, 4]`.
-        """
-        raise NotImplementedError(
-            f"{type(self).__name__} must define initial_state(frame, box) -> state."
-        )
+        """The state before the first step, of a frame `[B, H, W, C]` and its box."""
+        raise self._undefined("initial_state(frame, box) -> state")
 
     def step(self, frame: Tensor, state: Nested) -> tuple[dict[str, Tensor], Nested]:
-        """Look at one frame.
+        """Follow the object into a frame `[B, H, W, C]`.
 
-        Args:
-            frame: `[B, H, W, C]`.
-            state: as `initial_state` or the last step left it.
-
-        Returns:
-            A dict of tensors, "box" `[B, 4]` among them, and the next state.
+        It returns a dict of tensors, "box" `[B, 4]` among them, and the next state.
         """
-        raise NotImplementedError(
-            f"{type(self).__name__} must define step(frame, state) -> "
-            "(dict of outputs with 'box', state)."
-        )
+        raise self._undefined("step(frame, state) -> (dict with 'box', state)")
+
+    def _undefined(self, what: str) -> NotImplementedError:
+        return NotImplementedError(f"{type(self).__name__} must define {what}.")
 
     def draw_noise(self, batch_size: Any, steps: int) -> dict[str, Tensor] | None:
-        """Random numbers of a training clip, drawn before its time loop.
+        """Random numbers of training clips; within a time loop a seed cannot change.
 
-        Within a compiled loop a seed cannot change.
-
-        Args:
-            batch_size: how many clips.
-            steps: one more than there are frames. The first step's numbers go to
-                `initial_state(frame, box, noise)`, those of the frames to
-                `step(frame, state, noise)`.
-
-        Returns:
-            A dict of tensors `[batch_size, steps, ...]`; None if the cell draws none.
+        A dict of tensors `[batch_size, steps, ...]`; None if the cell draws none. There
+        is one step more than there are frames: the first one's numbers go to
+        `initial_state(frame, box, noise)`, the others' to `step(frame, state, noise)`.
         """
         return None
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """The inverse of `get_config`; layers among the arguments are made from it."""
-        return cls(**keras.saving.deserialize_keras_object(config))
+    def get_build_config(self) -> None:
+        """Nothing: the model or the `RNN` around a cell builds it."""
 
     @property
     def state_size(self) -> list[int]:

@@ -6,12 +6,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attend.arguments import check_positive_integers
+from keras_attend.arguments import KeepsArguments, check_positive_integers, check_shape
 from keras_attend.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class Retina(keras.layers.Layer):
+class Retina(KeepsArguments, keras.layers.Layer):
     r"""Square patches around a location, each wider than the last.
 
     The glimpse sensor of RAM (Mnih et al. 2014, section 3.1).
@@ -21,14 +21,14 @@ class Retina(keras.layers.Layer):
     $$c = \mathrm{trunc}(\tfrac{1}{2}(l + 1) \cdot (W, H)), \qquad l \in [-1, 1]^2$$
 
     averaged over blocks of $f^k \times f^k$ pixels to $g \times g$. What lies
-    outside the image is zero. In one axis, patch $k$ is a matrix of box filters
+    outside the image is zero. (The paper says neither what lies outside nor how patches
+    are resampled.) The glimpse is $A^y_k X (A^x_k)^T$ with box filters
 
     $$A_k[i, n] = f^{-k} \;\text{ if }\; s + i f^k \le n < s + (i + 1) f^k,
       \qquad s = c - \lfloor g f^k / 2 \rfloor$$
 
-    and the glimpse is $A^y_k X (A^x_k)^T$. The left product is computed by fetching
-    the few rows that it needs, the right one as a matrix product: to gather single
-    pixels takes several times as long.
+    The left product is computed by fetching the few rows that it needs, the right one
+    as a matrix product: to gather single pixels takes several times as long.
 
     Args:
         size: $g$, pixels of a patch's side after pooling.
@@ -44,9 +44,6 @@ class Retina(keras.layers.Layer):
     Returns:
         `[B, size, size, scales * C]`, in the images' unit: channel `k * C + c` is
         channel `c` of patch `k`, of which patch 0 is the finest.
-
-    The paper says neither what lies outside the image nor how patches are resampled:
-    the zeros and the averages are this project's.
     """
 
     def __init__(
@@ -55,13 +52,12 @@ class Retina(keras.layers.Layer):
         # A half-precision location would miss its pixel: cast images alone.
         super().__init__(**{"autocast": False, **kwargs})
         check_positive_integers(size=size, scales=scales, factor=factor)
-        self.size = size
-        self.scales = scales
-        self.factor = factor
+        self.size, self.scales, self.factor = size, scales, factor
 
     def call(self, images: Tensor, locations: Tensor) -> Tensor:
         """The glimpses `[B, size, size, scales * C]` at `locations`."""
-        self._check(images.shape, locations.shape)
+        check_shape("images", images.shape, "batch, height, width, channels")
+        check_shape("locations", locations.shape, "batch, 2")
         images = ops.cast(images, self.compute_dtype)  # [B, H, W, C]
         locations = ops.cast(locations, "float32")  # [B, 2]
         batch, _, width, channels = ops.shape(images)
@@ -91,9 +87,8 @@ class Retina(keras.layers.Layer):
     def _blocks(self, width: Any) -> tuple[int, int]:
         """How many blocks a row is divided into, and how many of them hold the patches.
 
-        Only these neighbours are fetched where that saves half of a row, so that the
-        cost of a glimpse does not grow with the image. (It does grow where the width
-        has no divisor of 8 or more that such blocks could have.)
+        Only these are fetched where that saves half of a row, so that a glimpse of a
+        large image costs no more (if its width has a divisor of 8 or more that serves).
         """
         if not isinstance(width, int):
             return 1, 1
@@ -171,18 +166,6 @@ class Retina(keras.layers.Layer):
         bank = ops.cast(inside, "float32") / block
         return ops.cast(bank, self.compute_dtype)
 
-    def _check(self, images: Shape, locations: Shape) -> None:
-        if len(images) != 4:
-            raise ValueError(
-                "`images` must have shape [batch, height, width, channels]. "
-                f"Received: images.shape={tuple(images)}"
-            )
-        if len(locations) != 2 or locations[-1] != 2:
-            raise ValueError(
-                "`locations` must have shape [batch, 2], (x, y) in -1..1. "
-                f"Received: locations.shape={tuple(locations)}"
-            )
-
     def compute_output_shape(
         self, images_shape: Shape, locations_shape: Shape | None = None
     ) -> tuple[int | None, ...]:
@@ -190,12 +173,3 @@ class Retina(keras.layers.Layer):
         batch, channels = images_shape[0], images_shape[-1]
         depth = None if channels is None else self.scales * channels
         return (batch, self.size, self.size, depth)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "size": self.size,
-            "scales": self.scales,
-            "factor": self.factor,
-        }

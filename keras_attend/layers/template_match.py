@@ -8,28 +8,24 @@ from keras import ops
 from keras.layers import Dense
 from numpy.typing import NDArray
 
-from keras_attend.arguments import check_positive_integers
+from keras_attend.arguments import KeepsArguments, check_positive_integers
 from keras_attend.layers.dynamic_filter import dynamic_conv
 from keras_attend.layers.patch_conv import PatchConv2D, pointwise
-from keras_attend.layers.tracing import is_for_a_file, picked
+from keras_attend.layers.tracing import gather_places, is_exporting
 from keras_attend.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class TemplateMatch(keras.layers.Layer):
+class TemplateMatch(KeepsArguments, keras.layers.Layer):
     r"""Vote for where in a map of features an object is that was seen before.
 
     The features of each place are mapped to a vector $e$ of length one. The template
     describes the object by $n \times n$ parts $\tau_k$, also of length one: means of
-    $e$ over the cells of a grid in the middle of the map in which it was seen. Each
-    part is compared with each place,
-
-    $$S_{ijk} = e_{ij} \cdot \tau_k,$$
-
-    and then votes for where the object's centre is, by a convolution. Before training
-    its kernel is 1 where the part lies, seen from the centre, and small elsewhere:
-    this is the correlation of SiamFC (Bertinetto et al. 2016) at a fraction of its
-    cost.
+    $e$ over a grid in the middle of the map in which it was seen. Each part is compared
+    with each place, $S_{ijk} = e_{ij} \cdot \tau_k$, and then votes for where the
+    object's centre is, by a convolution. Before training its kernel is 1 where the part
+    lies, seen from the centre, and small elsewhere: this is the correlation of SiamFC
+    (Bertinetto et al. 2016) at a fraction of its cost.
 
     Call arguments:
         features: `[B, H, W, C]`.
@@ -43,9 +39,8 @@ class TemplateMatch(keras.layers.Layer):
         parts: $n$.
         extent: the object's sides in the map that describes it, as a fraction of the
             map's.
-        kernel: side of the votes' kernels. Each part's map is moved to where it votes
-            before the convolution, which costs a tenth of kernels that span the object
-            (None).
+        kernel: side of the votes' kernels, for maps that are moved to where they vote
+            before; None for kernels that span the object, which cost ten times as much.
     """
 
     def __init__(
@@ -92,13 +87,8 @@ class TemplateMatch(keras.layers.Layer):
             noise = keras.initializers.GlorotUniform()(shape, dtype)
             return ops.cast(ones, noise.dtype) + 0.3 * noise  # so that maps differ
 
-        self.votes = PatchConv2D(
-            self.maps,
-            sides,
-            kernel_initializer=votes,
-            dtype=self.dtype_policy,
-            name="votes",
-        )
+        kwargs = {"kernel_initializer": votes, "dtype": self.dtype_policy}
+        self.votes = PatchConv2D(self.maps, sides, name="votes", **kwargs)
         self.votes.build((None, rows, cols, self.parts**2))
 
     def describe(self, features: Tensor) -> Tensor:
@@ -122,35 +112,18 @@ class TemplateMatch(keras.layers.Layer):
         _, rows, cols, _ = S.shape
         r = self._reach
         S = ops.pad(S, [[0, 0], [r, r], [r, r], [0, 0]])
-        if is_for_a_file():
+        if is_exporting():
             batch, _, width, count = ops.shape(S)
             y, x = np.ogrid[r : r + rows, r : r + cols]
             at = [((y + i) * width + x + j) * count for i, j in self._places]
             flat = np.stack([n + k for k, n in enumerate(at)], axis=-1).reshape(-1)
-            found = picked(ops.reshape(S, (batch, -1)), flat)
+            found = gather_places(ops.reshape(S, (batch, -1)), flat)
             return ops.reshape(found, (batch, rows, cols, count))
         maps = [
             S[:, r + i : r + i + rows, r + j : r + j + cols, k : k + 1]
             for k, (i, j) in enumerate(self._places)
         ]
         return ops.concatenate(maps, axis=-1)
-
-    def compute_output_shape(
-        self, features_shape: Shape, template_shape: Shape = ()
-    ) -> tuple[int | None, ...]:
-        """`[B, H, W, maps]`."""
-        return (*features_shape[:-1], self.maps)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "maps": self.maps,
-            "units": self.units,
-            "parts": self.parts,
-            "extent": self.extent,
-            "kernel": self.kernel,
-        }
 
 
 def _unit(x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Tell layers whether they are traced for an exported file, and how to trace then.
+"""Operations that are traced in another way for an exported file.
 
 XLA compiles training and `predict`. The runtimes of exported files (ONNX, LiteRT)
 compile nothing: there each operation costs time by itself, and some do not exist.
@@ -14,39 +14,38 @@ from numpy.typing import NDArray
 
 from keras_attend.types import Tensor
 
-_for_a_file: ContextVar[bool] = ContextVar("for_a_file", default=False)
+_exporting: ContextVar[bool] = ContextVar("exporting", default=False)
 
 
 @contextmanager
-def for_a_file() -> Iterator[None]:
+def exporting() -> Iterator[None]:
     """Make layers, inside the `with` block, trace what is fast in exported files."""
-    token = _for_a_file.set(True)
+    token = _exporting.set(True)
     try:
         yield
     finally:
-        _for_a_file.reset(token)
+        _exporting.reset(token)
 
 
-def is_for_a_file() -> bool:
-    """Whether this code is traced inside a `for_a_file` block."""
-    return _for_a_file.get()
+def is_exporting() -> bool:
+    """Whether this code is traced inside an `exporting` block."""
+    return _exporting.get()
 
 
-def numbers(x: Tensor, count: int) -> list[Tensor]:
-    """Split the last axis into `count` tensors `[...]`; for a file, into `[..., 1]`.
+def split_last(x: Tensor, count: int) -> list[Tensor]:
+    """Split the last axis into `count` tensors `[...]`; when exporting, `[..., 1]`.
 
-    There each change of shape would cost as much as the arithmetic that follows.
+    In a file each change of shape would cost as much as the arithmetic that follows.
     """
-    if is_for_a_file():
+    if is_exporting():
         return ops.split(x, count, axis=-1)
     return ops.unstack(x, count, axis=-1)
 
 
-def together(xs: Sequence[Tensor]) -> Tensor:
-    """Join tensors along a last axis: the inverse of `numbers`."""
-    if is_for_a_file():
-        return ops.concatenate(list(xs), axis=-1)
-    return ops.stack(list(xs), axis=-1)
+def join_last(xs: Sequence[Tensor]) -> Tensor:
+    """Join tensors along a last axis: the inverse of `split_last`."""
+    join = ops.concatenate if is_exporting() else ops.stack
+    return join(list(xs), axis=-1)
 
 
 def dynamic_slice(
@@ -54,16 +53,16 @@ def dynamic_slice(
 ) -> Tensor:
     """Slice `x` at an offset and to a size that are tensors, one `[1]` for each axis.
 
-    It is called for files alone, which only TensorFlow writes.
+    It is called when exporting alone, which only TensorFlow does.
     """
     import tensorflow as tf
 
     return tf.slice(x, tf.concat(offset, 0), tf.concat(size, 0))
 
 
-def over_rows(f: Tensor, images: Tensor) -> Tensor:
-    """Apply filters `[B, G, H]` along y to images `[B, H, W, C]`: `[B, G, W, C]`."""
-    if not is_for_a_file():
+def filter_along_y(f: Tensor, images: Tensor) -> Tensor:
+    """Apply filters `[B, G, H]` to images `[B, H, W, C]`: `[B, G, W, C]`."""
+    if not is_exporting():
         return ops.einsum("brh,bhwc->brwc", f, images)
     # Runtimes of files are faster at matrix products than at `einsum`.
     batch, height, width, channels = ops.shape(images)
@@ -71,18 +70,18 @@ def over_rows(f: Tensor, images: Tensor) -> Tensor:
     return ops.reshape(ops.matmul(f, flat), (batch, f.shape[1], width, channels))
 
 
-def over_columns(f: Tensor, rows: Tensor) -> Tensor:
-    """Apply filters `[B, G, W]` along x to images `[B, R, W, C]`: `[B, R, G, C]`."""
-    if not is_for_a_file():
+def filter_along_x(f: Tensor, rows: Tensor) -> Tensor:
+    """Apply filters `[B, G, W]` to images `[B, R, W, C]`: `[B, R, G, C]`."""
+    if not is_exporting():
         return ops.einsum("bkw,brwc->brkc", f, rows)
     if rows.shape[-1] == 1:
         return ops.matmul(rows[..., 0], ops.swapaxes(f, 1, 2))[..., None]
     return ops.matmul(f[:, None], rows)
 
 
-def picked(maps: Tensor, places: NDArray[np.int64]) -> Tensor:
-    """Gather elements of flattened maps `[B, N, ...]` by their indices, for a file.
+def gather_places(maps: Tensor, places: NDArray[np.int64]) -> Tensor:
+    """Gather elements of flattened maps `[B, N, ...]` by their indices.
 
-    There one gather takes no longer than one of the many slices that it replaces.
+    In a file one gather takes no longer than one of the many slices that it replaces.
     """
     return ops.take(maps, ops.convert_to_tensor(places, "int32"), axis=1)

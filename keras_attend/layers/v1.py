@@ -6,16 +6,16 @@ import keras
 from keras import ops
 from keras.layers import GroupNormalization
 
-from keras_attend.arguments import check_choice, check_positive_integers
+from keras_attend.arguments import KeepsArguments, check_choice, check_positive_integers
 from keras_attend.layers.patch_conv import PatchConv2D
-from keras_attend.layers.tracing import is_for_a_file
+from keras_attend.layers.tracing import is_exporting
 from keras_attend.types import Shape, Tensor
 
 NORMS = ("group", "response")
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class V1(keras.layers.Layer):
+class V1(KeepsArguments, keras.layers.Layer):
     r"""Compute features of a glimpse (Kosiorek et al. 2017, section 3.2).
 
     The glimpse's contrast is stretched to 0..1 and the mean of each channel is
@@ -49,31 +49,21 @@ class V1(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         check_choice("norm", norm, NORMS)
-        lengths = {len(x) for x in (filters, kernels, strides, groups)}
-        if len(lengths) > 1:
+        if len({len(x) for x in (filters, kernels, strides, groups)}) > 1:
             raise ValueError(
                 "`filters`, `kernels`, `strides` and `groups` must be of one length. "
                 f"Received: {filters}, {kernels}, {strides}, {groups}"
             )
-        for name, values in (("filters", filters), ("strides", strides)):
-            for value in values:
-                check_positive_integers(**{name: value})
+        for n, s in zip(filters, strides, strict=True):
+            check_positive_integers(filters=n, strides=s)
         self.filters, self.kernels = tuple(filters), tuple(kernels)
         self.strides, self.groups, self.norm = tuple(strides), tuple(groups), norm
         dtype = self.dtype_policy
+        shared = {"use_bias": norm == "response", "dtype": dtype}
+        parts = zip(filters, kernels, strides, groups, strict=True)
         self.convolutions = [
-            PatchConv2D(
-                n,
-                k,
-                strides=s,
-                groups=g,
-                use_bias=norm == "response",
-                dtype=dtype,
-                name=f"convolution_{i}",
-            )
-            for i, (n, k, s, g) in enumerate(
-                zip(filters, kernels, strides, groups, strict=True)
-            )
+            PatchConv2D(n, k, strides=s, groups=g, name=f"convolution_{i}", **shared)
+            for i, (n, k, s, g) in enumerate(parts)
         ]
         self.norms = [
             GroupNormalization(_groups(n), dtype=dtype, name=f"norm_{i}")
@@ -112,17 +102,6 @@ class V1(keras.layers.Layer):
             shape = convolution.compute_output_shape(shape)
         return shape
 
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernels": self.kernels,
-            "strides": self.strides,
-            "groups": self.groups,
-            "norm": self.norm,
-        }
-
 
 def normalise_contrast(x: Tensor) -> Tensor:
     """Images `[B, H, W, C]`, each stretched to 0..1 over all of its numbers."""
@@ -145,7 +124,7 @@ def normalise_response(x: Tensor) -> Tensor:
 
 def normalise_groups(norm: GroupNormalization, x: Tensor) -> Tensor:
     """`norm(x)` of `[B, H, W, C]`; in exported files with a third fewer operations."""
-    if not is_for_a_file():
+    if not is_exporting():
         return norm(x)
     batch, rows, columns, channels = ops.shape(x)
     parts = (batch, rows * columns, norm.groups, channels // norm.groups)

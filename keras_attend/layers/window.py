@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attend.arguments import KeepsArguments
 from keras_attend.types import Shape, Tensor
 
 GREY = 127.0  # of 255: what lies outside the image
@@ -12,7 +13,7 @@ NARROW = 4  # times as wide as the glimpse: images whose rows are taken as a who
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class Window(keras.layers.Layer):
+class Window(KeepsArguments, keras.layers.Layer):
     r"""Read a square window of an image, bilinearly.
 
         glimpses = Window(144)(frames, windows)        # [B, 144, 144, 3]
@@ -98,10 +99,6 @@ class Window(keras.layers.Layer):
     ) -> tuple[int | None, ...]:
         """`[B, G, G, C]`."""
         return (images_shape[0], self.size, self.size, images_shape[-1])
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {**super().get_config(), "size": self.size}
 
 
 def mixed(pairs: Tensor, shares: Tensor) -> Tensor:

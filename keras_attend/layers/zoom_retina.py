@@ -5,13 +5,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attend.arguments import check_positive_integers
+from keras_attend.arguments import KeepsArguments, check_positive_integers
 from keras_attend.layers.retina import Retina
-from keras_attend.types import Shape, Tensor
+from keras_attend.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class ZoomRetina(keras.layers.Layer):
+class ZoomRetina(KeepsArguments, keras.layers.Layer):
     r"""A retina that is told how wide its patches are (Mnih et al. 2014, section 5).
 
     At zoom $z$ the patches are those of a `Retina` that are $2^z, 2^{z+1}, \dots$
@@ -34,9 +34,7 @@ class ZoomRetina(keras.layers.Layer):
     def __init__(self, size: int, scales: int, zooms: int, **kwargs: Any) -> None:
         super().__init__(**{"autocast": False, **kwargs})
         check_positive_integers(size=size, scales=scales, zooms=zooms)
-        self.size = size
-        self.scales = scales
-        self.zooms = zooms
+        self.size, self.scales, self.zooms = size, scales, zooms
         self.retina = Retina(size, scales + zooms - 1, dtype=self.dtype_policy)
 
     def call(self, images: Tensor, locations: Tensor, zoom: Tensor) -> Tensor:
@@ -49,23 +47,3 @@ class ZoomRetina(keras.layers.Layer):
             seen = patches[..., z * channels : (z + self.scales) * channels]
             glimpse = glimpse + chosen[:, z, None, None, None] * seen
         return glimpse
-
-    def compute_output_shape(
-        self,
-        images_shape: Shape,
-        locations_shape: Shape | None = None,
-        zoom_shape: Shape | None = None,
-    ) -> tuple[int | None, ...]:
-        """`(B, size, size, scales * C)`."""
-        batch, channels = images_shape[0], images_shape[-1]
-        depth = None if channels is None else self.scales * channels
-        return (batch, self.size, self.size, depth)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "size": self.size,
-            "scales": self.scales,
-            "zooms": self.zooms,
-        }

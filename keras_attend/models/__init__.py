@@ -1,4 +1,4 @@
-"""One paper a file."""
+"""The models: one paper a folder."""
 
 from keras_attend.models.drlt import (
     DRLT,

@@ -7,40 +7,28 @@ import numpy as np
 from keras import ops
 
 from keras_attend import distributed
-from keras_attend.layers.tracing import over_columns, over_rows
+from keras_attend.arguments import KeepsArguments, check_shape
+from keras_attend.layers.tracing import filter_along_x, filter_along_y
 from keras_attend.types import Tensor
 
 
-class AttentionModel(keras.Model):
+class AttentionModel(KeepsArguments, keras.Model):
     """A model with a loss of its own, compiled under XLA unless told otherwise.
 
     A subclass writes `sample_losses` and `compute_metrics`; Keras's own training
-    step then serves on every backend. `serving_shape` is the input's shape for
-    `export`.
+    step then serves on every backend. `serving_shape` is the input's shape, or a dict
+    of shapes, for `export`.
 
     A subclass whose `compile` takes arguments that Keras's does not know keeps each
-    as an attribute of the same name and lists the names in `compile_arguments`. They
-    are saved and loaded with the model:
-
-        compile_arguments = ("detached",)
-        detached = False  # what a model has that was not compiled
-
-        def compile(self, optimizer="adam", *, detached=False, **kwargs):
-            super().compile(optimizer, **kwargs)
-            self.detached = detached
+    as an attribute of the same name and lists the names in `compile_arguments`, as
+    `HART` does. They are saved and loaded with the model.
     """
 
-    serving_shape: tuple[int | None, ...] = ()
+    serving_shape: Any = ()
     compile_arguments: tuple[str, ...] = ()
 
     def sample_losses(self, x: Any, y: Any, y_pred: Any) -> Tensor:
-        """The loss of each sample, `[B]`.
-
-        Args:
-            x: the inputs, as `fit` got them.
-            y: the targets, likewise.
-            y_pred: what `call` returned.
-        """
+        """The loss `[B]` of inputs and targets as `fit` got them, and of outputs."""
         raise NotImplementedError
 
     def compute_loss(
@@ -55,9 +43,8 @@ class AttentionModel(keras.Model):
         loss = self.sample_losses(x, y, y_pred)
         if sample_weight is not None:
             loss = loss * ops.cast(ops.reshape(sample_weight, (-1,)), loss.dtype)
-        for extra in self.losses:  # of layers that were given a regulariser
-            loss = loss + extra
-        return distributed.mean(loss)
+        # `losses` are of layers that were given a regulariser.
+        return distributed.mean(sum(self.losses, loss))
 
     def compile(
         self, optimizer: Any = "adam", *, jit_compile: bool = True, **kwargs: Any
@@ -74,9 +61,8 @@ class AttentionModel(keras.Model):
     def get_compile_config(self) -> dict[str, Any]:
         """Arguments of `compile`, those of the subclass among them."""
         config: dict[str, Any] = super().get_compile_config()
-        if not config:  # not compiled
-            return config
-        return config | {name: getattr(self, name) for name in self.compile_arguments}
+        own = {name: getattr(self, name) for name in self.compile_arguments}
+        return config | own if config else config  # {} if it was not compiled
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile as a saved model was."""
@@ -87,9 +73,13 @@ class AttentionModel(keras.Model):
     def export(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
         """Keras's `export`; by default for any batch and any size of image."""
         if len(args) < 3 and kwargs.get("input_signature") is None:
-            kwargs["input_signature"] = [
-                keras.InputSpec(shape=self.serving_shape, dtype="float32")
-            ]
+            shapes = self.serving_shape
+            several = isinstance(shapes, dict)
+            specs = {
+                name: keras.InputSpec(shape=shape, dtype="float32")
+                for name, shape in (shapes if several else {"": shapes}).items()
+            }
+            kwargs["input_signature"] = [specs if several else specs[""]]
         super().export(filepath, *args, **kwargs)
 
 
@@ -126,10 +116,7 @@ class Classifier(AttentionModel):
             )
 
     def one_hot(self, y: Tensor) -> Tensor:
-        """Labels `[B]` or `[B, 1]` as `[B, classes]`, NaN where there is no such class.
-
-        In a stream of batches nobody has looked at them before.
-        """
+        """Labels `[B]` or `[B, 1]` as `[B, classes]`, NaN where they are no class."""
         y = ops.reshape(ops.cast(y, "int32"), (-1,))
         valid = ops.logical_and(y >= 0, y < self.classes)
         target = ops.one_hot(y, self.classes, dtype="float32")
@@ -146,16 +133,18 @@ class Classifier(AttentionModel):
 def scaled_images(images: Tensor, channels: int, dtype: str) -> Tensor:
     """Images `[B, H, W, C]` in 0..1, of floats there or of uint8."""
     shape = tuple(images.shape)
-    if len(shape) != 4 or shape[-1] not in (None, channels):
-        raise ValueError(
-            f"`images` must have shape [batch, height, width, {channels}]. "
-            f"Received: images.shape={shape}"
-        )
+    check_shape("images", shape, f"batch, height, width, {channels}")
     if 0 in shape[1:3]:
         raise ValueError(f"`images` must not be empty. Received: images.shape={shape}")
     if keras.backend.is_int_dtype(images.dtype):
         images = ops.cast(images, dtype) / 255.0
     return ops.cast(images, dtype)
+
+
+def resized_images(images: Tensor, cell: Any) -> Tensor:
+    """Images `[B, H, W, C]` in 0..1, at the `size` that a cell observes."""
+    images = scaled_images(images, cell.channels, cell.compute_dtype)
+    return fitted_images(images, cell.size)
 
 
 def fitted_images(images: Tensor, size: tuple[int, int]) -> Tensor:
@@ -171,7 +160,7 @@ def fitted_images(images: Tensor, size: tuple[int, int]) -> Tensor:
         ops.cast(one * _scaling(old, new), images.dtype)
         for old, new in zip(ops.shape(images)[1:3], size, strict=True)
     )  # [B, rows, H], [B, columns, W]
-    return over_columns(columns, over_rows(rows, images))
+    return filter_along_x(columns, filter_along_y(rows, images))
 
 
 def _scaling(old: Any, new: int) -> Tensor:

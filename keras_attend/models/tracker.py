@@ -1,10 +1,11 @@
 """What the trackers share: a clip and a first box in, a box for each frame out."""
 
-from typing import Any, Self
+from typing import Any
 
 import keras
 from keras import ops
 
+from keras_attend.arguments import check_shape
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
 from keras_attend.metrics import BoxIoU, CenterError
 from keras_attend.models.base import AttentionModel
@@ -25,7 +26,8 @@ class RecurrentTracker(AttentionModel):
     the cell's own under "cell", so that the cell alone spells its arguments.
 
     Args:
-        cell: follows one object; its `channels` say what frames it takes.
+        cell: follows one object; its `channels` say what frames it takes. When absent,
+            a `default_cell`, the class of cell that a subclass names.
 
     Call arguments:
         inputs: a dict of
@@ -42,9 +44,15 @@ class RecurrentTracker(AttentionModel):
     hold anything, NaN too.
     """
 
-    def __init__(self, cell: RecurrentTrackerCell, **kwargs: Any) -> None:
+    default_cell: type[RecurrentTrackerCell]
+
+    def __init__(self, cell: RecurrentTrackerCell | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if cell is None:
+            cell = self.default_cell(dtype=self.dtype_policy, name="cell")
         self.cell = cell
+        frames = (None, None, None, None, self.channels)
+        self.serving_shape = {"frames": frames, "box": (None, 4)}
         self.iou = BoxIoU(name="iou")
         self.center_error = CenterError()
 
@@ -69,8 +77,8 @@ class RecurrentTracker(AttentionModel):
     ) -> dict[str, Tensor]:
         """The boxes, and what the cell saw; see the class."""
         frames, box = self._checked(inputs)
-        cell: Any = self.cell  # `step` takes noise only if the cell draws some
-        given = (frames[:, 0], ops.cast(box, "float32"))
+        cell: Any = self.cell  # one that draws noise takes it as a third argument
+        given = frames[:, 0], ops.cast(box, "float32")
         B, T = ops.shape(frames)[:2]
         noise = cell.draw_noise(B, T + 1) if training else None
         if noise is None:
@@ -94,19 +102,11 @@ class RecurrentTracker(AttentionModel):
                 f"'box' [B, 4]. Received: {found}"
             )
         frames, box = inputs["frames"], inputs["box"]
-        shape = tuple(frames.shape)
-        if len(shape) != 5 or shape[-1] not in (None, self.channels):
-            raise ValueError(
-                "`frames` must have shape [batch, time, height, width, "
-                f"{self.channels}]. Received: frames.shape={shape}"
-            )
+        shape, axes = tuple(frames.shape), "batch, time, height, width"
+        check_shape("frames", shape, f"{axes}, {self.channels}")
         if 0 in shape[1:4]:
             raise ValueError(f"`frames` must not be empty. Received: shape={shape}")
-        if len(box.shape) != 2 or box.shape[-1] != 4:
-            raise ValueError(
-                "`box` must have shape [batch, 4], x, y, w, h in pixels. "
-                f"Received: box.shape={tuple(box.shape)}"
-            )
+        check_shape("box", box.shape, "batch, 4")
         return frames, box
 
     def compute_metrics(
@@ -123,28 +123,6 @@ class RecurrentTracker(AttentionModel):
                 boxes[:, first:], y_pred["boxes"][:, first:], present[:, first:]
             )
         return self.get_metrics_result()
-
-    def export(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
-        """Keras's `export`; by default for any batch, length and size of frames."""
-        if len(args) < 3 and kwargs.get("input_signature") is None:
-            frames = keras.InputSpec(
-                shape=(None, None, None, None, self.channels), dtype="float32"
-            )
-            box = keras.InputSpec(shape=(None, 4), dtype="float32")
-            kwargs["input_signature"] = [{"frames": frames, "box": box}]
-        super().export(filepath, *args, **kwargs)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments, the cell with its own."""
-        cell = keras.saving.serialize_keras_object(self.cell)
-        cell.pop("build_config", None)  # the model builds it
-        return {**super().get_config(), "cell": cell}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """The inverse of `get_config`."""
-        cell = keras.saving.deserialize_keras_object(config["cell"])
-        return cls(**{**config, "cell": cell})
 
 
 def targets(y: Any) -> tuple[Tensor, Tensor]:

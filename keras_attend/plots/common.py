@@ -10,16 +10,17 @@ from numpy.typing import NDArray
 FIRST, PATH, LAST = "#d62728", "#2ca02c", "#1f77b4"
 
 
-def displayable(image: NDArray[Any]) -> NDArray[Any]:
-    """Convert an image to `[H, W]` or `[H, W, 3]`, in 0..1."""
+def show(axis: Any, image: NDArray[Any]) -> None:
+    """Draw an image `[H, W, C]`, without ticks and with a thin grey frame.
+
+    It is of uint8, or of floats in 0..1. If C is not 3 the mean of its channels is
+    drawn in grey.
+    """
     if image.dtype == np.uint8:
         image = image / 255.0
     image = np.clip(image.astype("float32"), 0, 1)
-    return image if image.shape[-1] == 3 else image.mean(-1)
-
-
-def bare(axis: Any) -> None:
-    """Take an image's axes the ticks, and give them a thin grey frame."""
+    image = image if image.shape[-1] == 3 else image.mean(-1)
+    axis.imshow(image, cmap="gray", vmin=0, vmax=1)
     axis.set(xticks=[], yticks=[])
     for spine in axis.spines.values():
         spine.set(color="0.7", lw=0.8)

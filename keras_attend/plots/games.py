@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attend.plots.common import FIRST, PATH, bare, pyplot
+from keras_attend.plots.common import FIRST, PATH, pyplot, show
 
 
 def animate_games(
@@ -63,8 +63,8 @@ def animate_games(
         for game, (above, below) in enumerate(axes.T):
             above.clear()
             below.clear()
-            screen = screens[game, t, ..., 0]
-            above.imshow(screen, cmap="gray", vmin=0, vmax=1)
+            screen = screens[game, t]
+            show(above, screen)
             location = played["locations"][game, t]
             centre = np.trunc(0.5 * (location + 1) * len(screen)) - 0.5
             for k in range(scales):
@@ -74,12 +74,10 @@ def animate_games(
                 )
                 above.add_patch(square)
             above.set(xlim=(-0.5, len(screen) - 0.5), ylim=(len(screen) - 0.5, -0.5))
-            bare(above)
             # [g, g + 1, scales]: a white column parts each patch from the next.
             patches = np.pad(seen[t][game], ((0, 0), (0, 1), (0, 0)), constant_values=1)
             strip = np.concatenate(np.moveaxis(patches, -1, 0), axis=1)[:, :-1]
-            below.imshow(strip, cmap="gray", vmin=0, vmax=1)
-            bare(below)
+            show(below, strip[..., None])
             if t < frames - 1:
                 above.set_title(
                     ("\u2190", "\u2022", "\u2192")[played["actions"][game, t]]

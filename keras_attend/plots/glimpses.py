@@ -9,15 +9,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from keras_attend.plots.common import (
-    FIRST,
-    LAST,
-    PATH,
-    bare,
-    displayable,
-    finish,
-    pyplot,
-)
+from keras_attend.plots.common import FIRST, LAST, PATH, finish, pyplot, show
 
 
 def plot_glimpses(
@@ -116,7 +108,7 @@ def plot_glimpses(
 def _draw_path(axis: Any, image: NDArray[Any], locations: Any, widths: Any) -> None:
     """Draw an image, the path on it, and two squares with sides of `widths` pixels."""
     height, width = image.shape[:2]
-    axis.imshow(displayable(image), cmap="gray", vmin=0)
+    show(axis, image)
     # The retina rounds a location to a pixel, and centres its patch on the top left
     # corner of that pixel.
     centres = np.trunc(0.5 * (locations + 1) * [width, height]) - 0.5  # [T, 2]
@@ -130,7 +122,6 @@ def _draw_path(axis: Any, image: NDArray[Any], locations: Any, widths: Any) -> N
             pyplot().Rectangle(corner, size, size, fill=False, ec=colour, lw=1.2)
         )
     axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
-    bare(axis)
 
 
 def _draw_glimpse(axis: Any, glimpse: NDArray[Any], scales: int) -> None:
@@ -141,5 +132,4 @@ def _draw_glimpse(axis: Any, glimpse: NDArray[Any], scales: int) -> None:
     rows = [patches[:, :, 0]]
     for k in range(1, scales):
         rows += [gap, patches[:, :, k]]
-    axis.imshow(displayable(np.concatenate(rows)), cmap="gray", vmin=0, vmax=1)
-    bare(axis)
+    show(axis, np.concatenate(rows))

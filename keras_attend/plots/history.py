@@ -23,11 +23,7 @@ def plot_history(history: Any, *, path: str | Path | None = None) -> Any:
             f"`history` must hold at least one curve. Received: {curves!r}"
         )
     figure, axes = plt.subplots(
-        1,
-        len(names),
-        figsize=(4 * len(names), 3),
-        squeeze=False,
-        layout="constrained",
+        1, len(names), figsize=(4 * len(names), 3), squeeze=False, layout="constrained"
     )
     for axis, name in zip(axes[0], names, strict=True):
         for key, label in ((name, "training"), (f"val_{name}", "validation")):

@@ -9,15 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_attend.boxes import window_to_box
-from keras_attend.plots.common import (
-    FIRST,
-    LAST,
-    PATH,
-    bare,
-    displayable,
-    finish,
-    pyplot,
-)
+from keras_attend.plots.common import FIRST, LAST, PATH, finish, pyplot, show
 
 COLOURS = 10  # matplotlib's; more lines than these use the same colours again
 
@@ -79,7 +71,7 @@ def plot_track(
         layout="constrained",
     )
     for axis, t in zip(axes[0], shown, strict=True):
-        axis.imshow(displayable(frames[t]), cmap="gray", vmin=0, vmax=1)
+        show(axis, frames[t])
         axis.set_title(f"frame {t + 1}", fontsize=9)
         if "window" in seen:
             window = windows[t]
@@ -89,11 +81,9 @@ def plot_track(
             _draw_box(axis, truth[t], FIRST, "--")
         _draw_box(axis, seen["boxes"][t], PATH, "-")
         axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
-        bare(axis)
     for line, (name, images) in zip(axes[1:], rows.items(), strict=True):
         for axis, t in zip(line, shown, strict=True):
-            axis.imshow(displayable(images[t]), cmap="gray", vmin=0, vmax=1)
-            bare(axis)
+            show(axis, images[t])
         if len(rows) > 1:
             line[0].set_ylabel(name, fontsize=9)
     return finish(figure, path)

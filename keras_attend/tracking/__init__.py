@@ -1,4 +1,4 @@
-"""`Tracker`, and the compiled step that it runs for each frame."""
+"""Follow objects frame by frame with a trained model."""
 
 from keras_attend.tracking.tracker import Tracker
 

@@ -1,7 +1,7 @@
-"""A tracker's step, compiled, with as little as can be around it.
+"""Compile a tracker's step for one frame, and call it with little overhead.
 
-This file knows the backend because what Keras offers for one frame (`predict`) costs
-a hundred times what the model does.
+It calls the backend itself, because Keras's `predict` takes a hundred times as long for
+a frame as the model does.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,23 +14,23 @@ from numpy.typing import NDArray
 
 from keras_attend.compat import flat_call
 from keras_attend.types import Nested, Tensor
-from keras_attend_runtime.frames import grey_of, is_in_frame
+from keras_attend_runtime.frames import is_in_frame, with_channels
 
 Flat = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 
 
 class CompiledStep:
-    """A cell's start and step for frames of one shape, compiled.
+    """A cell's `initial_state` and `step`, compiled for frames of one shape.
 
-    Between calls everything is a flat list of tensors: the cheapest to hand over.
+    The state is kept as a flat list of tensors, which is the fastest to pass.
 
     Args:
         cell: a `layers.RecurrentTrackerCell`.
-        channels: that it wants.
-        variables: its weights; the values come with each call.
-        shape: of the frames, `(H, W, 1)` or `(H, W, 3)`.
-        dtype: of the frames, a NumPy dtype.
-        count: N, how many objects there are.
+        channels: the number of channels that it takes.
+        variables: its weights; their values are passed with each call.
+        shape: the shape of the given frames, `(H, W, 1)` or `(H, W, 3)`.
+        dtype: the NumPy dtype of the given frames.
+        count: the number N of objects.
     """
 
     def __init__(
@@ -55,20 +55,20 @@ class CompiledStep:
     def start(
         self, weights: list[Tensor], frame: NDArray[Any], boxes: NDArray[Any]
     ) -> Sequence[Tensor]:
-        """The state before the first step, of boxes `[N, 4]`."""
+        """Return the state before the first step, from boxes `[N, 4]`."""
         boxes = ops.convert_to_tensor(boxes, "float32")
         return self._start([self._feed(frame), boxes, *weights])
 
     def step(
         self, weights: list[Tensor], frame: NDArray[Any], state: Sequence[Tensor]
     ) -> tuple[NDArray[Any], NDArray[Any], Sequence[Tensor], Sequence[Tensor]]:
-        """Boxes `[N, 4]`, whether present `[N]`, the other outputs and the state."""
+        """Return boxes `[N, 4]`, presence `[N]`, all outputs (flat) and the state."""
         found = self._step([self._feed(frame), *state, *weights])
         end = len(found) - len(state)
         return np.array(found[0]), np.array(found[1]), found[2:end], found[end:]
 
     def outputs(self, flat: Sequence[Tensor]) -> Nested:
-        """The step's outputs in their structure."""
+        """Return a step's flat outputs in their structure."""
         return tree.pack_sequence_as(self._outputs_like, list(flat))
 
     def _first(self, inputs: Sequence[Tensor]) -> list[Tensor]:
@@ -104,12 +104,13 @@ class CompiledStep:
     def _each(
         self, function: Callable[..., Nested], frame: Tensor, xs: Nested
     ) -> Nested:
-        """`function(frame, x)` for each of N objects in the one frame.
+        """Return `function(frame, x)` for each of N objects in one frame.
 
-        On a CPU one after the other: N copies of the frame would cost more than
-        N small batches. An accelerator has the bandwidth, and dislikes the loop.
+        On a CPU the objects are taken one by one, because N copies of the frame would
+        take longer than N small batches. On an accelerator the loop would.
         """
-        frame = _with_channels(frame, self.channels)[None]  # [1, H, W, C]
+        frame = with_channels(frame, self.channels, ops.repeat, ops.cast)
+        frame = frame[None]  # [1, H, W, C]
         if self.count == 1:
             return function(frame, xs)
         if not _on_cpu():
@@ -123,19 +124,6 @@ class CompiledStep:
         return ops.map(one, xs)
 
 
-def _with_channels(frame: Tensor, channels: int) -> Tensor:
-    """`[H, W, 1]` or `[H, W, 3]` as `[H, W, channels]`, of the same dtype."""
-    if frame.shape[-1] == channels:
-        return frame
-    if channels == 3:
-        return ops.repeat(frame, 3, axis=-1)
-    # Channel by channel: XLA's reduction over three numbers takes five times as long.
-    floats = keras.backend.is_float_dtype(frame.dtype)
-    wide = frame if floats else ops.cast(frame, "int32")
-    grey = grey_of(wide[..., :1], wide[..., 1:2], wide[..., 2:], floats)
-    return ops.cast(grey, frame.dtype)
-
-
 def _on_cpu() -> bool:
     if keras.backend.backend() == "jax":
         import jax
@@ -147,17 +135,17 @@ def _on_cpu() -> bool:
 
 
 def _feed(shape: tuple[int, ...], dtype: Any) -> Callable[[NDArray[Any]], Tensor]:
-    """Hands frames over to the backend."""
+    """Return a function that passes frames to the backend."""
     if keras.backend.backend() == "jax":
         return lambda frame: frame
     import tensorflow as tf
 
     if not _on_cpu():
         return tf.convert_to_tensor
-    # One tensor over memory of ours that each frame is copied to: five times faster
-    # than a new tensor a frame.
+    # Each frame is copied to the memory of one tensor, which is five times faster than
+    # to make a new tensor for it.
     memory = np.zeros(int(np.prod(shape)) * dtype.itemsize + 64, "uint8")
-    start = -memory.ctypes.data % 64  # XLA wants aligned memory
+    start = -memory.ctypes.data % 64  # XLA needs aligned memory
     buffer = memory[start : memory.size - 64 + start].view(dtype).reshape(shape)
     tensor = tf.experimental.dlpack.from_dlpack(buffer.__dlpack__())
 
@@ -169,7 +157,7 @@ def _feed(shape: tuple[int, ...], dtype: Any) -> Callable[[NDArray[Any]], Tensor
 
 
 def _compiled(function: Flat, xla: bool) -> Flat:
-    """`function` of a list of tensors; shapes and dtypes never change.
+    """Return `function` compiled, for tensors whose shapes never change.
 
     Args:
         function: to be compiled.
@@ -197,12 +185,11 @@ def _compiled(function: Flat, xla: bool) -> Flat:
 
 
 def _in_a_loop(function: Flat, inputs: Sequence[Tensor]) -> Flat:
-    """`function` as the body of a loop that runs once.
+    """Return a function that calls `function` in a loop that runs once.
 
-    TensorFlow wants to know where a `slice` begins when it compiles for XLA. Where
-    that comes from an input, as a window does from the state, it would compile again
-    for each new value; what changes within a loop it takes as it comes. XLA then
-    drops the loop.
+    TensorFlow compiles a `slice` for XLA with a constant beginning. If that comes from
+    an input, as a window's place comes from the state, it would compile again for each
+    new value; within a loop it accepts a variable one. XLA then removes the loop.
     """
     import tensorflow as tf
 

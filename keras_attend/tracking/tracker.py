@@ -1,4 +1,4 @@
-"""`Tracker`: a trained model follows objects one frame at a time, as OpenCV's do."""
+"""Follow objects one frame at a time, with the methods of OpenCV's trackers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from keras_attend import zoo
 from keras_attend.tracking.compiled_step import CompiledStep
 from keras_attend.types import Tensor
-from keras_attend_runtime.onnx_model import OnnxModel
-from keras_attend_runtime.tracking import Engine, Found, FrameTracker
+from keras_attend_runtime.onnx_model import Found, OnnxModel
+from keras_attend_runtime.tracking import Engine, FrameTracker
 
 
 class Tracker(FrameTracker):
@@ -25,20 +25,20 @@ class Tracker(FrameTracker):
 
     Boxes are `(x, y, w, h)` in pixels, 0-based, the top-left corner first. Frames are
     uint8, or floats in 0..1, of one size: grey `[H, W]` or `[H, W, 1]`, or colour
-    `[H, W, 3]` in the order red, green, blue (OpenCV reads blue first:
-    `frame[..., ::-1]`). What the model wants, grey or colour, is made of either.
+    `[H, W, 3]` in the order red, green, blue (OpenCV's order is the opposite:
+    `frame[..., ::-1]`). They are converted to the channels that the model takes.
 
-    The step is compiled once for a size of frames and a number of objects, in `init`.
-    It uses the weights that the model had at `init`.
+    `init` compiles the step, once for each size of frames and number of objects, and
+    copies the model's weights: later training does not change this tracker.
+
+    `outputs` is what the model's step returned for the last frame: a dict of arrays
+    with "box" and, for some models, "window", "glimpse" and more.
 
     Args:
         model: a Keras model with `cell`, a `layers.RecurrentTrackerCell`, and
-            `channels`, 1 or 3; or the name (or folder) of a preset, for `zoo.load`; or
-            a file of `export`, `.onnx`, which `keras_attend_runtime.Tracker` runs
-            without Keras.
-
-    `outputs` is what the model's step returned for the last frame: a dict of arrays
-    with "box" and, as the model has it, "window", "glimpse" and more.
+            `channels`, 1 or 3; or a preset's name or folder, for `zoo.load`; or an
+            `.onnx` file of `export`, which `keras_attend_runtime.Tracker` runs without
+            Keras.
     """
 
     def __init__(self, model: keras.Model | str | Path) -> None:
@@ -53,7 +53,7 @@ class Tracker(FrameTracker):
 
 
 class KerasEngine:
-    """A model's compiled steps, one for each kind of frames that it has met."""
+    """Runs a model by a compiled step for each shape and dtype of frames."""
 
     def __init__(self, model: keras.Model | str | Path) -> None:
         if isinstance(model, str | Path):
@@ -78,17 +78,17 @@ class KerasEngine:
         self._outputs: Sequence[Tensor] = []
 
     def start(self, frame: NDArray[Any], boxes: NDArray[np.float32]) -> Found:
-        """Look at the first frame."""
+        """Begin with the boxes `[N, 4]` in a frame; see `Engine`."""
         self._count = len(boxes)
         self._build(frame, boxes)
-        # Copies: training on JAX gives the model's own arrays away.
+        # Copies, because training on JAX donates the model's own arrays.
         self._weights = [ops.copy(v) for v in self._variables]
         self._run = self._ready(frame)
         self._state = self._run.start(self._weights, frame, boxes)
         return self.step(frame)
 
     def step(self, frame: NDArray[Any]) -> Found:
-        """Look at the next frame."""
+        """Follow the objects to the next frame; see `Engine`."""
         run = self._run
         if run is None or frame.shape != run.shape or frame.dtype != run.dtype:
             run = self._ready(frame)
@@ -99,7 +99,7 @@ class KerasEngine:
         return boxes, present
 
     def outputs(self) -> dict[str, NDArray[Any]]:
-        """What the last step gave."""
+        """Return all that the last step returned; see `Engine`."""
         if self._run is None:
             return {}
         return tree.map_structure(
@@ -107,7 +107,7 @@ class KerasEngine:
         )
 
     def _build(self, frame: NDArray[Any], boxes: NDArray[np.float32]) -> None:
-        """Make weights that are not there yet, by a first call."""
+        """Call the model once if it has no weights yet."""
         if not (self.model.built and self.model.cell.built):
             shape = (1, 1, *frame.shape[:2], self.channels)
             self.model({"frames": np.zeros(shape, "float32"), "box": boxes[:1]})

@@ -1,4 +1,4 @@
-"""What the recipes in `zoo/` share: flags, trainings, and presets to write."""
+"""What the recipes in `zoo/` share: flags, training loops, and writing a preset."""
 
 from keras_attend.training.cluster import placed
 from keras_attend.training.flags import parse, parser
@@ -20,7 +20,6 @@ from keras_attend.training.video_trackers import (
     print_overlaps,
     split_videos,
     tracker_parser,
-    video_ratm,
     video_test_results,
     write_video_tracker,
 )
@@ -54,7 +53,6 @@ __all__ = [
     "split_videos",
     "start_from",
     "tracker_parser",
-    "video_ratm",
     "video_test_results",
     "write_preset",
     "write_tracker",

@@ -1,7 +1,8 @@
-"""Cards and tables of the presets, generated from what they say of themselves.
+"""Generate the presets' cards and tables from preset.json and results.json.
 
-python -m keras_attend.training.cards           writes them
-python -m keras_attend.training.cards --check   fails when one is out of date
+python -m keras_attend.training.cards           write those of the presets that ship
+python -m keras_attend.training.cards --check   fail if one of these is out of date
+python -m keras_attend.training.cards FOLDER    write the card of a preset's folder
 """
 
 import argparse
@@ -49,7 +50,7 @@ COLUMNS = (
 
 
 def results_csv(presets: list[tuple[ModelInfo, Results | None]]) -> str:
-    """`results.csv`: a row for each number, the paper's and the baselines' too."""
+    """Make results.csv: a row for each number, also of the paper and the baselines."""
     text = io.StringIO()
     rows = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     rows.writeheader()
@@ -79,11 +80,7 @@ def results_csv(presets: list[tuple[ModelInfo, Results | None]]) -> str:
 
 
 def all_results(presets: list[tuple[ModelInfo, Results | None]]) -> str:
-    """All results of all presets, for `zoo/README.md`.
-
-    Args:
-        presets: what to show.
-    """
+    """Make the sections of `zoo/README.md`, with all results of each preset."""
     lines = []
     for preset, results in presets:
         about = f"{preset.description.rstrip('.')}. {preset.parameters:,} parameters."
@@ -94,11 +91,11 @@ def all_results(presets: list[tuple[ModelInfo, Results | None]]) -> str:
 
 
 def short_table(presets: list[tuple[ModelInfo, Results | None]], link: str) -> str:
-    """A row or more for each preset, for the repository's page: its `headlines`.
+    """Make the table of the repository's README: the `headlines` of each preset.
 
     Args:
-        presets: what to show.
-        link: path from the page to the presets.
+        presets: the presets, with their results.
+        link: the path from the README to the presets.
     """
     lines = table(["preset", "parameters", *SCORES])
     for preset, results in presets:
@@ -116,7 +113,7 @@ def _others(result: Result) -> dict[str, float]:
 
 
 def generated(zoo: Path) -> dict[Path, str]:
-    """Every generated file of a zoo, and what it must hold."""
+    """What each generated file of a folder of presets must hold."""
     presets = []
     files = {}
     for name in list_models(zoo):
@@ -149,10 +146,16 @@ def generated(zoo: Path) -> dict[Path, str]:
 def main(arguments: list[str] | None = None) -> int:
     """Write the cards and tables, or check them."""
     parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
     parser.add_argument("--check", action="store_true", help="write nothing")
-    check: bool = parser.parse_args(arguments).check
+    options = parser.parse_args(arguments)
+    check: bool = options.check
     stale = 0
-    for path, text in generated(presets_folder()).items():
+    files = {
+        folder / "README.md": card(info(folder), read_results(folder))
+        for folder in options.folders
+    }
+    for path, text in (files or generated(presets_folder())).items():
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             continue
         stale += 1

@@ -1,4 +1,4 @@
-"""Training on several devices and machines: they share a batch as one device would.
+"""Train on several devices and machines, with the same result as on one device.
 
 TensorFlow trains under `tf.distribute` (`MirroredStrategy`, and with several workers
 `MultiWorkerMirroredStrategy`), JAX under `keras.distribution.DataParallel` over the
@@ -25,11 +25,13 @@ APART = 1_000_003
 
 
 def start(devices: int = 1, workers: int = 1) -> Cluster:
-    """Make this process a worker; to be called before anything is computed.
+    """Make this process a worker. Call this before anything is computed.
 
     Args:
-        devices: of each worker: GPUs, or where there are none, parts of the CPU.
-        workers: processes, each of which calls this. `TF_CONFIG` tells them apart.
+        devices: the number of devices of each worker: of GPUs, or without GPUs of
+            parts of the CPU.
+        workers: the number of processes, each of which calls this. `TF_CONFIG` tells
+            them apart.
     """
     check_positive_integers(devices=devices, workers=workers)
     if devices == workers == 1:
@@ -44,7 +46,7 @@ def start(devices: int = 1, workers: int = 1) -> Cluster:
 
 
 def _task(workers: int) -> tuple[list[str], int]:
-    """All workers' addresses, and which one this is."""
+    """Read all workers' addresses, and this worker's index, from `TF_CONFIG`."""
     if workers == 1:
         return [], 0
     config = json.loads(os.environ.get(CONFIG, "{}"))
@@ -97,17 +99,17 @@ def _start_jax(devices: int, addresses: list[str], index: int) -> Any:
     )
 
 
-# What `fit` does around Keras's `fit`.
+# What `training.fit` calls before and after Keras's `fit`.
 
 
 def scope() -> AbstractContextManager[Any]:
-    """Where models are made, loaded and trained."""
+    """Make the context in which models are made, loaded and trained."""
     strategy = cluster().strategy
     return nullcontext() if strategy is None else strategy.scope()
 
 
 def placed(layer: Any) -> Any:
-    """A layer of another model, for one made in `scope`: there, a copy."""
+    """Make a layer usable by a model made in `scope`: on several devices, copy it."""
     if cluster().strategy is None or not layer.built:
         return layer
     copy = type(layer).from_config(layer.get_config())
@@ -118,7 +120,7 @@ def placed(layer: Any) -> Any:
 
 
 def prepare(model: Any, data: Any) -> Any:
-    """Make a compiled model ready for `fit` under `scope`; returns the data for it."""
+    """Make a compiled model ready for `fit` under `scope`; return the data for it."""
     if cluster().strategy is None:
         return data
     shared = SharedBatches(data, cluster())
@@ -128,7 +130,7 @@ def prepare(model: Any, data: Any) -> Any:
 
 
 def _prepare_tensorflow(model: Any, x: Any) -> None:
-    """Mend what Keras 3.15 does otherwise under `tf.distribute`."""
+    """Correct what Keras 3.15 does under `tf.distribute` and not on one device."""
     import tensorflow as tf
 
     strategy = cluster().strategy
@@ -154,7 +156,7 @@ def _prepare_tensorflow(model: Any, x: Any) -> None:
 
 
 def wait(name: str) -> None:
-    """Go on when all workers are here."""
+    """Wait until all workers have called this."""
     if cluster().workers == 1:
         return
     if keras.backend.backend() == "tensorflow":
@@ -171,13 +173,13 @@ def wait(name: str) -> None:
 class SharedBatches(keras.utils.PyDataset):
     """Batches that the replicas can share evenly.
 
-    A last, smaller one is cut to a multiple of their number. On JAX each worker gets
-    its rows; on TensorFlow `tf.distribute` deals them out.
+    A smaller last batch is shortened to a multiple of their number. On JAX each worker
+    gets its own rows; on TensorFlow `tf.distribute` hands them out.
 
     Args:
-        data: of one device; its batches depend on their number and `data.epoch`
-            alone, so that every worker can draw them.
-        cluster: who shares them.
+        data: the data for one device. Its batches depend on their index and
+            `data.epoch` alone, so that every worker can draw them.
+        cluster: the workers and devices that share the batches.
     """
 
     def __init__(self, data: Any, cluster: Cluster) -> None:
@@ -209,11 +211,11 @@ class SharedBatches(keras.utils.PyDataset):
         return keras.tree.map_structure(lambda x: x[rows], batch)
 
     def on_epoch_begin(self) -> None:
-        """As the data has it."""
+        """Pass the call on to the data."""
         self.data.on_epoch_begin()
 
     def on_epoch_end(self) -> None:
-        """As the data has it."""
+        """Pass the call on to the data."""
         self.data.on_epoch_end()
 
 

@@ -7,16 +7,18 @@ from pathlib import Path
 from keras_attend.datasets.settings import DATA, data_folder
 from keras_attend.training import cluster, workers
 
+RECIPE = "recipe.py"  # in the preset's folder
+
 
 def parser(
     doc: str | None, preset: Path, epochs: int | None = None
 ) -> argparse.ArgumentParser:
-    """The flags of a recipe.
+    """Make a parser of a recipe's flags.
 
     Args:
-        doc: the recipe's docstring; its first line becomes the description.
+        doc: the recipe's docstring, whose first line becomes the description.
         preset: the preset's folder.
-        epochs: how many there are by default.
+        epochs: the default of `--epochs`.
     """
     found = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
     add = found.add_argument
@@ -33,6 +35,7 @@ def parser(
         action="store_true",
         help="judge by validation data, write no preset",
     )
+    add("--stages", type=int, help="how many of a tracker's stages; all when absent")
     add("--resume", action="store_true", help="go on from the last checkpoint")
     add("--devices", type=int, default=1, help="of each worker: GPUs, or CPU parts")
     add("--workers", type=int, default=1, help="processes: here, or as TF_CONFIG says")
@@ -40,10 +43,10 @@ def parser(
 
 
 def parse(found: argparse.ArgumentParser) -> argparse.Namespace:
-    """The flags as given; `--data` and the environment's folder agree.
+    """Parse the flags, and start the workers that `--workers` asks for.
 
-    With `--workers` this process becomes one of them, or starts them all; see
-    docs/scaling.md.
+    `--data` and the environment's folder of data become the same. With `--workers` this
+    process becomes one of them, or starts them all; see docs/scaling.md.
     """
     args = found.parse_args()
     if args.workers > 1 and cluster.CONFIG not in os.environ:

@@ -1,4 +1,4 @@
-"""A training that outlives a kill, in one stage or more."""
+"""Trainings, of one stage or several, that go on after a kill."""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
@@ -21,29 +21,20 @@ def fit(
     args: argparse.Namespace,
     callbacks: tuple[keras.callbacks.Callback, ...] = (),
     epochs: int | None = None,
-) -> keras.Model:
-    """Train a model, or go on with one, and keep it in a checkpoint.
+    spread: bool = False,
+) -> Any:
+    """Train a model and keep it in a checkpoint, or go on from the checkpoint.
 
     Args:
-        make: makes the compiled model for a training of so many batches in all.
+        make: makes the compiled model, given the number of batches of the training.
         data: a `PyDataset` whose `epoch` says which batches come next.
-        path: of the checkpoint.
-        args: `parse`'s.
-        callbacks: of `fit`, beside the checkpoint.
-        epochs: how many; `args.epochs` when absent.
+        path: the checkpoint's file.
+        args: what `parse` returns.
+        callbacks: callbacks of `fit`, in addition to the checkpoint's.
+        epochs: the number of epochs; `args.epochs` unless given.
+        spread: return the model on all devices that have trained it, as the next stage
+            of the training needs it, and not on one device.
     """
-    return _alone(_fit(make, data, path, args, callbacks, epochs), path)
-
-
-def _fit(
-    make: Callable[[int], keras.Model],
-    data: Any,
-    path: Path,
-    args: argparse.Namespace,
-    callbacks: tuple[keras.callbacks.Callback, ...] = (),
-    epochs: int | None = None,
-) -> keras.Model:
-    """As `fit`; the model stays with all devices that have trained it."""
     epochs = epochs or args.epochs
     steps = min(args.steps or len(data), len(data))
     with scope():
@@ -61,12 +52,7 @@ def _fit(
                 verbose=2 if cluster().first else 0,
                 callbacks=[Checkpoint(path, every=args.checkpoint_every), *callbacks],
             )
-    return model
-
-
-def _alone(model: keras.Model, path: Path) -> Any:
-    """The model on one device: read again, where several have trained it."""
-    if cluster().strategy is None:
+    if spread or cluster().strategy is None:
         return model
     wait(path.name)  # the first worker may still be writing
     return Checkpoint.resume(path)
@@ -75,9 +61,10 @@ def _alone(model: keras.Model, path: Path) -> Any:
 class Stage(NamedTuple):
     """A stage of a tracker's training, on clips of one length.
 
-    `first` frames of a clip count at the start, one more every `every` epochs (all,
-    when `every` is 0). The rate falls from `rate` to its share `end`. `compile` holds
-    more arguments of the model's `compile`, `views` those of the clips.
+    In the first epoch `first` frames of a clip count, and one more after each `every`
+    epochs; if `every` is 0, all frames count always. The learning rate falls from
+    `rate` to `end * rate`. `compile` holds more arguments of the model's `compile`,
+    `views` more arguments of the datasets.
     """
 
     name: str
@@ -93,7 +80,7 @@ class Stage(NamedTuple):
 
     @property
     def clips(self) -> dict[str, Any]:
-        """Arguments of the stage's datasets."""
+        """The arguments of the stage's datasets."""
         sizes = {"batch_size": self.batch_size, "frames": self.frames}
         return sizes | dict(self.views)
 
@@ -105,26 +92,28 @@ def fit_stages(
     args: argparse.Namespace,
     name: str,
 ) -> tuple[Any, list[Path]]:
-    """Train a tracker in stages, each from where the last one ended.
+    """Train a tracker in stages, each with the weights that the last one ended with.
 
     Args:
-        make: makes the model.
-        stages: in their order; `args.epochs`, if given, is the most of each.
-        clips: the data of a stage.
-        args: `parse`'s.
-        name: of the checkpoints, which also have their stages' names.
+        make: makes the model, not compiled.
+        stages: the stages in their order. Of these `args.stages` are trained, and none
+            takes more than `args.epochs` epochs, if these are given.
+        clips: makes the data of a stage.
+        args: what `parse` returns.
+        name: the beginning of the checkpoints' names; the stage's name follows.
 
     Returns:
-        The model, and the checkpoints.
+        The model, and the checkpoints' files.
     """
     model: Any = None
     paths = []
+    stages = stages[: args.stages]
     for stage in stages:
 
         def compiled(
-            steps: int, stage: Stage = stage, last: Any = model
+            steps: int, stage: Stage = stage, before: Any = model
         ) -> keras.Model:
-            found = make() if last is None else last
+            found = make() if before is None else before
             rate = falling_rate(steps, stage.end, stage.rate)
             found.compile(rate, **stage.compile)
             return found
@@ -134,17 +123,18 @@ def fit_stages(
         epochs = min(stage.epochs, args.epochs or stage.epochs)
         paths.append(args.runs / f"{name}_{stage.name}.keras")
         curriculum = (longer,) if stage.every else ()
-        model = _fit(compiled, data, paths[-1], args, curriculum, epochs)
-    return _alone(model, paths[-1]), paths
+        spread = stage is not stages[-1]
+        model = fit(compiled, data, paths[-1], args, curriculum, epochs, spread)
+    return model, paths
 
 
 def falling_rate(steps: int, end: float = 0.0, rate: float = 1e-3) -> Any:
-    """Adam for a training of so many batches: a warm rate that falls to a share.
+    """Make an Adam whose rate rises over up to 50 batches and then falls on a cosine.
 
     Args:
-        steps: batches in all; the rate rises over the first 50.
-        end: the last rate, as a share of the greatest.
-        rate: the greatest.
+        steps: the number of batches of the training.
+        end: the last rate, as a share of the greatest one.
+        rate: the greatest rate.
     """
     warm = min(50, steps // 2)
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -154,16 +144,17 @@ def falling_rate(steps: int, end: float = 0.0, rate: float = 1e-3) -> Any:
 
 
 def start_from(model: keras.Model, other: keras.Model, width: float = 1.0) -> None:
-    """Give a `models.RAM` the weights of another one.
+    """Give a `models.RAM` the weights of another RAM.
 
-    Layers that differ in size keep what they have, but for the first of the glimpse
-    network: scales that the other one lacks start with no effect.
+    Variables of another shape keep their values, except for the first layer of the
+    glimpse network: there the weights of scales that the other one lacks become 0.
 
     Args:
-        model: built here where it is not.
-        other: of the same task's size, with as many scales or fewer.
-        width: of `model`'s canvas in widths of `other`'s. Locations are fractions of
-            the canvas: they are rescaled so that both look as many pixels away.
+        model: takes the weights; it is built if it is not yet.
+        other: gives them; it has as many scales as `model` or fewer.
+        width: the width of `model`'s canvas relative to `other`'s. Locations are
+            shares of the canvas; they are rescaled, so that both move their gaze by as
+            many pixels.
     """
     if not model.built:
         model.build(model.serving_shape)

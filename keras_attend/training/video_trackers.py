@@ -1,17 +1,14 @@
-"""What the recipes of trackers of real videos share: videos, flags, measurements."""
+"""The videos, flags and measurements that recipes of trackers of videos share."""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import keras
-
 from keras_attend import evaluation
 from keras_attend.datasets.sequences import Sequence as Video
 from keras_attend.datasets.sequences import otb, read_frames
-from keras_attend.layers import GlimpseMatch
-from keras_attend.models import RATM, RelativeRATMCell
+from keras_attend.evaluation.test_sets import Videos, described
 from keras_attend.tracking import Tracker
 from keras_attend.training.flags import parser
 from keras_attend.training.writing import picture_track, print_results, write_preset
@@ -21,7 +18,6 @@ from keras_attend.zoo.results import Result, read_results, write_results
 from keras_attend.zoo.saving import describe_preset
 
 TestResults: TypeAlias = Callable[[Any, Path], list[Result]]
-
 
 # Six videos of `FOLDER/tracking` on which no weights are trained and by which settings
 # and stages were chosen. The first four show people.
@@ -34,8 +30,8 @@ VALIDATION = (
     "otb_Tiger1",
 )
 PEOPLE = VALIDATION[:4]
-# With `--validate` these four are judged by, and kept from training; the weights that
-# are published have been trained on them.
+# With `--validate` these four are kept from training, and the model is measured by
+# them. The published weights were trained on them too.
 TUNING = ("otb_Skiing", "otb_Human3", "davis_dance-twirl", "uav123_wakeboard7")
 # The videos of `FOLDER/tracking_test`: nothing was trained on them or chosen by them.
 TEST = (
@@ -46,17 +42,22 @@ TEST = (
     "uav123_person11",
     "davis_drift-straight",
 )
+# The videos that the names in the protocols stand for.
+VIDEO_SETS: dict[str, Videos] = {
+    "videos_validation": Videos("tracking", VALIDATION),
+    "people_validation": Videos("tracking", PEOPLE),
+    "videos_test": Videos("tracking_test", TEST),
+    "kitti_held_out": Videos("kitti"),
+    "otb_first_third": Videos("tracking"),
+    "otb_last_two_thirds": Videos("tracking", skipped_thirds=1),
+}
 TEST_PEERS = ("KCF", "MedianFlow", "MOSSE", "CSRT", "TrackerNano")
 
 
 def tracker_parser(
     doc: str | None, preset: Path, epochs: int | None = None
 ) -> argparse.ArgumentParser:
-    """`parser`, with a flag for weights that are trained already.
-
-    Args:
-        doc, preset, epochs: as of `parser`.
-    """
+    """Make the flags of `parser`, and `--measure-test` for trained weights."""
     found = parser(doc, preset, epochs)
     found.add_argument(
         "--measure-test",
@@ -68,9 +69,9 @@ def tracker_parser(
 
 
 def split_videos(args: argparse.Namespace) -> tuple[list[Video], list[Video]]:
-    """The videos of `FOLDER/tracking` to train on, and those to judge by.
+    """Split the videos of `FOLDER/tracking` into those to train on and to measure by.
 
-    To judge by are the validation videos, or with `--validate` those for tuning.
+    The latter are the validation videos; with `--validate` those of `TUNING`.
     """
     judge = TUNING if args.validate else VALIDATION
     found = otb(args.data / "tracking")
@@ -79,7 +80,7 @@ def split_videos(args: argparse.Namespace) -> tuple[list[Video], list[Video]]:
 
 
 def opencv_peers(*names: str) -> dict[str, Any]:
-    """OpenCV's trackers by name; those that cannot be had here are left out."""
+    """Make OpenCV's trackers, by name, without those that are not installed here."""
     peers = {}
     for name in names:
         try:
@@ -90,16 +91,14 @@ def opencv_peers(*names: str) -> dict[str, Any]:
 
 
 def video_test_results(model: Any, data: Path) -> list[Result]:
-    """Rows of the test set, `videos_test`; none where there is no `tracking_test`.
+    """Measure a tracker on `videos_test`, in the folder that `--data` names.
 
-    Args:
-        model: the trained tracker.
-        data: the folder that `--data` names.
+    There are no rows if the folder has no `tracking_test`.
     """
     if not (data / "tracking_test").is_dir():
         print("Not measured: videos_test: --data holds no tracking_test/")
         return []
-    videos = [v for v in otb(data / "tracking_test") if v.name in TEST]
+    videos = VIDEO_SETS["videos_test"].load(data)
     tracks, peers = [Tracker(model).track], opencv_peers(*TEST_PEERS)
     return [
         *evaluation.video_clip_results(
@@ -116,11 +115,11 @@ def measure_test(
 ) -> None:
     """Add the rows of the test set to a preset that is trained already.
 
-    Its other rows stay, and so do its weights; what it says of itself is written anew.
+    Its weights and its other rows stay; its description, paper and notes are replaced.
 
     Args:
-        args: `parse`'s; the preset is in `args.out`.
-        measure: gives the rows, such as `video_test_results`.
+        args: what `parse` returns; the preset is in `args.out`.
+        measure: makes the rows, as `video_test_results` does.
         about: the recipe's description, paper and notes.
     """
     describe_preset(args.out, **about)
@@ -137,26 +136,19 @@ def measure_test(
         device=written.device,
         training_seconds=written.training_seconds,
         commit=written.commit,
+        test_sets=written.test_sets | described(video_sets(rows)),
     )
     write_card(args.out)
 
 
-def video_ratm() -> keras.Model:
-    """RATM for real videos, not compiled."""
-    cell = RelativeRATMCell(
-        size=32,
-        units=128,
-        channels=3,
-        scale=2.0,
-        memory=0.5,
-        features=GlimpseMatch(),
-        input_initializer=keras.initializers.RandomNormal(stddev=0.01),
-    )
-    return RATM(cell, objectives={"localisation": 1.0, "overlap": 0.3})
+def video_sets(results: Sequence[Result]) -> dict[str, Videos]:
+    """Find the `VIDEO_SETS` that results were measured on."""
+    names = {result.protocol.partition("/")[0] for result in results}
+    return {name: videos for name, videos in VIDEO_SETS.items() if name in names}
 
 
 def print_overlaps(model: Any, judge: Sequence[Video]) -> None:
-    """A tracker's IoU in each video, for choosing settings."""
+    """Print a tracker's IoU in each video, for choosing settings."""
     scores = evaluation.video_clips(Tracker(model).track, judge)
     print(dict(zip(scores.names, scores.mean_iou.round(3), strict=True)))
     print("mean IoU over 60-frame clips", scores.mean_iou.mean())
@@ -168,16 +160,13 @@ def write_video_tracker(
     args: argparse.Namespace,
     judge: Sequence[Video],
     *checkpoints: Path,
-    description: str,
-    paper: str,
-    notes: Sequence[str] = (),
+    **about: Any,
 ) -> None:
-    """`write_preset` of a tracker of real videos.
+    """Write the preset of a tracker of real videos.
 
     Args:
-        model, results, args, *checkpoints: as of `write_preset`.
-        description, paper, notes: as of `write_preset`.
-        judge: `split_videos`'s; a picture shows DAVIS's parkour, and says so.
+        model, results, args, *checkpoints, **about: as of `write_preset`.
+        judge: videos, among them DAVIS's parkour, which the picture shows.
     """
     (shown,) = (v for v in judge if v.name == "davis_parkour")
     write_preset(
@@ -186,9 +175,8 @@ def write_video_tracker(
         args,
         *checkpoints,
         picture=picture_track(model, read_frames(shown), shown.boxes),
-        description=description,
-        paper=paper,
-        notes=notes,
         task="tracking",
         input="frames [B, T, H, W, 3], uint8 or float in 0..1, and a box [B, 4]",
+        test_sets=video_sets(results),
+        **about,
     )

@@ -1,4 +1,4 @@
-"""Several workers on this machine, all started again when one of them dies."""
+"""Start several workers on this machine, and all of them again when one dies."""
 
 import json
 import os
@@ -13,17 +13,17 @@ RESTARTS = 3
 
 
 def launch(count: int, restarts: int = RESTARTS) -> int:
-    """Run this very program as so many workers, which train together.
+    """Run this program as several workers, which train together.
 
-    A worker that has died cannot come back to those that are left, on TensorFlow or
-    on JAX: all of them are started again, with `--resume`.
+    Neither on TensorFlow nor on JAX can a worker that has died join the others again:
+    all of them are started again, with `--resume`.
 
     Args:
-        count: workers.
-        restarts: how often.
+        count: the number of workers.
+        restarts: how often they are started again at most.
 
     Returns:
-        The exit status: 0, or that of the first one that failed in the last try.
+        The exit status: 0, or that of the first worker that failed in the last try.
     """
     command = [sys.executable, *sys.argv]
     for attempt in range(restarts + 1):

@@ -1,4 +1,4 @@
-"""Writing what a recipe has trained, with what it scored."""
+"""Write a preset: what a recipe has trained, and how it scores."""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +9,7 @@ import keras
 
 from keras_attend import evaluation, plots
 from keras_attend.callbacks import Checkpoint
+from keras_attend.evaluation.test_sets import DrawnClips, TestSet, described
 from keras_attend.zoo.card import write_card
 from keras_attend.zoo.results import Result, write_results
 from keras_attend.zoo.saving import save_preset
@@ -20,37 +21,23 @@ def write_preset(
     args: argparse.Namespace,
     *checkpoints: Path,
     picture: Callable[[Path], Any],
-    description: str,
-    paper: str,
-    task: str,
-    input: str,
-    notes: Sequence[str] = (),
+    test_sets: Mapping[str, TestSet],
+    **about: Any,
 ) -> None:
-    """Write the preset that a recipe has trained, with what it scored.
+    """Write the preset that a recipe has trained, and how it scores.
 
     Args:
-        model: compiled anew here, at a rate to fine-tune with.
-        results: of the evaluation.
-        args: `parse`'s.
-        *checkpoints: of the training's stages, which know how long each took.
-        picture: draws what the model does into the preset's folder.
-        description: one sentence.
-        paper: whose model it is, and which row of its tables.
-        task: what it does.
-        input: what it takes.
-        notes: sentences about what it cannot do, for the card.
+        model: the trained model. It is compiled anew, at a rate to fine-tune with.
+        results: the rows of its evaluation.
+        args: what `parse` returns.
+        *checkpoints: those of the training's stages, which know how long each took.
+        picture: draws a picture of what the model does into the preset's folder.
+        test_sets: the results' test sets, by their names in the protocols.
+        **about: `description`, `paper`, `task`, `input` and `notes` of `save_preset`.
     """
     print_results(results)
     model.compile(keras.optimizers.Adam(1e-4))
-    save_preset(
-        model,
-        args.out,
-        description=description,
-        paper=paper,
-        task=task,
-        input=input,
-        notes=notes,
-    )
+    save_preset(model, args.out, **about)
     picture(args.out)
     write_results(
         args.out,
@@ -58,12 +45,13 @@ def write_preset(
         device=args.device,
         training_seconds=round(sum(map(Checkpoint.seconds_spent, checkpoints)), 1),
         commit=evaluation.commit(),
+        test_sets=described(test_sets),
     )
-    write_card(args.out)  # again: now there are a picture and results to show
+    write_card(args.out)  # again, now that there are a picture and results
 
 
 def print_results(results: Sequence[Result]) -> None:
-    """Each number with its spread, and the baselines' numbers below it."""
+    """Print each number with its range, and the baselines' numbers below it."""
     for result in results:
         print(f"{result.metric}, {result.protocol}: {result.value}", end=" ")
         print(f"({result.min} to {result.max})\n  baselines: {result.baselines}")
@@ -73,48 +61,50 @@ def write_tracker(
     model: Any,
     args: argparse.Namespace,
     *checkpoints: Path,
-    test: Any,
-    long: Any,
+    test: DrawnClips,
+    long: DrawnClips,
     data: str,
     paper_scores: Mapping[str, float],
     baselines: Mapping[str, Any] | None = None,
-    description: str,
-    paper: str,
+    **about: Any,
 ) -> None:
-    """`write_preset` of a tracker, judged by clips as in the paper and by long ones.
+    """Measure a tracker on drawn clips, and write its preset.
 
     Args:
-        model, args, *checkpoints, description, paper: as of `write_preset`.
-        test, long: the clips; a picture shows the first one of `test`.
+        model, args, *checkpoints, **about: as of `write_preset`.
+        test, long: clips as long as the paper's, and longer ones. The picture shows the
+            first clip of `test`.
         data: their name in the protocols' names.
-        paper_scores: the paper's numbers, as `evaluation.clip_results` takes them.
-        baselines: more trackers, by name, beside the static box.
+        paper_scores: the paper's numbers for `test`, as of `evaluation.clip_results`.
+        baselines: trackers, by name, that are measured as well as the static box.
     """
 
-    def judge(clips: Any, paper: Mapping[str, float] | None = None) -> list[Result]:
+    def judge(
+        clips: DrawnClips, paper: Mapping[str, float] | None = None
+    ) -> list[Result]:
         return evaluation.clip_results(
-            [model], clips, data=data, baselines=baselines, paper=paper
+            [model], clips.load(), data=data, baselines=baselines, paper=paper
         )
 
-    x, y = test[0]
+    x, y = test.load(batches=1)[0]
     write_preset(
         model,
         [*judge(test, paper_scores), *judge(long)],
         args,
         *checkpoints,
         picture=picture_track(model, x["frames"][0], y["boxes"][0]),
-        description=description,
-        paper=paper,
         task="tracking",
         input=f"frames [B, T, H, W, {model.channels}], uint8 or float in 0..1, "
         "and a box [B, 4]",
+        test_sets={f"{data}/{clips.frames}_frames": clips for clips in (test, long)},
+        **about,
     )
 
 
 def picture_digits(
     model: keras.Model, images: Any, labels: Any
 ) -> Callable[[Path], Any]:
-    """For `write_preset`: where a RAM looks in the first four images."""
+    """Make `write_preset`'s `picture`: where a RAM looks in the first four images."""
 
     def draw(folder: Path) -> None:
         path = folder / "picture.png"
@@ -124,7 +114,7 @@ def picture_digits(
 
 
 def picture_track(model: keras.Model, frames: Any, boxes: Any) -> Callable[[Path], Any]:
-    """For `write_preset`: what a tracker makes of a clip."""
+    """Make `write_preset`'s `picture`: a tracker's boxes in frames of a clip."""
 
     def draw(folder: Path) -> None:
         plots.plot_track(model, frames, boxes, path=folder / "picture.png")
@@ -133,7 +123,7 @@ def picture_track(model: keras.Model, frames: Any, boxes: Any) -> Callable[[Path
 
 
 def print_errors(model: keras.Model, images: Any, labels: Any) -> None:
-    """A digit model's errors in one pass and in ten, for choosing settings."""
+    """Print a digit model's errors in one pass and in ten, for choosing settings."""
     for episodes, location in ((1, "mean"), (10, "sample")):
         errors = evaluation.error_percent(
             model, images, labels, episodes=episodes, location=location

@@ -1,15 +1,17 @@
-"""All presets at once: do they load, are they what they say, do they score it still?
+"""Check all presets: their files, what they say of themselves, and their scores.
 
 python -m keras_attend.training.zoo_check              every preset, by a sample
 python -m keras_attend.training.zoo_check ram_mnist    one preset
-python -m keras_attend.training.zoo_check --no-measure results are not measured
-python -m keras_attend.training.zoo_check --whole      results by all of the test data
+python -m keras_attend.training.zoo_check --no-measure do not measure the results
+python -m keras_attend.training.zoo_check --whole      measure by all of the test data
 
-Test data are looked for in the folder KERAS_ATTEND_DATA. What cannot be measured here
-is said, and is no failure. The exit status is 1 if anything fails.
+Test data are read from the folder that KERAS_ATTEND_DATA names. A result that cannot be
+measured is reported and does not count as a failure. The exit status is 1 if a check
+fails.
 """
 
 import argparse
+import ast
 import sys
 import time
 from collections.abc import Sequence
@@ -18,21 +20,25 @@ from pathlib import Path
 
 from keras_attend import zoo
 from keras_attend.training.cards import generated
+from keras_attend.training.flags import RECIPE
 from keras_attend.training.remeasure import ERRORS, SHARE, Measured, remeasure
 from keras_attend.zoo import presets
 from keras_attend.zoo.checks.files import MANIFEST
+from keras_attend.zoo.results import read_results
 from keras_attend.zoo.tables import aligned, metric, number
-from keras_attend.zoo.verify import Check, check_recipe, verify
+from keras_attend.zoo.verify import Check, checked, verify
+
+HEADER = ("Paper", "Command", "Expected")  # what a recipe's docstring must say
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was found of a preset.
+    """What the checks of a preset have found.
 
     Attributes:
         name: the preset's.
         checks: of its folder.
-        measured: its results, now.
+        measured: its results, measured again.
     """
 
     name: str
@@ -54,13 +60,13 @@ class Report:
 def check_preset(
     name: str, cards: dict[Path, str], *, measure: bool = True, quick: bool = True
 ) -> Report:
-    """Look at a preset from all sides.
+    """Check a preset's folder, card and recipe, and measure its results again.
 
     Args:
         name: the preset's.
-        cards: what generated files must hold, by path; of `cards.generated`.
-        measure: also measure its results again, where the data are at hand.
-        quick: by a sample.
+        cards: what `cards.generated` returned.
+        measure: whether results are measured, as far as there are data for it.
+        quick: whether a sample is measured.
     """
     folder = presets.find(name)
     checks, model = verify(folder)
@@ -69,16 +75,52 @@ def check_preset(
     measured: list[Measured] = []
     if model is not None and measure:
         try:
-            results = zoo.info(name).metrics
-            measured.extend(remeasure(model, results, quick=quick, download=False))
+            if results := read_results(folder):
+                found = remeasure(model, results, quick=quick, download=False)
+                measured.extend(found)
         except Exception as error:
             detail = f"{type(error).__name__}: {' '.join(str(error).split())}"
             checks.append(Check("measured", False, detail))
     return Report(name, tuple(checks), tuple(measured))
 
 
+def check_recipe(folder: Path) -> Check:
+    """Check that the recipe's docstring has the lines that a recipe needs."""
+    return checked("recipe", lambda: _recipe(folder))
+
+
+def _recipe(folder: Path) -> str:
+    path = folder / RECIPE
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    said = {
+        word: line.removeprefix(word).strip()
+        for line in text.splitlines()
+        for word in HEADER
+        if line.startswith(f"{word} ")
+    }
+    absent = [word for word in HEADER if not said.get(word)]
+    if absent:
+        raise ValueError(
+            f"{path} must begin with a docstring whose lines begin with "
+            f"{', '.join(HEADER)}. Received: none with {', '.join(absent)}"
+        )
+    name = folder.resolve().name
+    if f"{name}/{RECIPE}" not in said["Command"]:
+        raise ValueError(
+            f"{path} must say how to run {name}/{RECIPE}. "
+            f"Received: Command {said['Command']}"
+        )
+    results = read_results(folder)
+    if results and results.results and "not measured" in said["Expected"]:
+        raise ValueError(
+            f"{path} must say what results.json says. "
+            f"Received: Expected {said['Expected']}"
+        )
+    return said["Expected"]
+
+
 def _up_to_date(check: Check, folder: Path, cards: dict[Path, str]) -> Check:
-    """A preset that ships has to have a card of today, and results."""
+    """Let a check fail if the card is out of date or the results are missing."""
     if not check.ok:
         return check
     path = folder / "README.md"
@@ -90,7 +132,7 @@ def _up_to_date(check: Check, folder: Path, cards: dict[Path, str]) -> Check:
 
 
 def _tables(cards: dict[Path, str]) -> list[str]:
-    """What is wrong with the generated files that are about all presets."""
+    """Name the generated tables that are out of date."""
     return [
         f"{path} is out of date: run `make zoo`"
         for path, text in cards.items()
@@ -100,7 +142,7 @@ def _tables(cards: dict[Path, str]) -> list[str]:
 
 
 def overview(reports: Sequence[Report]) -> str:
-    """A line for each preset, a column for each check."""
+    """Make a table with a line for each preset and a column for each check."""
     names = list(dict.fromkeys(c.name for r in reports for c in r.checks))
     rows = []
     for report in reports:
@@ -116,7 +158,7 @@ def overview(reports: Sequence[Report]) -> str:
 
 
 def measurements(measured: Sequence[tuple[str, Measured]]) -> str:
-    """A line for each result: published, measured, and how far apart they may be."""
+    """Make a table of results: published, measured, and how far apart they may be."""
     columns = ["preset", "metric", "protocol", "published", "measured", "within", ""]
     rows = [
         [
@@ -134,7 +176,7 @@ def measurements(measured: Sequence[tuple[str, Measured]]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Check the presets; the exit status."""
+    """Check the presets, print the outcome and return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m keras_attend.training.zoo_check",
         description=__doc__,
@@ -142,7 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="all unless given")
     parser.add_argument(
-        "--no-measure", action="store_true", help="leave the results alone"
+        "--no-measure", action="store_true", help="do not measure the results"
     )
     parser.add_argument(
         "--whole", action="store_true", help="measure by all of the test data"

@@ -51,7 +51,7 @@ def annotate(frame: Frame, box: Any, window: Any = None, glimpse: Any = None) ->
 
 
 def _corners(box: NDArray[Any]) -> NDArray[Any]:
-    """The corners `(x, y, x + w, y + h)` of a box `(x, y, w, h)`."""
+    """Return the corners `(x, y, x + w, y + h)` of a box `(x, y, w, h)`."""
     return np.concatenate([box[:2], box[:2] + box[2:]])
 
 
@@ -82,7 +82,7 @@ def _ring(
 
 
 def _displayable(glimpse: Any) -> Frame:
-    """A glimpse `[N, M, 1]` or `[N, M, 3]` as a frame `[N, M, 3]`."""
+    """Convert a glimpse `[N, M, 1]` or `[N, M, 3]` to a frame `[N, M, 3]`."""
     glimpse = np.asarray(glimpse)
     if glimpse.ndim != 3 or glimpse.shape[-1] not in (1, 3) or 0 in glimpse.shape:
         raise ValueError(

@@ -64,7 +64,7 @@ def read_video(path: str | Path) -> Video:
 
 
 def _camera(path: str) -> dict[str, Any]:
-    """The arguments of `av.open` for a camera, which `path` names as "camera:0"."""
+    """Return the arguments of `av.open` for a camera, such as "camera:0"."""
     number = re.fullmatch(r"camera:(\d+)", path)
     if number is None:
         raise ValueError(f"A camera must be 'camera:' and a number. Received: {path}")
@@ -136,7 +136,7 @@ def _decoded(name: str, **source: Any) -> Frames:
 
 
 def _is_truncated(container: Any, stream: Any, seconds: float) -> bool:
-    """Whether a file ends before its header says; FFmpeg reports no error then."""
+    """Return whether a file is shorter than its header says, which FFmpeg ignores."""
     format = container.format.name
     if "mp4" in format and len(stream.index_entries):
         last = stream.index_entries[-1]
@@ -170,7 +170,7 @@ def _libraries() -> tuple[Any, Any]:
 
 
 def checked_frame(frame: Any) -> Frame:
-    """`frame` as an array, or an error if it is not `[H, W, 3]` of uint8."""
+    """Return `frame` as an array, or raise if it is not `[H, W, 3]` of uint8."""
     frame = np.asarray(frame)
     if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[-1] != 3:
         raise ValueError(

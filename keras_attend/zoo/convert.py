@@ -1,4 +1,4 @@
-"""Weights that others have published, in our layers' order."""
+"""Convert weights that the papers' authors have published."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,14 +13,14 @@ from keras_attend.optimizers import TF1RMSprop
 
 
 def ratm_person_cnn(path: str | Path) -> GlimpseCNN:
-    """RATM's network that tells people from background, as its authors trained it.
+    """Return RATM's network that tells people from background, trained by its authors.
 
     Args:
-        path: of an `.npz` with the eight arrays of the published checkpoint, under
+        path: an `.npz` file with the eight arrays of the published checkpoint, under
             their names there (`conv0_W`, `bias0_b`, ..., `fc3_b`).
 
     Returns:
-        A `GlimpseCNN` for 28x28 glimpses, grey, in 0..1.
+        A `GlimpseCNN` for grey 28x28 glimpses in 0..1.
     """
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files}
@@ -33,9 +33,8 @@ def ratm_person_cnn(path: str | Path) -> GlimpseCNN:
         )
     for name in ("conv0_W", "conv1_W"):
         arrays[name] = convolution(arrays[name])
-    rows = cols = 28 // 4
-    channels = arrays["conv1_W"].shape[-1]
-    arrays["fc2_W"] = flattened(arrays["fc2_W"], rows, cols, channels)
+    # Two poolings leave maps of 28 / 4 rows and columns.
+    arrays["fc2_W"] = flattened(arrays["fc2_W"], 7, 7, arrays["conv1_W"].shape[-1])
     network = GlimpseCNN(gain=255.0)
     network.build((None, 28, 28, 1))
     network.set_weights([arrays[name] for name in wanted])
@@ -43,15 +42,14 @@ def ratm_person_cnn(path: str | Path) -> GlimpseCNN:
 
 
 def hart(path: str | Path) -> PublishedHART:
-    """HART as its authors trained it, from a checkpoint of their TensorFlow 1 code.
+    """Return HART as its authors trained it, from a checkpoint of TensorFlow 1.
 
     Args:
-        path: of the checkpoint, `.../model.ckpt-1` without the endings, or of the
-            folder that it is in.
+        path: the checkpoint, `.../model.ckpt-1` without the endings, or its folder.
 
     Returns:
-        A compiled `PublishedHART`, for colour frames of any size (the
-        authors' are 187x621).
+        A compiled `PublishedHART`, for colour frames of any size (the authors' have
+        187x621 pixels).
     """
     import tensorflow as tf
 
@@ -71,12 +69,7 @@ def hart(path: str | Path) -> PublishedHART:
 
 
 def set_hart_weights(model: PublishedHART, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Give a built `PublishedHART` the arrays of a checkpoint.
-
-    Args:
-        model: whose weights are set.
-        arrays: by their names in the authors' code.
-    """
+    """Give a built `PublishedHART` a checkpoint's arrays, by the authors' names."""
     variables = hart_variables(model)
     missing = sorted(variables.keys() - arrays.keys())
     if missing:
@@ -95,10 +88,10 @@ def set_hart_weights(model: PublishedHART, arrays: Mapping[str, NDArray[Any]]) -
 
 
 def hart_variables(model: PublishedHART) -> dict[str, Any]:
-    """The weights of a built `PublishedHART` by the authors' names.
+    """Return the weights of a built `PublishedHART` by the authors' names.
 
-    Left out are the moving averages of the batch norm, which their code never reads,
-    and the weights of the losses, which their checkpoint does not hold.
+    It leaves out the moving averages of the batch norm, which the authors' code never
+    reads, and the weights of the losses, which their checkpoint does not hold.
     """
     cell, top = model.cell, "HierarchicalAttentiveRecurrentTracker"
     inner = f"{top}/AttentionCell"
@@ -144,13 +137,13 @@ def hart_variables(model: PublishedHART) -> dict[str, Any]:
 
 
 def convolution(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Theano's `[out, in, rows, cols]`, which it flips, as Keras's kernel."""
+    """Return a kernel of Theano, `[out, in, rows, cols]` and flipped, as Keras's."""
     return np.transpose(kernel[:, :, ::-1, ::-1], (2, 3, 1, 0))
 
 
 def flattened(
     matrix: NDArray[np.float32], rows: int, cols: int, channels: int
 ) -> NDArray[np.float32]:
-    """Rows of a matrix that reads flattened maps: channels first to channels last."""
+    """Reorder a matrix that reads flattened maps from channels first to last."""
     maps = matrix.reshape(channels, rows, cols, -1)
     return np.moveaxis(maps, 0, 2).reshape(matrix.shape)

@@ -1,4 +1,4 @@
-"""`load`: a compiled model from a preset's folder."""
+"""Load a compiled model from a preset's folder."""
 
 import inspect
 import math
@@ -13,17 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_attend.compat import pending_variables, replace_initializer
+from keras_attend.zoo.checks import files
 from keras_attend.zoo.checks.classes import check_config
-from keras_attend.zoo.checks.files import (
-    CONFIG,
-    METADATA,
-    WEIGHTS,
-    check_keras_version,
-    check_weights,
-    limit_of,
-    read_checked,
-    read_json,
-)
 from keras_attend.zoo.presets import find, read_manifest
 
 
@@ -35,41 +26,39 @@ def load(
     token: str | bool | None = None,
     **overrides: Any,
 ) -> keras.Model:
-    """A preset's model, compiled as it was for training.
+    """Return a preset's model, compiled as it was for training.
+
+    The sha256 of every file is checked before its content is used; a preset can
+    name Keras's and this package's classes only, and cannot run code.
 
     Args:
-        name: of a preset that ships with the package (see `list_models`), or of one
-            in KERAS_ATTEND_ZOO, a folder or a file server of presets; or
+        name: a preset that ships with the package (see `list_models`), or one in
+            KERAS_ATTEND_ZOO, a folder or a file server of presets; or
             `"hf://org/name"` or `"hf://org/name@revision"` on the Hugging Face Hub;
             or a preset's folder.
-        weights: False gives fresh random weights.
-        source: where to look for a plain name: `"package"` or `"zoo"`
-            (KERAS_ATTEND_ZOO); None looks there in this order.
-        token: of the Hub, for what is private; None takes the one that
+        weights: whether to load the weights; False gives fresh random ones.
+        source: where to search for a plain name: in `"package"` or in `"zoo"`
+            (KERAS_ATTEND_ZOO); None searches both in this order.
+        token: a token of the Hub, for a private preset; None takes the one that
             `hf auth login` has stored.
-        **overrides: constructor arguments in place of the preset's, such as
-            `episodes=10` for `ram_mnist`, of the model or of its cell.
-
-    The sha256 of every file is checked before anything is made of it; a preset can
-    name Keras's and this package's classes only, and cannot run code.
+        **overrides: constructor arguments of the model or of its cell that replace
+            the preset's, such as `episodes=10` for `ram_mnist`.
     """
     return load_folder(find(name, source, token), weights=weights, **overrides)
 
 
 def load_folder(folder: Path, *, weights: bool = True, **overrides: Any) -> keras.Model:
-    """A model from a preset's folder; see `load`."""
+    """Return the model of the preset in a folder; see `load`."""
     manifest = read_manifest(folder)
-    check_keras_version(folder / METADATA)
-    sha256, path = manifest["sha256"], folder / CONFIG
-    content = read_checked(folder, CONFIG, sha256[CONFIG], limit_of(CONFIG, manifest))
-    config = read_json(path, content)
+    files.check_keras_version(folder / files.METADATA)
+    path = folder / files.CONFIG
+    config = files.read_json(path, files.read_listed(folder, files.CONFIG, manifest))
     check_config(config, path)
     compile_config = config.pop("compile_config", None)
     override(config, overrides)
     if weights:
-        # Before there is a model: its numbers take memory.
-        limit = limit_of(WEIGHTS, manifest)
-        content = read_checked(folder, WEIGHTS, sha256[WEIGHTS], limit)
+        # They are read and checked before there is a model, which takes memory.
+        content = files.read_listed(folder, files.WEIGHTS, manifest)
         model = _with_weights(folder, config, content, manifest, overrides)
     else:
         model = _made(path, lambda: _deserialize(config), overrides)
@@ -84,11 +73,11 @@ def _deserialize(config: dict[str, Any]) -> Any:
 
 
 def _made(path: Path, make: Callable[[], Any], overrides: dict[str, Any]) -> Any:
-    """Make a model of a configuration, or raise a `ValueError` that names the file."""
+    """Call `make`, and raise a `ValueError` that names the file if it fails."""
     try:
         return make()
     except Exception as error:
-        if overrides:  # most likely one of these, and the model's own error is clear
+        if overrides:  # one of them is most likely wrong, as the model's error says
             raise
         raise ValueError(
             f"{path} must be the configuration of a model that this version can make. "
@@ -105,20 +94,19 @@ def override(config: dict[str, Any], overrides: dict[str, Any]) -> None:
     places = [config]
     if isinstance(cell := config["config"].get("cell"), dict):
         places.append(cell)
-    accepted = {id(place): _arguments(place) for place in places}
-    unknown = sorted(overrides.keys() - set().union(*accepted.values()))
+    owners = {name: c for c in reversed(places) for name in _arguments(c)}
+    unknown = sorted(overrides.keys() - owners.keys())
     if unknown:
         raise ValueError(
             f"{config['class_name']} has no argument {', '.join(map(repr, unknown))}. "
-            f"It accepts: {', '.join(sorted(set().union(*accepted.values())))}."
+            f"It accepts: {', '.join(sorted(owners))}."
         )
     for name, value in overrides.items():
-        place = next(place for place in places if name in accepted[id(place)])
-        place["config"][name] = value
+        owners[name]["config"][name] = value
 
 
 def _arguments(config: dict[str, Any]) -> set[str]:
-    """What the constructor of a configuration's class takes."""
+    """Return the arguments that the constructor of a configuration's class takes."""
     cls = keras.saving.get_registered_object(config["registered_name"])
     if cls is None:  # a Sequential or Functional model: its configuration lists layers
         return {"name"}
@@ -137,17 +125,14 @@ def _with_weights(
     manifest: dict[str, Any],
     overrides: dict[str, Any],
 ) -> keras.Model:
-    """A model with the very weights whose sha256 was checked."""
+    """Return a model with the weights in `content`, whose sha256 was checked."""
     parameters = manifest["parameters"]
     with tempfile.TemporaryDirectory() as temporary:
-        path = Path(temporary) / WEIGHTS
+        path = Path(temporary) / files.WEIGHTS
         path.write_bytes(content)
-        try:
-            check_weights(path, parameters)
-        except ValueError as error:
-            raise ValueError(f"{folder}: {error}") from error
+        files.check_weights(path, parameters, folder / files.WEIGHTS)
         model, count = _made(
-            folder / CONFIG, lambda: _empty(config, parameters), overrides
+            folder / files.CONFIG, lambda: _empty(config, parameters), overrides
         )
         try:
             if count != parameters:
@@ -158,8 +143,8 @@ def _with_weights(
         except (ValueError, TypeError, KeyError, OSError) as error:
             if not overrides:
                 raise ValueError(
-                    f"{folder / WEIGHTS} must hold the weights of the model in "
-                    f"{CONFIG}. Received: {str(error)[:500]}"
+                    f"{folder / files.WEIGHTS} must hold the weights of the model in "
+                    f"{files.CONFIG}. Received: {str(error)[:500]}"
                 ) from error
             given = ", ".join(f"{k}={v!r}" for k, v in overrides.items())
             raise ValueError(
@@ -171,17 +156,18 @@ def _with_weights(
 
 
 def _empty(config: dict[str, Any], parameters: int) -> tuple[keras.Model, int]:
-    """A model whose weights are zero, for others to be put there; and their number.
+    """Return a model whose weights are zero, and how many numbers they hold.
 
     Variables that are made in a stateless scope get their values at its end. Until
-    then they take no memory, so that a configuration of far too many is found out;
-    and drawing random numbers takes JAX seconds of compilation.
+    then they take no memory, so that a configuration of far too many parameters is
+    found without filling it. Zeros, because to draw random weights JAX compiles for
+    seconds, and the file's weights replace them anyway.
     """
     with keras.StatelessScope():
         try:
             model = _deserialize(config)
         except BaseException:
-            # The end of the scope would make what was begun.
+            # At its end the scope gives values to the variables made so far.
             for variable in pending_variables():
                 replace_initializer(variable, _nothing)
             raise

@@ -1,9 +1,10 @@
-"""Preset folders: where they are and what they say of themselves.
+"""Find the folders of presets, and read what a preset says of itself.
 
 A preset is a folder in Keras's own directory format (`config.json`, `metadata.json`,
-`model.weights.h5`), so that `keras.saving.load_model(folder)` works too, with
-`preset.json` (what `info` shows, and the sha256 of what is loaded), `recipe.py` (which
-trained it), `results.json` (what it scored) and `README.md` (the card).
+`model.weights.h5`), so that `keras.saving.load_model(folder)` works too. Beside these
+files it holds `preset.json` (what `info` shows, and the sha256 of the files that are
+loaded), `recipe.py` (which trained it), `results.json` (what it scored) and
+`README.md` (the card).
 """
 
 import difflib
@@ -11,39 +12,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_attend.zoo.checks.files import (
-    DESCRIPTIONS,
-    MANIFEST,
-    check_manifest,
-    is_snapshot,
-    read_limited,
-    regular_file,
-)
-from keras_attend.zoo.hub import own_zoo
+from keras_attend.arguments import check_choice
+from keras_attend.zoo.checks import files
+from keras_attend.zoo.checks.files import MANIFEST
+from keras_attend.zoo.hub import user_zoo
 from keras_attend.zoo.hub.names import HUB, is_hub_name, parse_hub_name
 from keras_attend.zoo.results import Result, read_results
-
-SOURCES = (None, "package", "zoo")
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What there is to know about a preset before loading it.
+    """The description of a preset, which is read without building its model.
 
     Attributes:
-        name: what `load` calls it.
-        description: one sentence.
-        paper: whose model it is.
-        task: what it does.
-        input: what it takes.
-        licence: of the weights.
-        model: its class.
-        parameters: number of its weights' entries.
-        size_bytes: of the weights' file.
-        sha256: of each file that is loaded, by name.
-        metrics: what it scored.
-        folder: where it is.
-        notes: what to know before it is used.
+        name: the name that `load` takes.
+        description, paper, task, input, licence, notes: see `save_preset`.
+        model: the name of the model's class.
+        parameters: how many numbers the weights hold.
+        size_bytes: the size of the weights' file.
+        sha256: the sha256 of each file that is loaded, by the file's name.
+        metrics: what the preset scored.
+        folder: the folder that holds it.
     """
 
     name: str
@@ -62,44 +51,43 @@ class ModelInfo:
 
 
 def presets_folder() -> Path:
-    """Where the presets are: in the package, or beside it in a source checkout."""
+    """Return the folder of presets in the package or, in a checkout, beside it."""
     package = Path(__file__).parents[1]
     packaged = package / "presets"
     return packaged if packaged.is_dir() else package.parent / "zoo"
 
 
 def list_models(folder: str | Path | None = None) -> list[str]:
-    """Names of presets, each of which `load` takes.
+    """Return the names of presets, each of which `load` takes.
 
     Args:
-        folder: of presets; None for those that ship with the package and those of
-            the folder that the environment variable KERAS_ATTEND_ZOO names;
+        folder: a folder of presets; None for those that ship with the package and
+            those of the folder that the environment variable KERAS_ATTEND_ZOO names;
             `"hf://org"` for the presets of a user or an organization on the
             Hugging Face Hub.
     """
     if str(folder).startswith(HUB):
-        from keras_attend.zoo.hub import client  # which takes half a second
+        from keras_attend.zoo.hub import client  # its import takes half a second
 
         return client.list_presets(str(folder).removeprefix(HUB))
-    folders = [Path(folder)] if folder else [presets_folder(), *own_zoo.folders()]
+    folders = [Path(folder)] if folder else [presets_folder(), *user_zoo.folders()]
     return sorted(
         {path.parent.name for each in folders for path in each.glob(f"*/{MANIFEST}")}
     )
 
 
 def info(name: str | Path) -> ModelInfo:
-    """What a preset says of itself; no model is built.
+    """Return what a preset, by its name or folder, says of itself.
 
-    Args:
-        name: of a preset (see `load`), or a preset's folder.
+    No model is built. See `load` for the names.
     """
     folder = find(name, everything=True)
     manifest = read_manifest(folder)
     results = read_results(folder)
     return ModelInfo(
-        name=str(name) if is_snapshot(folder) else folder.resolve().name,
-        **{key: manifest[key] for key in (*DESCRIPTIONS, "model", "parameters")},
-        size_bytes=manifest["size_bytes"],
+        name=str(name) if files.is_snapshot(folder) else folder.resolve().name,
+        **{key: manifest[key] for key in (*files.DESCRIPTIONS, *files.NUMBERS)},
+        model=manifest["model"],
         sha256=manifest["sha256"],
         metrics=results.results if results else (),
         folder=folder,
@@ -114,37 +102,29 @@ def find(
     everything: bool = False,
     force: bool = False,
 ) -> Path:
-    """The folder of a preset, by name or by path; it is fetched if need be.
+    """Return the folder of a preset, which is fetched where that is needed.
 
     Args:
-        name: see `load`.
-        source: see `load`.
-        token: see `load`.
-        everything: the card, the results and the recipe too, not only what is loaded.
-        force: fetch again what is cached.
+        name: see `load`; `source` and `token` too.
+        everything: whether to fetch the card, the results and the recipe too.
+        force: whether to fetch files again that are in the cache.
     """
-    if source not in SOURCES:
-        raise ValueError(
-            f"`source` must be one of {SOURCES}. Received: source={source!r}"
-        )
+    if source is not None:
+        check_choice("source", source, ("package", "zoo"))
     text = str(name)
     if is_hub_name(text):
         if source is not None:
             raise ValueError(
                 f"{text!r} is on the Hugging Face Hub. Received: source={source!r}"
             )
-        from keras_attend.zoo.hub import client  # which takes half a second
+        from keras_attend.zoo.hub import client
 
         repo, revision = parse_hub_name(text)
-        return client.fetch(
-            repo, revision, token=token, everything=everything, force=force
-        )
-    if source in (None, "package") and (presets_folder() / text / MANIFEST).is_file():
+        return client.fetch(repo, revision, token, everything, force)
+    if source != "zoo" and (presets_folder() / text / MANIFEST).is_file():
         return presets_folder() / text
-    if source in (None, "zoo"):
-        folder = own_zoo.find(text, force)
-        if folder is not None:
-            return folder
+    if source != "package" and (found := user_zoo.find(text, force)):
+        return found
     folder = Path(name)
     if source is None and folder.is_dir():
         if not (folder / MANIFEST).is_file():
@@ -154,23 +134,19 @@ def find(
                 "`keras.saving.load_model` loads other models."
             )
         return folder
-    raise ValueError(_unknown(text, source))
-
-
-def _unknown(name: str, source: str | None) -> str:
-    where = {None: "", "package": " in the package"}
+    places = {None: "", "package": " in the package"}
+    place = places.get(source, f" in KERAS_ATTEND_ZOO ({user_zoo.place()})")
     names = list_models()
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+    near = difflib.get_close_matches(text, names, n=3, cutoff=0.4)
     hint = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
-    place = where.get(source, f" in KERAS_ATTEND_ZOO ({own_zoo.place()})")
-    return (
-        f"There is no preset and no folder {name!r}{place}. {hint}"
+    raise ValueError(
+        f"There is no preset and no folder {text!r}{place}. {hint}"
         f"The presets are: {', '.join(names) or 'none'}. "
-        "Those on the Hugging Face Hub are called hf://org/name."
+        "Those on the Hugging Face Hub have names like hf://org/name."
     )
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The content of `preset.json`."""
-    path = regular_file(folder, MANIFEST)
-    return check_manifest(path, read_limited(path))
+    """Return the content of a folder's `preset.json`, which is checked."""
+    path = files.regular_file(folder, MANIFEST)
+    return files.check_manifest(path, files.read_limited(path))

@@ -1,4 +1,4 @@
-"""`publish` and `download`: a preset's way to the Hugging Face Hub and back."""
+"""Send presets to the Hugging Face Hub (`publish`), and fetch them (`download`)."""
 
 import tempfile
 from dataclasses import replace
@@ -8,15 +8,8 @@ from typing import Any
 import keras
 
 from keras_attend.zoo.card import card as preset_card
-from keras_attend.zoo.checks.files import (
-    CARD,
-    EXTRA,
-    LOADED,
-    MAX_WEIGHTS_BYTES,
-    read_limited,
-    regular_file,
-)
-from keras_attend.zoo.hub import own_zoo
+from keras_attend.zoo.checks import files
+from keras_attend.zoo.hub import user_zoo
 from keras_attend.zoo.hub.card import check_front_matter, front_matter, sections
 from keras_attend.zoo.hub.names import HUB, check_repo, check_revision
 from keras_attend.zoo.loading import load_folder
@@ -39,25 +32,26 @@ def publish(
 ) -> str:
     """Put a preset on the Hugging Face Hub, in one commit.
 
+    The folder is loaded before that, with all of `load`'s checks: what is published
+    can be loaded, as `hf://org/name` here and by `keras.saving.load_model`.
+
     Args:
         model_or_folder: a preset's folder, or a built model.
-        repo: `org/name`; made if need be.
+        repo: `org/name`; the repository is made if there is none.
         private: whether a new repository is private.
-        revision: a branch, made if need be; None is `main`.
-        create_pr: propose the commit as a pull request rather than make it.
-        token: of the Hub, that may write there; None takes the one that
+        revision: a branch, which is made if there is none; None is `main`.
+        create_pr: whether to propose the commit as a pull request.
+        token: a token of the Hub that may write there; None takes the one that
             `hf auth login` has stored.
         card: the repository's `README.md`, as text or as a file's path; None writes
             one from what the preset says of itself and what it scored.
-        overwrite: replace files that are there.
-        **about: of a model, what `save_preset` wants to know: `description`,
-            `paper`, `task`, `input`, and if need be `licence` and `half`.
+        overwrite: whether files that are there are replaced, and those of an older
+            preset that the new one lacks removed.
+        **about: the arguments of `save_preset`, for a model: `description`, `paper`,
+            `task`, `input`, and if need be `licence` and `half`.
 
     Returns:
         The commit's address, or the pull request's.
-
-    The folder is loaded first, with all of `load`'s checks: what is published can be
-    loaded, as `hf://org/name` here and by `keras.saving.load_model`.
     """
     check_repo(repo)
     if revision is not None:
@@ -74,13 +68,19 @@ def publish(
                     f"Received: {', '.join(about)}"
                 )
         load_folder(folder)
-        files = _files(folder)
-        files[CARD] = _card(folder, repo, card).encode()
+        extra = [file for file in files.EXTRA if (folder / file).exists()]
+        contents = {
+            file: files.read_limited(
+                files.regular_file(folder, file), files.MAX_WEIGHTS_BYTES
+            )
+            for file in (*files.LOADED, *extra)
+        }
+        contents[files.CARD] = _card(folder, repo, card).encode()
     from keras_attend.zoo.hub import client
 
     return client.commit(
         repo,
-        files,
+        contents,
         private=private,
         revision=revision,
         create_pr=create_pr,
@@ -89,31 +89,17 @@ def publish(
     )
 
 
-def _files(folder: Path) -> dict[str, bytes]:
-    """What is published of a folder: plain files, no links out of it."""
-    extra = [file for file in EXTRA if (folder / file).exists()]
-    return {
-        file: read_limited(regular_file(folder, file), MAX_WEIGHTS_BYTES)
-        for file in (*LOADED, *extra)
-    }
-
-
 def _card(folder: Path, repo: str, card: str | Path | None) -> str:
     preset, results = info(folder), read_results(folder)
+    head = front_matter(preset, results)
     if isinstance(card, Path):
-        card = read_limited(card).decode()
-    if card is not None:
-        # A card of one's own is kept as it is; what it lacks is put before it.
-        head = "" if check_front_matter(card) else front_matter(preset, results)
-        return head + card
-    name = f"{HUB}{repo}"
-    _, _, text = preset_card(replace(preset, name=name), results).split("---\n", 2)
-    before, mark, after = text.partition("\n## Results\n")
-    short = repo.partition("/")[2]
-    title = before.replace(f"# {name}\n", f"# {short}\n", 1)
-    title = title.replace(f"![What {name} does]", f"![What {short} does]")
-    more = sections(preset)
-    return front_matter(preset, results) + title + more + mark + after
+        card = files.read_limited(card).decode()
+    if card is None:
+        named = replace(preset, name=f"{HUB}{repo}")
+        return preset_card(named, results, head, sections(preset))
+    # The user's own card is kept as it is; a front matter is put before it if it
+    # has none.
+    return card if check_front_matter(card) else head + card
 
 
 def download(
@@ -127,12 +113,10 @@ def download(
     """Fetch a preset with its card, its results and its recipe; no model is built.
 
     Args:
-        name: see `load`.
-        folder: where to put a copy, which must not be there yet; None leaves the
+        name: see `load`; `source` and `token` too.
+        folder: where to put a copy, a path that does not exist yet; None leaves the
             preset in the cache.
-        source: see `load`.
-        token: see `load`.
-        force: fetch again what is cached.
+        force: whether to fetch a preset again that is in the cache.
 
     Returns:
         The preset's folder, which `load` takes.
@@ -140,6 +124,5 @@ def download(
     found = find(name, source, token, everything=True, force=force)
     if folder is None:
         return found
-    target = Path(folder)
-    own_zoo.copy(found, target)
-    return target
+    user_zoo.copy(found, Path(folder))
+    return Path(folder)

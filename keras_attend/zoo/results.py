@@ -1,21 +1,16 @@
-"""What a preset scored: `results.json`, written by the evaluation."""
+"""Write and read what a preset scored, its `results.json`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from keras_attend.zoo.checks.files import (
-    is_snapshot,
-    read_json,
-    read_limited,
-    regular_file,
-)
+from keras_attend.zoo.checks import files
 
 
 class Metric(NamedTuple):
-    """How a metric is called in tables, and which of two values is the better one."""
+    """A metric's name in tables, and whether a greater value is a better one."""
 
     words: str
     higher_is_better: bool = True
@@ -30,7 +25,7 @@ METRICS = {
     "precision_20": Metric("precision at 20 px"),
     "presence_auc": Metric("presence AUC"),
 }
-# The protocols of videos that were no part of a training: README shows these as well.
+# Protocols whose videos no training has seen: the README shows their scores as well.
 UNTRAINED = ("videos_test/60_frame_clips", "videos_test/ope", "otb_unseen/ope")
 LARGEST = 1e12
 MAX_NAME = 200
@@ -38,17 +33,17 @@ MAX_NAME = 200
 
 @dataclass(frozen=True)
 class Result:
-    """One number and where it stands.
+    """One score of a preset, beside the paper's and those of other methods.
 
     Attributes:
         metric: one of `METRICS`, in the unit of its name.
         protocol: a name that `keras_attend.evaluation` documents.
         value: the mean over `n` runs.
-        min: the least of them.
-        max: the greatest of them.
-        n: how many runs.
-        paper: what the paper reports, if it does.
-        baselines: what other methods score, by name; trivial ones, or OpenCV's.
+        min: the least value of a run.
+        max: the greatest value of a run.
+        n: how many runs there were.
+        paper: the value that the paper reports, if it does.
+        baselines: the values of other methods by their names; trivial ones or OpenCV's.
     """
 
     metric: str
@@ -88,11 +83,8 @@ class Result:
     def better_baselines(self) -> tuple[str, ...]:
         """The names of the baselines that score better than the preset does."""
         sign = 1 if METRICS[self.metric].higher_is_better else -1
-        return tuple(
-            name
-            for name, value in self.baselines.items()
-            if sign * value > sign * self.value
-        )
+        ours, others = sign * self.value, self.baselines.items()
+        return tuple(name for name, value in others if sign * value > ours)
 
 
 def _is_number(value: Any) -> bool:
@@ -101,7 +93,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _check_name(key: str, name: Any) -> None:
-    """Names stand in tables, on terminals and in cards."""
+    """Refuse a name that could harm the tables, cards and terminals that show it."""
     if not (isinstance(name, str) and name.isprintable() and len(name) <= MAX_NAME):
         raise ValueError(
             f"`{key}` must be named in up to {MAX_NAME} printable characters. "
@@ -114,17 +106,17 @@ def _check_name(key: str, name: Any) -> None:
 
 
 def headlines(results: Sequence[Result]) -> list[Result]:
-    """`headline`, and the mean IoU in videos that were no part of the training."""
+    """Return `headline`, and the mean IoUs in videos that no training has seen."""
     chosen = headline(results)
     others = [r for r in results if r.protocol in UNTRAINED and r.metric == "mean_iou"]
     return [] if chosen is None else [chosen, *(r for r in others if r != chosen)]
 
 
 def headline(results: Sequence[Result]) -> Result | None:
-    """The first result that the paper has too, or else the first.
+    """Return the first result that the paper has too or, if it has none, the first.
 
-    Distances in pixels come after the others: they mean less to a reader who does not
-    know the pictures.
+    Distances in pixels come last: they say less to a reader who does not know the
+    pictures.
     """
     compared = [result for result in results if result.paper is not None]
     rows = compared or list(results)
@@ -138,10 +130,13 @@ class Results:
 
     Attributes:
         preset: the preset's name.
-        device: what it was trained on.
+        device: the device that it was trained on.
         training_seconds: how long that took.
-        commit: the code's.
-        results: the numbers.
+        commit: the commit of the code that trained it.
+        results: the scores.
+        test_sets: descriptions of the data that they were measured on, of
+            `evaluation.test_sets`; by the data's name in the protocols, and for clips
+            also by their length.
     """
 
     preset: str
@@ -149,10 +144,13 @@ class Results:
     training_seconds: float
     commit: str
     results: tuple[Result, ...]
+    test_sets: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_name("device", self.device)
         _check_name("commit", self.commit)
+        for name in self.test_sets:
+            _check_name("test_sets", name)
         if not (_is_number(self.training_seconds) and self.training_seconds >= 0):
             raise ValueError(
                 "`training_seconds` must be at least 0 and finite. "
@@ -167,49 +165,39 @@ def write_results(
     device: str,
     training_seconds: float,
     commit: str,
+    test_sets: Mapping[str, dict[str, Any]] | None = None,
 ) -> None:
-    """Write a preset's `results.json`.
+    """Write the `results.json` of the preset in a folder, which has its name.
 
-    Args:
-        folder: the preset's; its name is the preset's name.
-        results: the numbers.
-        device: what the preset was trained on.
-        training_seconds: how long that took.
-        commit: the code's.
+    The other arguments are the attributes of `Results`.
     """
     folder = Path(folder)
-    content = Results(
-        folder.resolve().name, device, training_seconds, commit, tuple(results)
-    )
+    name, rows, sets = folder.resolve().name, tuple(results), dict(test_sets or {})
+    content = Results(name, device, training_seconds, commit, rows, sets)
     text = json.dumps(asdict(content), indent=2) + "\n"
     (folder / "results.json").write_text(text, encoding="utf-8")
 
 
 def read_results(folder: Path) -> Results | None:
-    """The content of a preset's `results.json`, or None where there is none."""
+    """Return the content of a preset's `results.json`, or None if it has none."""
     path = folder / "results.json"
     if not path.is_file():
         return None
     try:
-        regular_file(folder, path.name)
-        content = read_json(path, read_limited(path))
+        files.regular_file(folder, path.name)
+        content = files.read_json(path, files.read_limited(path))
         rows = tuple(Result(**row) for row in content.pop("results"))
         results = Results(**content, results=rows)
-    except (
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-    ) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(
             f"{path} is not a table of results (see `keras_attend.zoo.write_results`). "
             f"Received: {type(error).__name__}: {error}"
         ) from error
-    if is_snapshot(folder):  # it is named after its commit
-        return results
-    if results.preset != folder.resolve().name:
+    name = folder.resolve().name
+    # A folder of the Hub's cache has a commit's name.
+    if results.preset != name and not files.is_snapshot(folder):
         raise ValueError(
-            f"{path} must be about the preset {folder.resolve().name!r}. "
+            f"{path} must be about the preset {name!r}. "
             f"Received: preset={results.preset!r}"
         )
     return results

@@ -1,4 +1,4 @@
-"""`save_preset`: a preset's folder from a trained model."""
+"""Save a trained model as a preset."""
 
 import hashlib
 import json
@@ -12,14 +12,9 @@ import h5py
 import keras
 
 from keras_attend.zoo.card import write_card
+from keras_attend.zoo.checks import files
 from keras_attend.zoo.checks.classes import check_config
-from keras_attend.zoo.checks.files import (
-    CONFIG,
-    MANIFEST,
-    METADATA,
-    WEIGHTS,
-    check_manifest,
-)
+from keras_attend.zoo.checks.files import CONFIG, MANIFEST, METADATA, WEIGHTS
 from keras_attend.zoo.presets import read_manifest
 
 
@@ -35,22 +30,22 @@ def save_preset(
     half: bool = False,
     notes: Sequence[str] = (),
 ) -> None:
-    """Write what `load` reads, and the card.
+    """Write the files that `load` reads, and the card.
 
-    The model's compile arguments are kept, its optimizer's state is not. The folder's
-    recipe stays; its `results.json` goes when the weights change, for it is about
-    the old ones. `preset.json` is written last: a folder whose writing was
-    interrupted fails its sha256 check.
+    The arguments that the model was compiled with are kept, the optimizer's state is
+    not. The folder's recipe stays. Its `results.json` is removed when the weights
+    change, for it is about the old ones. `preset.json` is written last, so that a
+    folder whose writing was interrupted fails its sha256 check.
 
     Args:
         model: a built model, best a compiled one.
-        folder: the preset's; its name is the preset's name.
-        description: one sentence.
-        paper: whose model it is.
-        task: what it does.
-        input: what it takes.
-        licence: of the weights.
-        half: store float32 weights as float16. Check that the score stays.
+        folder: the preset's folder; its name is the preset's name.
+        description: one sentence about the preset.
+        paper: the paper whose model it is.
+        task: what the model does.
+        input: what the model takes.
+        licence: the licence of the weights.
+        half: whether to store float32 weights as float16. Check that the score stays.
         notes: sentences about what the model cannot do, which the card shows.
     """
     folder = Path(folder)
@@ -89,10 +84,11 @@ def save_preset(
         }
         if notes:
             manifest["notes"] = list(notes)
+        # What `load` would refuse, such as a description of two lines, is not written.
+        files.check_manifest(folder / MANIFEST, json.dumps(manifest).encode())
         _write_json(written / MANIFEST, manifest)
-        # What `load` would refuse, a description of two lines say, is not written.
-        check_manifest(folder / MANIFEST, (written / MANIFEST).read_bytes())
-        if not _same_weights(written / WEIGHTS, folder / WEIGHTS):
+        old, new = folder / WEIGHTS, written / WEIGHTS
+        if not (old.is_file() and old.read_bytes() == new.read_bytes()):
             (folder / "results.json").unlink(missing_ok=True)
         for file in (METADATA, CONFIG, WEIGHTS, MANIFEST):
             os.replace(written / file, folder / file)
@@ -102,23 +98,17 @@ def save_preset(
 def describe_preset(
     folder: str | Path, *, description: str, paper: str, notes: Sequence[str] = ()
 ) -> None:
-    """Write anew what a preset says of itself; its weights and its card stay.
+    """Replace what a preset's `preset.json` says of it; no other file changes.
 
-    Args:
-        folder: the preset's.
-        description, paper, notes: as of `save_preset`.
+    The arguments are those of `save_preset`.
     """
     path = Path(folder) / MANIFEST
     manifest = read_manifest(path.parent) | {"description": description, "paper": paper}
     manifest.pop("notes", None)
     if notes:
         manifest["notes"] = list(notes)
-    check_manifest(path, json.dumps(manifest).encode())
+    files.check_manifest(path, json.dumps(manifest).encode())
     _write_json(path, manifest)
-
-
-def _same_weights(new: Path, old: Path) -> bool:
-    return old.is_file() and new.read_bytes() == old.read_bytes()
 
 
 def _write_json(path: Path, content: object) -> None:

@@ -1,4 +1,4 @@
-"""Tables for a terminal."""
+"""Align tables for a terminal, and write scores as text."""
 
 from collections.abc import Sequence
 
@@ -6,39 +6,24 @@ from keras_attend.zoo.results import METRICS, Result
 
 
 def aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows under their columns' names: numbers to the right, words to the left.
-
-    Args:
-        columns: a name for each.
-        rows: a text for each column.
-    """
-    cells = [list(columns), *map(list, rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    right = [
-        any(map(_is_number, column))
-        for column in zip(*rows, strict=True)  # a column is of one kind
-    ] or [False] * len(columns)
-    lines = []
-    for row in cells:
-        padded = (
-            cell.rjust(width) if number else cell.ljust(width)
-            for cell, width, number in zip(row, widths, right, strict=True)
-        )
-        lines.append("  ".join(padded).rstrip())
-    return "\n".join(lines)
+    """Return a table as text: columns of numbers to the right, of words to the left."""
+    lines = ["" for _ in range(1 + len(rows))]
+    for name, *cells in zip(columns, *rows, strict=True):
+        width = max(map(len, (name, *cells)))
+        right = any(cell.replace(",", "").replace(".", "").isdigit() for cell in cells)
+        for index, cell in enumerate((name, *cells)):
+            padded = cell.rjust(width) if right else cell.ljust(width)
+            lines[index] += f"  {padded}"
+    return "\n".join(line[2:].rstrip() for line in lines)
 
 
 def number(value: float | None) -> str:
-    """A score to as many places as mean something; nothing for none."""
+    """Return a score with two or three decimal places; an empty text for None."""
     if value is None:
         return ""
     return f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}"
 
 
 def metric(result: Result) -> str:
-    """What was measured, in words."""
+    """Return the name of a result's metric in words."""
     return METRICS[result.metric].words
-
-
-def _is_number(cell: str) -> bool:
-    return cell.replace(",", "").replace(".", "").isdigit()

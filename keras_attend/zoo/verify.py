@@ -1,7 +1,6 @@
-"""Is a preset's folder intact, harmless and complete? One check after the other."""
+"""Check whether the folder of a preset is intact, harmless and complete."""
 
-import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,27 +8,16 @@ from typing import Any
 
 import keras
 
+from keras_attend.zoo.checks import files
 from keras_attend.zoo.checks.classes import check_config
-from keras_attend.zoo.checks.files import (
-    CARD,
-    CONFIG,
-    MANIFEST,
-    WEIGHTS,
-    read_checked,
-    read_json,
-    read_limited,
-)
 from keras_attend.zoo.loading import load
 from keras_attend.zoo.presets import read_manifest
 from keras_attend.zoo.results import read_results
 
-RECIPE = "recipe.py"
-HEADER = ("Paper", "Command", "Expected")
-
 
 @dataclass(frozen=True)
 class Check:
-    """What was looked at, whether it is right, and what was found."""
+    """One check of a preset: its name, whether it passed, and what it found."""
 
     name: str
     ok: bool
@@ -37,77 +25,62 @@ class Check:
 
 
 def verify(folder: Path) -> tuple[list[Check], keras.Model | None]:
-    """All checks of a preset's folder, and the model, if it loads.
+    """Check the folder of a preset, and return the checks and the model, if it loads.
 
-    Nothing of the preset is run, and what does not match its sha256 is not loaded.
-
-    Args:
-        folder: the preset's.
+    No code of the preset is run, and no file is loaded whose sha256 is wrong.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {folder}.")
-    checks, manifest = [], {}
-    try:
-        manifest = read_manifest(folder)
-        checks.append(Check("manifest", True, f"{MANIFEST}: {manifest['model']}"))
-    except (OSError, ValueError) as error:
-        checks.append(Check("manifest", False, _line(error)))
+    manifest: dict[str, Any] = {}
     model = None
+
+    def check_manifest() -> str:
+        manifest.update(read_manifest(folder))
+        return f"{files.MANIFEST}: {manifest['model']}"
+
+    def load_model() -> str:
+        nonlocal model
+        model = load(folder)
+        return f"on {keras.backend.backend()}"
+
+    checks = [checked("manifest", check_manifest)]
     if manifest:
-        checks.extend(_files(folder, manifest))
-        checks.append(_check("classes", lambda: _classes(folder)))
-        try:
-            model = load(folder)
-            checks.append(Check("loads", True, f"on {keras.backend.backend()}"))
-            checks.append(_check("parameters", lambda: _parameters(model, manifest)))
-        # A stranger's file can make anything of what reads it.
-        except Exception as error:
-            checks.append(Check("loads", False, _line(error)))
-    checks.append(_check("card", lambda: _card(folder)))
-    checks.append(_check("results", lambda: _results(folder)))
+        for file, sha256 in manifest["sha256"].items():
+            checks.append(checked("sha256", partial(_file, folder, file, sha256)))
+        checks.append(checked("size", lambda: _size(folder, manifest["size_bytes"])))
+        checks.append(checked("classes", lambda: _classes(folder / files.CONFIG)))
+        checks.append(checked("loads", load_model))
+        if model is not None:
+            checks.append(checked("parameters", lambda: _parameters(model, manifest)))
+    checks.append(checked("card", lambda: _card(folder / files.CARD)))
+    checks.append(checked("results", lambda: _results(folder)))
     return checks, model
 
 
-def check_recipe(folder: Path) -> Check:
-    """Whether the recipe's header says what a recipe has to say."""
-    return _check("recipe", lambda: _recipe(folder))
-
-
-def _check(name: str, look: Callable[[], str]) -> Check:
+def checked(name: str, look: Callable[[], str]) -> Check:
+    """Call a function that returns what it found, or raises what is wrong."""
     try:
         return Check(name, True, look())
-    except Exception as error:
-        return Check(name, False, _line(error))
-
-
-def _line(error: Exception) -> str:
-    """A message of one line."""
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _files(folder: Path, manifest: dict[str, Any]) -> Iterator[Check]:
-    """The sha256 of each file that the manifest lists."""
-    for file, sha256 in manifest["sha256"].items():
-        yield _check("sha256", partial(_file, folder, file, sha256))
-    size = manifest["size_bytes"]
-    yield _check("size", lambda: _size(folder / WEIGHTS, size))
+    except Exception as error:  # a stranger's file may raise anything
+        detail = " ".join(str(error).split()) or type(error).__name__
+        return Check(name, False, detail)
 
 
 def _file(folder: Path, file: str, sha256: str) -> str:
-    read_checked(folder, file, sha256)
+    files.read_checked(folder, file, sha256)
     return file
 
 
-def _size(path: Path, expected: int) -> str:
+def _size(folder: Path, expected: int) -> str:
+    path = folder / files.WEIGHTS
     size = path.stat().st_size
     if size != expected:
         raise ValueError(f"{path} must have {expected} bytes. Received: {size}")
     return f"{size:,} bytes"
 
 
-def _classes(folder: Path) -> str:
-    path = folder / CONFIG
-    check_config(read_json(path, read_limited(path)), path)
+def _classes(path: Path) -> str:
+    check_config(files.read_json(path, files.read_limited(path)), path)
     return "of Keras and keras_attend only, and no code"
 
 
@@ -115,18 +88,18 @@ def _parameters(model: Any, manifest: dict[str, Any]) -> str:
     found = f"{type(model).__name__} of {model.count_params():,}"
     said = f"{manifest['model']} of {manifest['parameters']:,}"
     if found != said:
-        raise ValueError(f"{MANIFEST} says {said}. Received: {found}")
+        raise ValueError(f"{files.MANIFEST} says {said}. Received: {found}")
     return found
 
 
-def _card(folder: Path) -> str:
-    text = (folder / CARD).read_text(encoding="utf-8")
+def _card(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
     if not text.startswith("---\n"):
         raise ValueError(
-            f"{folder / CARD} must begin with the card's facts, between two lines of "
-            f"'---'. Received: {text[:20]!r}"
+            f"{path} must begin with the card's facts, between two lines of '---'. "
+            f"Received: {text[:20]!r}"
         )
-    return CARD
+    return files.CARD
 
 
 def _results(folder: Path) -> str:
@@ -134,33 +107,3 @@ def _results(folder: Path) -> str:
     if results is None or not results.results:
         return "none: it was not evaluated"
     return f"{len(results.results)} of {results.device}, commit {results.commit}"
-
-
-def _recipe(folder: Path) -> str:
-    path = folder / RECIPE
-    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    said = {
-        word: line.removeprefix(word).strip()
-        for line in text.splitlines()
-        for word in HEADER
-        if line.startswith(f"{word} ")
-    }
-    absent = [word for word in HEADER if not said.get(word)]
-    if absent:
-        raise ValueError(
-            f"{path} must begin with a docstring whose lines begin with "
-            f"{', '.join(HEADER)}. Received: none with {', '.join(absent)}"
-        )
-    name = folder.resolve().name
-    if f"{name}/{RECIPE}" not in said["Command"]:
-        raise ValueError(
-            f"{path} must say how to run {name}/{RECIPE}. "
-            f"Received: Command {said['Command']}"
-        )
-    results = read_results(folder)
-    if results and results.results and "not measured" in said["Expected"]:
-        raise ValueError(
-            f"{path} must say what results.json says. "
-            f"Received: Expected {said['Expected']}"
-        )
-    return said["Expected"]

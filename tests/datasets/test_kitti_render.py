@@ -14,14 +14,12 @@ from keras_attend.datasets import (
     drawn_streets,
     street_scenes,
 )
-from keras_attend.datasets.kitti_camera import project
-from keras_attend.datasets.kitti_labels import read_folder
+from keras_attend.datasets.kitti_labels import project, read_folder
 from keras_attend.datasets.rendered import film as filming
-from keras_attend.datasets.rendered.painted import painted_sprite
 from keras_attend.datasets.rendered.pictures import paste, pyramid
 from keras_attend.datasets.rendered.scene import Scene, whole_boxes
 from keras_attend.datasets.rendered.sprites import LOOKS, MARGIN, canvas_size, grid
-from keras_attend.datasets.rendered.wardrobe import Wardrobe
+from keras_attend.datasets.rendered.wardrobe import Wardrobe, painted_sprite
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -351,7 +349,7 @@ def test_splits_share_nothing():
             scenes,
             sprites,
             6,
-            2,
+            frames=2,
             view=View(size=(94, 310)),
             style=Style(paintings=1, photometric=0),
             split=split,
@@ -378,7 +376,7 @@ def test_a_test_set_takes_all_that_it_is_given():
     labels = [passing(name) for name in ("0001", "0005")]
     sprites = [block(source=f"video{n}") for n in range(5)]
     test, validation = (
-        RenderedKITTI(labels, streets(2), sprites, 1, 2, split=split)
+        RenderedKITTI(labels, streets(2), sprites, 1, frames=2, split=split)
         for split in ("test", "validation")
     )
     assert {s.labels.video for s in test.scenes} == {"0005"}
@@ -532,7 +530,8 @@ def test_real_paths_and_streets(data_path):
     )
     for split, least in (("train", 500), ("validation", 80)):
         data = RenderedKITTI(
-            *(labels, scenes, (), 2, 5),
+            *(labels, scenes, (), 2),
+            frames=5,
             view=View(size=(64, 64), crop=(2, 4)),
             style=Style(paintings=1),
             split=split,
@@ -561,7 +560,7 @@ def test_drawn_streets():
     assert scenes["street0000"].std() > 20
     for split in ("train", "validation"):
         data = RenderedKITTI(
-            labels, scenes, (), 1, 8, style=Style(paintings=1), split=split
+            labels, scenes, (), 1, frames=8, style=Style(paintings=1), split=split
         )
         x, y = data[0]
         assert y["present"].mean() > 0.5

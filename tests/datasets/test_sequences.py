@@ -342,7 +342,9 @@ def test_clips_are_as_fast_as_there_is_room_for(videos):
 def test_clips_longer_than_their_videos(videos):
     """The last frame stands, and the object is absent there."""
     clips = Clips(
-        otb(videos), 32, 20, crop=None, flip=False, reverse=False, shortest=9, steps=2
+        *(otb(videos), 32),
+        **{"frames": 20, "shortest": 9, "steps": 2},
+        **{"crop": None, "flip": False, "reverse": False},
     )
     x, y = clips[0]
     assert x["frames"].shape == (32, 20, 128, 128, 3)
@@ -351,7 +353,7 @@ def test_clips_longer_than_their_videos(videos):
     assert 9 <= lengths.min() < lengths.max() <= 16
     assert (x["frames"][:, 15:] == x["frames"][:, -1:]).all()  # of 16 frames
     with pytest.raises(ValueError, match="a video of at least 17 frames"):
-        Clips(otb(videos), 2, 20, shortest=17)
+        Clips(otb(videos), 2, frames=20, shortest=17)
 
 
 def test_still_clips():
@@ -400,7 +402,7 @@ def test_mixed_clips(videos):
     peaks = MixedClips([(dark, 1)], 32)[0][0]["frames"].max((1, 2, 3, 4))
     assert len(np.unique(peaks)) > 8
     with pytest.raises(ValueError, match="of the same frames, size, grey and cut"):
-        MixedClips([(real, 1), (Clips(otb(videos), 1, 5), 1)], 2)
+        MixedClips([(real, 1), (Clips(otb(videos), 1, frames=5), 1)], 2)
     with pytest.raises(ValueError, match="must not be negative, nor all 0"):
         MixedClips([(real, 0)], 2)
 

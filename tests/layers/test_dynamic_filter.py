@@ -140,7 +140,7 @@ def test_fit_under_xla():
 def test_errors():
     with pytest.raises(ValueError, match="`filters` must be positive"):
         DynamicFilter(0, 3)
-    with pytest.raises(ValueError, match="`kernel_size` must be positive"):
+    with pytest.raises(ValueError, match="`kernel_size` must be a positive integer"):
         DynamicFilter(2, (3, 0))
     with pytest.raises(ValueError, match=r"layer\(features, appearance\)"):
         DynamicFilter(2, 3)(normal(2, 8), normal(2, 6, 5, 3))

@@ -69,7 +69,12 @@ def test_stages(tmp_path, quick):
         Stage("long", 3, 2, epochs=1, first=3, rate=0.0, compile={"detached": True}),
     ]
     options = argparse.Namespace(
-        runs=tmp_path, epochs=None, steps=1, resume=True, checkpoint_every=1
+        runs=tmp_path,
+        epochs=None,
+        steps=1,
+        stages=None,
+        resume=True,
+        checkpoint_every=1,
     )
 
     def make():
@@ -101,7 +106,7 @@ def written(folder, **notes):
         (folder / "picture.png").touch()
 
     about = {**ABOUT, "task": "-", "input": "-", **notes}
-    write_preset(model, [ROW], options, picture=draw, **about)
+    write_preset(model, [ROW], options, picture=draw, test_sets={}, **about)
     return options, (folder / "README.md").read_text()
 
 
@@ -148,29 +153,53 @@ def make_kth(folder):
     (folder / "KTHBoundingBoxInfo.txt").write_text("".join(lines))
 
 
+def make_videos(data, folder):
+    """The beginning of every third real video: all of them would take longer."""
+    found = sorted(path for path in (data / "tracking").iterdir() if path.is_dir())
+    chosen = {data / "tracking" / name for name in training.TUNING} | {*found[::3]}
+    for source in chosen:
+        target = folder / "tracking" / source.name
+        (target / "img").mkdir(parents=True)
+        for frame in sorted((source / "img").iterdir())[:FRAMES]:
+            (target / "img" / frame.name).symlink_to(frame)
+        boxes = (source / "groundtruth_rect.txt").read_text().splitlines()[:FRAMES]
+        (target / "groundtruth_rect.txt").write_text("\n".join(boxes) + "\n")
+    (folder / "kitti").symlink_to(data / "kitti")
+
+
+FRAMES = 64  # one clip of 60 frames is judged
+OF_VIDEOS = ("ratm_person", "hart_person", "hart_kitti", "drlt_otb")
+
+
 @pytest.mark.slow
+@pytest.mark.packaging
 @pytest.mark.usefixtures("mnist_file")
 @pytest.mark.parametrize(
-    "recipe",
-    sorted([*ZOO.glob("ram_*/recipe.py"), *ZOO.glob("ratm_*/recipe.py")]),
-    ids=lambda path: path.parent.name,
+    "recipe", sorted(ZOO.glob("*/recipe.py")), ids=lambda path: path.parent.name
 )
 def test_recipe_runs_and_resumes(recipe, tmp_path, data_path):
-    """Two epochs of two batches, then a third one; on this test's backend."""
-    if recipe.parent.name == "ratm_person":
-        data_path("tracking")
+    """Two epochs of two batches on TensorFlow, then a third one on JAX."""
+    name = recipe.parent.name
     command = [sys.executable, str(recipe), "--validate", "--steps", "2"]
     command += ["--runs", str(tmp_path), "--checkpoint-every", "0"]
-    if recipe.parent.name == "ram_tables":
+    if name in OF_VIDEOS:
+        make_videos(data_path("tracking").parent, tmp_path / "data")
+        command += ["--data", str(tmp_path / "data")]
+    if name == "drlt_otb":
+        command += ["--windows", "1", "--clips", "1"]
+    if name.startswith("hart"):
+        command += ["--stages", "2"]
+    if name == "ram_tables":
         command += ["--only", "2a_ram_4"]
-    if recipe.parent.name == "ratm_kth":
+    if name == "ratm_kth":
         make_kth(tmp_path / "kth")
         command += ["--data", str(tmp_path / "kth"), "--subjects", "1"]
         command += ["--person-epochs", "1"]
-    for epochs in (2, 3):
+    for epochs, backend in ((2, "tensorflow"), (3, "jax")):
+        more = ["--tracker-epochs", str(epochs)] if name == "drlt_otb" else []
         found = subprocess.run(
-            [*command, "--epochs", str(epochs), "--resume"],
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            [*command, *more, "--epochs", str(epochs), "--resume"],
+            env=os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
             capture_output=True,
             text=True,
         )
@@ -178,6 +207,6 @@ def test_recipe_runs_and_resumes(recipe, tmp_path, data_path):
         done = set(re.findall(r"Epoch (\d)/\d", found.stdout))
         # What is done is not done again.
         expected = {"1", "2"} if epochs == 2 else {"3"}
-        if recipe.parent.name == "ram_catch":  # three times as many in one stage
+        if name == "ram_catch":  # three times as many in one stage
             expected |= set("3456") if epochs == 2 else set("789")
         assert done == expected

@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 
 from keras_attend import evaluation, training, zoo
-from keras_attend.datasets import Sequence, sample_digits
+from keras_attend.datasets import TEST_SEED, BouncingBalls, Sequence, sample_digits
+from keras_attend.evaluation import CatchGames, DigitImages, DrawnClips, Videos
+from keras_attend.evaluation import test_sets as sets_of_evaluation
+from keras_attend.evaluation.test_sets import described
 from keras_attend.models import RATM, RATMCell
 from keras_attend.models.ram import RAM, RAMAgent
 from keras_attend.training import cards, remeasure
 from keras_attend.training import zoo_check as check
 from keras_attend.zoo import presets
+from keras_attend.zoo.results import Results, read_results
 
 ABOUT = {"description": "-", "paper": "-", "task": "-", "input": "-"}
 WRITE = {"device": "a CPU", "training_seconds": 1, "commit": "abc"}
@@ -29,8 +33,15 @@ def published(metric, protocol, value=0.5, spread=0.0):
     return zoo.Result(metric, protocol, value, value - spread, value + spread, 1)
 
 
-def measured(model, *results, **options):
-    return list(remeasure.remeasure(model, results, quick=True, **options))
+def measured(model, *results, sets=None, **options):
+    content = Results(
+        "small", **WRITE, results=results, test_sets=described(sets or {})
+    )
+    return list(remeasure.remeasure(model, content, **{"quick": True, **options}))
+
+
+# Data that only the recipes can draw, and those that judged other weights.
+RECIPES_ALONE = {"rendered_kitti_validation", "rendered_kitti_test", "otb_unseen"}
 
 
 # What is measured again.
@@ -54,8 +65,9 @@ def test_clips_are_a_sample_with_its_error(tracker, quick, monkeypatch):
         *(published(name, "bouncing_balls/32_frames") for name in names),
         published("mean_iou", "bouncing_balls/32_frames_with_first"),
         published("mean_iou", "bouncing_balls/32_frames_last"),
+        sets={"bouncing_balls/32_frames": DrawnClips("bouncing_balls", 32, 10, 10)},
     )
-    data = remeasure.BouncingBalls(2, 3, 32, seed=1_000_002)
+    data = BouncingBalls(2, 3, 32, seed=TEST_SEED)
     parts = [evaluation.score_clips(tracker, [data[index]]) for index in range(3)]
     for one, attribute in zip(
         found,
@@ -72,7 +84,11 @@ def test_catch(quick, monkeypatch):
     monkeypatch.setattr(remeasure, "GAMES", 50)
     agent = RAMAgent(size=4, scales=1, units=4, glimpse_units=4)
     agent.build(agent.serving_shape)
-    (found,) = measured(agent, published("catch_rate", "catch/10000_games", 0.2))
+    result, sets = (
+        published("catch_rate", "catch/50_games", 0.2),
+        {"catch": CatchGames()},
+    )
+    (found,) = measured(agent, result, sets=sets)
     assert 0 <= found.value <= 1 and round(50 * found.value, 6) % 1 == 0
     assert found.tolerance == pytest.approx(4 * np.sqrt(0.2 * 0.8 / 50), abs=1e-4)
 
@@ -95,12 +111,11 @@ def test_videos(tracker, quick, monkeypatch, tmp_path):
 
     monkeypatch.setattr(remeasure, "Tracker", lambda _: SimpleNamespace(track=follow))
     (tmp_path / "tracking_test").symlink_to(tmp_path / "tracking")
-    names = {
-        "videos_validation": ("a", "b"),
-        "people_validation": ("a", "z"),
-        "videos_test": ("c",),
+    sets = {
+        "videos_validation": Videos("tracking", ("a", "b")),
+        "people_validation": Videos("tracking", ("a", "z")),
+        "videos_test": Videos("tracking_test", ("c",)),
     }
-    monkeypatch.setattr(remeasure, "VIDEOS", names)
     before = os.environ.get("KERAS_ATTEND_DATA")
     results = [
         published("center_error_px", "videos_validation/2_frame_clips", 1.4142),
@@ -109,42 +124,41 @@ def test_videos(tracker, quick, monkeypatch, tmp_path):
         published("mean_iou", "videos_test/2_frame_clips"),
         published("mean_iou", "videos_validation/ope"),
     ]
-    clips, iou, people, test, ope = measured(tracker, *results, data=tmp_path)
+    clips, iou, people, test, ope = measured(
+        tracker, *results, sets=sets, data=tmp_path
+    )
     assert clips.value == 1.4142 and not clips.differs
     assert iou.value == pytest.approx(49 / (2 * 64 - 49), abs=1e-4)
     assert calls == [2, 2]  # both videos hold the same
     assert people.reason == f"{tmp_path / 'tracking'} lacks z"
     assert test.value == iou.value
     (tmp_path / "tracking_test").unlink()
-    (test,) = measured(tracker, results[3], data=tmp_path)
+    (test,) = measured(tracker, results[3], sets=sets, data=tmp_path)
     assert "tracking_test" in test.reason
     assert "whole videos" in ope.reason
-    (whole,) = remeasure.remeasure(tracker, results[-1:], data=tmp_path)
-    assert (
-        whole.value == pytest.approx((1 + 3 * iou.value) / 4, abs=1e-4) or whole.value
-    )
+    (whole,) = measured(tracker, results[-1], sets=sets, data=tmp_path, quick=False)
+    assert whole.value == iou.value  # `follow` moves the first box as well
     assert os.environ.get("KERAS_ATTEND_DATA") == before
 
 
 @pytest.mark.parametrize(
     ("metric", "protocol", "reason"),
     [
-        ("error_percent", "mnist_test/single_seeds", "weights of other seeds"),
-        ("error_percent", "mnist_test/single", "must name a folder with mnist.npz"),
-        ("error_percent", "street_numbers/single", "no data of this name"),
-        ("mean_iou", "rendered_kitti_test/60_frames", "the recipe draws its clips"),
-        ("mean_iou", "otb_unseen/ope", "other weights than the preset's"),
-        (
-            "mean_iou",
-            "videos_validation/60_frame_clips",
-            "must name the videos' folder",
-        ),
-        ("mean_iou", "bouncing_balls/33_frames", "no data of this name"),
+        ("error_percent", "mnist_test/single", "must name the folder of the data"),
+        ("error_percent", "street_numbers/single", "does not describe its test set"),
+        ("mean_iou", "videos_test/ope", "must name the folder of the data"),
+        ("mean_iou", "bouncing_balls/33_frames", "does not describe its test set"),
+        ("mean_iou", "huge", "must be an integer in 2..1000"),
     ],
 )
 def test_what_cannot_be_measured(metric, protocol, reason, monkeypatch):
     monkeypatch.delenv("KERAS_ATTEND_DATA", raising=False)
-    (found,) = measured(None, published(metric, protocol), download=False)
+    sets = {"mnist_test": DigitImages(), "videos_test": Videos("tracking_test")}
+    content = Results("small", **WRITE, results=(published(metric, protocol),))
+    huge = {"kind": "drawn_clips", "source": "bouncing_balls", "frames": 10**9}
+    huge |= {"batch_size": 1, "batches": 1}
+    object.__setattr__(content, "test_sets", described(sets) | {"huge": huge})
+    (found,) = remeasure.remeasure(None, content, download=False)
     assert found.value is None and not found.differs
     assert reason in found.reason
 
@@ -174,20 +188,24 @@ def test_every_result_of_the_zoo_is_known(monkeypatch, tmp_path):
     }
     video = SimpleNamespace(part=lambda _: None)
     tracks = SimpleNamespace(by_video=lambda: ((), (video,)))
+    monkeypatch.setattr(remeasure, "evaluation", stub)
+    monkeypatch.setattr(remeasure, "Tracker", lambda _: SimpleNamespace(track=None))
     for name, value in {
-        "evaluation": stub,
         "mnist": lambda _: sample_digits(),
         "cluttered_mnist": lambda *_, **__: sample_digits(),
         "otb": lambda _: tuple(names.values()),
         "KITTI": lambda *_, **__: tracks,
-        "Tracker": lambda _: SimpleNamespace(track=None),
+        "MovingDigits": lambda *_, **__: [None] * 8,
     }.items():
-        monkeypatch.setattr(remeasure, name, value)
+        monkeypatch.setattr(sets_of_evaluation, name, value)
+    unknown = set()
     for name in zoo.list_models():
-        results = zoo.info(name).metrics
+        results = read_results(zoo.info(name).folder)
         for found in remeasure.remeasure(None, results, data=tmp_path):
-            known = found.value is not None
-            assert known or found.reason in remeasure.REASONS.values(), found
+            if found.value is None:
+                unknown.add(found.result.protocol.partition("/")[0])
+                assert "does not hold" in found.reason or "describe" in found.reason
+    assert unknown <= {*RECIPES_ALONE, "mnist_test"}  # single_seeds
 
 
 # All presets.
@@ -201,7 +219,8 @@ def small(tmp_path, monkeypatch):
     model.build((None, 28, 28, 1))
     zoo.save_preset(model, root / "small", **ABOUT)
     result = published("error_percent", "mnist_test/single", 90, 5)
-    zoo.write_results(root / "small", [result], **WRITE)
+    sets = described({"mnist_test": DigitImages()})
+    zoo.write_results(root / "small", [result], **WRITE, test_sets=sets)
     (root / "small" / "recipe.py").write_text(RECIPE)
     monkeypatch.setattr(presets, "presets_folder", lambda: root)
     generate(root)
@@ -231,7 +250,7 @@ def test_check(small, capsys):
 
 def test_check_measures(small, capsys, monkeypatch):
     monkeypatch.setenv("KERAS_ATTEND_DATA", str(small))
-    monkeypatch.setattr(remeasure, "mnist", lambda _: sample_digits())
+    monkeypatch.setattr(sets_of_evaluation, "mnist", lambda _: sample_digits())
     wrong = np.array([91.0])
     judge = SimpleNamespace(error_percent=lambda *_, **__: wrong)
     monkeypatch.setattr(remeasure, "evaluation", judge)

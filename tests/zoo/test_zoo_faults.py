@@ -20,7 +20,7 @@ from zoo_case import offline, predict
 
 from keras_attend import zoo
 from keras_attend.zoo.hub import file_server
-from keras_attend.zoo.hub import own_zoo as shared
+from keras_attend.zoo.hub import user_zoo as shared
 
 REPO = "org/small"
 NAME = f"hf://{REPO}"

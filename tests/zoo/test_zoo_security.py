@@ -18,7 +18,7 @@ from zoo_case import ABOUT, edit, predict, small_model, vouch
 from keras_attend import zoo
 from keras_attend.zoo.checks import files as checks
 from keras_attend.zoo.hub import card as hub_card
-from keras_attend.zoo.hub import own_zoo as shared
+from keras_attend.zoo.hub import user_zoo as shared
 
 REPO = "org/small"
 CONFIG, WEIGHTS, MANIFEST = "config.json", "model.weights.h5", "preset.json"

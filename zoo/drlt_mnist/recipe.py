@@ -18,10 +18,10 @@ fewer videos. After a kill, the same command with `--resume` goes on.
 
 from pathlib import Path
 
+import digit_trackers
 import keras
 
 from keras_attend import training
-from keras_attend.training import digit_trackers
 
 HERE = Path(__file__).parent
 DATA = "walking_digit"

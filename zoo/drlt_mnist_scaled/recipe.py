@@ -16,12 +16,16 @@ from the error, in the last ones from the overlap. The paper's network for digit
 fewer videos. After a kill, the same command with `--resume` goes on.
 """
 
+import sys
 from pathlib import Path
 
 import keras
 
 from keras_attend import training
-from keras_attend.training import digit_trackers
+from keras_attend.zoo.presets import presets_folder
+
+sys.path.append(str(presets_folder() / "drlt_mnist"))
+import digit_trackers
 
 HERE = Path(__file__).parent
 DATA = "scaled_digit"

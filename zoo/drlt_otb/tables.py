@@ -39,7 +39,7 @@ def by_window(
     videos: list[Any],
     args: argparse.Namespace,
 ) -> dict[int, list[OnePass]]:
-    """Figure 4: one pass of trackers trained on windows of so many frames."""
+    """Measure figure 4: trackers by the number of frames of their training windows."""
     scores: dict[int, list[OnePass]] = {}
     for window in LENGTHS:
         scores[window] = []
@@ -53,7 +53,7 @@ def by_window(
 
 
 def best_match(observed: recipe.Observed) -> Any:
-    """The first candidate of each frame: DRLT without its LSTM."""
+    """Track by the first candidate of each frame: DRLT without its LSTM."""
 
     def track(frames: Any, box: Any) -> Any:
         seen = observed.features(frames, np.asarray(box, "float32"))
@@ -63,7 +63,7 @@ def best_match(observed: recipe.Observed) -> Any:
 
 
 def speeds(model: Any, video: Any) -> dict[str, float]:
-    """Table 1: frames a second, each tracker in its turn, the best of three."""
+    """Measure table 1: frames a second, in turns; the best of three runs counts."""
     frames, box = read_frames(video), video.boxes[0]
     seen = model.features({"frames": frames[None], "box": box[None]})
 
@@ -110,7 +110,7 @@ def main() -> None:
 
 
 def draw_figure4(found: dict[int, list[OnePass]], path: Path) -> None:
-    """Success by T: the mean over seeds, and their range."""
+    """Draw the success plot of each T: the mean over seeds, and their range."""
     plt = plots.common.pyplot()
     figure, axis = plt.subplots(figsize=(5, 3.4), layout="constrained")
     thresholds = np.linspace(0, 1, 21)

@@ -5,17 +5,20 @@ Paper     Kosiorek et al. 2017, "Hierarchical Attentive Recurrent Tracking", tab
           with appearance attention 0.78, HART (with the losses for both) 0.81;
           figure 5: IoU over time
 Command   KERAS_BACKEND=jax python zoo/hart_kitti/table1.py --data FOLDER
-          (FOLDER/kitti, and FOLDER/tracking for looks; see recipe.py)
+          (FOLDER/kitti, and FOLDER/tracking for sprites; see recipe.py)
 Makes     table1.csv, table1.md and table1.png, from rendered validation clips
 Expected  HART 0.45, appearance attention 0.42, spatial attention 0.18, RATM 0.23 (the
           box that never moves 0.18, CSRT 0.45); 50 minutes on one CPU core, JAX
 
-Each row is trained alike, by the same batches: rendered clips of 8 frames, of which 4
-count at first, then of 30 (`detached`). RATM has the short ones alone: its window is
-its answer, so that no gradient can be left out, and on long clips its loss becomes NaN
-within 50 batches. After a kill, `--resume` goes on. The preset has a row too; it was
-trained on sixteen times as many batches, and on real videos. The clips are those that
-chose the stages of its training (`recipe.py`), so that its row flatters.
+Each row is trained on the same batches: rendered clips of 8 frames, of which 4 count in
+the first epochs, then of 30 (`detached`, see recipe.py). RATM is trained on the short
+ones alone: its window is its answer, so that it needs the gradients through the window,
+and on long clips its loss becomes NaN within 50 batches. After a kill, the same command
+with `--resume` goes on.
+
+The preset has a row too. It was trained on sixteen times as many batches, and on real
+videos. Its stages were chosen by the clips that the table is measured on, so that its
+row flatters.
 """
 
 import argparse
@@ -32,12 +35,8 @@ from keras_attend import plots, training
 from keras_attend.datasets import RenderedKITTI, cut_sprites
 from keras_attend.evaluation import ClipScores
 
-ROWS = {
-    "RATM": 0.14,
-    "Spatial Att": 0.60,
-    "App Att": 0.78,
-    "HART": 0.81,
-}  # the paper's
+# The paper's mean IoU of each row.
+ROWS = {"RATM": 0.14, "Spatial Att": 0.60, "App Att": 0.78, "HART": 0.81}
 # Whether a row has appearance attention, and the losses that it learns by.
 ABLATIONS = {
     "Spatial Att": (False, ("tracking", "attention")),
@@ -55,7 +54,7 @@ COLUMNS = ["row", "paper", "mean_iou", "mean_iou_with_first", "center_error", "b
 def make(row: str) -> keras.Model:
     """The model of a row."""
     if row == "RATM":
-        return training.video_ratm()
+        return ka.zoo.load("ratm_person", weights=False)
     dorsal, losses = ABLATIONS[row]
     cell = ka.models.HARTCell(
         size=40, units=256, maps=8, filters=(24, 32, 48), dorsal=dorsal
@@ -69,7 +68,7 @@ def stages(row: str) -> tuple[training.Stage, ...]:
 
 
 def clips(data: Path, stage: training.Stage, seed: int) -> RenderedKITTI:
-    """Rendered clips of labels, streets and looks for training."""
+    """Render clips of the labels, streets and sprites for training."""
     videos = ka.datasets.otb(data / "tracking")
     sprites = cut_sprites(
         [v for v in videos if v.name not in training.VALIDATION], LOOKS
@@ -107,9 +106,10 @@ def write(folder: Path, scores: dict[str, ClipScores], batches: dict[str, int]) 
         "# HART: the paper's table 1",
         "",
         f"Mean IoU over {clips[0]} rendered validation clips of {len(clips)} frames:",
-        "no row was trained on their labels, streets and looks, but the stages of the",
-        "preset's training were chosen by them. Without the given first box, and with",
-        "it. The paper's numbers are of KITTI's own videos: compare their order only.",
+        "no row was trained on their labels, streets and sprites, but the stages of",
+        "the preset's training were chosen by them. Without the given first box, and",
+        "with it. The paper's numbers are of KITTI's own videos: compare only their",
+        "order.",
         "The rows with a number of batches were trained alike, briefly; the row",
         "`hart_kitti` is the preset.",
         "",

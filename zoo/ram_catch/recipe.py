@@ -3,14 +3,14 @@
 Paper     Mnih et al. 2014, "Recurrent Models of Visual Attention", section 4.2: the
           ball is caught in 85 % of the games.
 Command   KERAS_BACKEND=jax python zoo/ram_catch/recipe.py
-Expected  97.2 % (the whole screen: 98.4 %; random play: 8.4 %); 130 minutes on one
-          CPU core, JAX
+Expected  97.2 % (an agent that sees the whole screen: 98.4 %; random play: 8.4 %); 130
+          minutes on one CPU core, JAX
 
 An agent learns to play while its gaze is drawn around the centre; then it may choose
 where to look. Another agent of the same size sees the whole screen: its rate is the
 best that can be expected. After a kill, the same command with `--resume` goes on.
 
-What was learned on the way (64 units; the share of games won while training):
+What decides (64 units; the share of games won while training):
  1. By the paper's REINFORCE from the final reward an agent learns nothing in 200,000
     games, even when it sees the whole screen. With `trace=0.5` an agent that sees the
     whole screen catches 93 % after as many.
@@ -81,6 +81,7 @@ def main() -> None:
         paper="Mnih et al. 2014, section 4.2",
         task="playing a game",
         input="numbers [B, 3] in 0..1: where the ball and the paddle start",
+        test_sets={"catch": ka.evaluation.CatchGames()},
     )
 
 

@@ -21,9 +21,9 @@ settings differ by about a point):
     h_t, and hardly at all without): 10.8 / 6.5.
  4. Crediting a glimpse with what the baseline expects after it: with `trace=0.6`
     10.0 / 6.2, with `trace=0` 9.2 / 6.2.
-Without effect: a `policy_weight` of 0.03 to 0.3 (at 1 its noise hides the classifier's
-gradient: 16.8 / 10.4), a std of 0.1 to 0.2. Worse: a std of 0.06, a linear locator, a
-reward of 1 or 0, training an answer after each glimpse as well.
+What has no effect: a `policy_weight` of 0.03 to 0.3 (at 1 its noise hides the
+classifier's gradient: 16.8 / 10.4), a std of 0.1 to 0.2. What is worse: a std of 0.06,
+a linear locator, a reward of 1 or 0, training an answer after each glimpse as well.
 """
 
 from pathlib import Path
@@ -36,10 +36,11 @@ from keras_attend.datasets import ClutteredDigits, cluttered_mnist, mnist
 
 HERE = Path(__file__).parent
 CANVAS = {"side": 60, "pieces": 4}
+TEST = ka.evaluation.DigitImages(**CANVAS)
 
 
 def make(batches: int) -> keras.Model:
-    """The model, compiled for a training of so many batches."""
+    """Make the model, compiled for a training of so many batches."""
     model = ka.models.RAM(
         glimpses=8,
         size=12,
@@ -74,7 +75,7 @@ def main() -> None:
     if args.validate:
         training.print_errors(model, *cluttered_mnist("validation", **CANVAS))
         return
-    digits = cluttered_mnist("test", **CANVAS)
+    digits = TEST.load()
     results = ka.evaluation.digit_results(
         [model], *digits, data="cluttered_mnist", paper=5.23
     )
@@ -89,6 +90,7 @@ def main() -> None:
         paper="Mnih et al. 2014, table 2a: RAM, 8 glimpses, 12 x 12, 3 scales",
         task="image classification",
         input="images [B, H, W, 1], uint8 or float in 0..1, digits of about 20 pixels",
+        test_sets={"cluttered_mnist": TEST},
     )
 
 

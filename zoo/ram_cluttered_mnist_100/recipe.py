@@ -25,10 +25,11 @@ from keras_attend.datasets import ClutteredDigits, cluttered_mnist, mnist
 
 HERE = Path(__file__).parent
 CANVAS = {"side": 100, "pieces": 8}
+TEST = ka.evaluation.DigitImages(**CANVAS)
 
 
 def make(batches: int) -> keras.Model:
-    """The model, compiled for a training of so many batches."""
+    """Make the model, compiled for a training of so many batches."""
     model = ka.models.RAM(
         glimpses=8,
         size=12,
@@ -63,7 +64,7 @@ def main() -> None:
     if args.validate:
         training.print_errors(model, *cluttered_mnist("validation", **CANVAS))
         return
-    digits = cluttered_mnist("test", **CANVAS)
+    digits = TEST.load()
     results = ka.evaluation.digit_results(
         [model],
         *digits,
@@ -81,6 +82,7 @@ def main() -> None:
         paper="Mnih et al. 2014, table 2b: RAM, 8 glimpses, 12 x 12, 4 scales",
         task="image classification",
         input="images [B, H, W, 1], uint8 or float in 0..1, digits of about 20 pixels",
+        test_sets={"cluttered_mnist_100": TEST},
     )
 
 

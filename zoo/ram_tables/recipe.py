@@ -3,7 +3,7 @@
 Paper     Mnih et al. 2014, "Recurrent Models of Visual Attention", arXiv:1406.6247.
 Command   KERAS_BACKEND=jax python zoo/ram_tables/recipe.py
           (`--only 2a` for the rows of one table, `--page` for the page alone)
-Makes     results.csv, README.md and glimpses.png beside this file
+Makes     results.csv, README.md and glimpses.png in this folder
 
 Each row is trained in the same way: MNIST's 60,000 training digits, turned, scaled
 and sheared a little, on canvases that are new in each epoch; batches of 256; Adam
@@ -30,7 +30,7 @@ HERE = Path(__file__).parent
 
 
 def measure(row: Row, args: argparse.Namespace) -> dict[str, Any]:
-    """Train a row, and judge it."""
+    """Train a row's model, and measure its errors."""
     keras.utils.set_random_seed(args.seed)
     digits = data(row, args.seed, args.validate)
     path = args.runs / f"{row.key}_{args.seed}.keras"

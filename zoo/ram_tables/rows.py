@@ -1,4 +1,4 @@
-"""The rows of the RAM paper's tables 1 and 2, and what trains each."""
+"""The rows of the RAM paper's tables 1 and 2, with the data and model of each."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +22,7 @@ TITLES = {
     "2b": "100x100 Cluttered Translated MNIST",
 }
 EPOCHS = {"1a": 60, "1b": 40, "2a": 40, "2b": 24}
-# Of the convolutional networks, which the presets are held against.
+# Convolutional networks are trained longer, for they are compared with the presets.
 LONG = {"1b": 150, "2a": 150, "2b": 80}
 FINE = {"size": 8, "scales": 1, "std": 0.11}
 FINE_CREDIT = ka.models.Credit(reward="log_prob", policy_weight=0.01)
@@ -42,10 +42,11 @@ class Row:
     """A row of the paper's tables, and how it is trained.
 
     Attributes:
-        table: of the paper.
-        paper: its error in percent.
-        arguments: of `models.RAM`, or of `models.Feedforward` when they name `units`.
-        preset: the preset that is this row, if there is one.
+        table: "1a", "1b", "2a" or "2b".
+        paper: the paper's error in percent.
+        arguments: those of `models.Feedforward` if `units` is among them, else those of
+            `models.RAM`.
+        preset: the name of the preset whose results this row takes, if there is one.
     """
 
     table: str
@@ -55,18 +56,18 @@ class Row:
 
     @property
     def is_ram(self) -> bool:
-        """Whether this is a RAM, and not a network that sees everything."""
+        """Whether this is a RAM, not a network that sees the whole image."""
         return "units" not in self.arguments
 
     @property
     def epochs(self) -> int:
-        """How long it is trained."""
+        """The number of epochs of its training."""
         epochs = LONG if self.arguments.get("filters") else EPOCHS
         return epochs[self.table]
 
     @property
     def name(self) -> str:
-        """What the paper calls it."""
+        """The paper's name of the row."""
         given = self.arguments
         if given.get("filters"):
             return "Convolutional, 2 layers"
@@ -80,7 +81,7 @@ class Row:
 
     @property
     def key(self) -> str:
-        """A file name."""
+        """The name of its files, such as "2a_ram_6"."""
         if self.is_ram:
             return f"{self.table}_ram_{self.arguments['glimpses']}"
         kind = "conv" if self.arguments.get("filters") else "fc"
@@ -88,7 +89,7 @@ class Row:
 
 
 def ram(table: str, errors: dict[int, float], presets: dict[int, str]) -> list[Row]:
-    """Rows of RAM by its number of glimpses."""
+    """Make a table's rows of RAM, from errors and presets by the number of glimpses."""
     sensor = {"1a": FINE, "1b": WIDE, "2a": WIDE, "2b": WIDEST}[table]
     return [
         Row(table, error, {"glimpses": n, **sensor}, presets.get(n, ""))
@@ -117,7 +118,7 @@ ROWS = [
 
 
 def data(row: Row, seed: int, validate: bool) -> Digits:
-    """The training digits of a row."""
+    """Make the training digits of a row."""
     digits = mnist("train", validation=6000 if validate else 0)
     warps = {"rotation": 8.0, "scale": 0.08, "shear": 0.08}
     canvas = CANVAS[row.table]
@@ -127,13 +128,13 @@ def data(row: Row, seed: int, validate: bool) -> Digits:
 
 
 def held_out(row: Row, split: str) -> Any:
-    """Images and labels to judge a row by."""
+    """Load the images and labels by which a row is measured."""
     canvas = CANVAS[row.table]
     return mnist(split) if canvas is None else cluttered_mnist(split, **canvas)
 
 
 def make(row: Row, batches: int) -> keras.Model:
-    """A row's model, compiled for a training of so many batches."""
+    """Make a row's model, compiled for a training of so many batches."""
     if row.is_ram:
         credit = FINE_CREDIT if row.table == "1a" else WIDE_CREDIT
         model = ka.models.RAM(credit=credit, **row.arguments)
@@ -151,7 +152,7 @@ def make(row: Row, batches: int) -> keras.Model:
 
 
 def from_preset(row: Row) -> dict[str, Any] | None:
-    """What a row's preset scored; None while there is no such preset."""
+    """Take a row's results from its preset; None if there is no such preset."""
     if row.preset not in ka.zoo.list_models():
         return None
     info = ka.zoo.info(row.preset)

@@ -3,7 +3,7 @@
 Paper     Mnih et al. 2014, "Recurrent Models of Visual Attention", section 5, which
           proposes both and reports no numbers.
 Command   KERAS_BACKEND=jax python zoo/ram_tables/section5.py
-Makes     section5.json and section5.png beside this file, and its part of README.md
+Makes     section5.json and section5.png in this folder, and a part of README.md
 
 The first agent takes up to 8 glimpses of a 28x28 digit and pays for each: the higher
 the price, the sooner it answers. The second one sees a 60x60 canvas through one patch
@@ -39,7 +39,7 @@ def trained(
     untrained: Callable[[], ka.models.RAM],
     args: argparse.Namespace,
 ) -> keras.Model:
-    """A RAM, trained on a row's digits."""
+    """Train a RAM on a row's digits."""
 
     def make(batches: int) -> keras.Model:
         model = untrained()
@@ -54,7 +54,7 @@ def trained(
 
 
 def stop(price: float, args: argparse.Namespace) -> dict[str, Any]:
-    """An agent that stops: its error, and how many glimpses it takes."""
+    """Train an agent that stops; measure its error and how many glimpses it takes."""
     row = Row("1a", 0.0)
 
     def untrained() -> ka.models.RAM:
@@ -74,7 +74,7 @@ def stop(price: float, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def zoom(zooms: int, args: argparse.Namespace) -> dict[str, Any]:
-    """An agent that chooses among widths: its error, and what it chooses when."""
+    """Train an agent that chooses widths; measure its error and what it chooses."""
     row = Row("1b", 0.0)
 
     def untrained() -> ka.models.RAM:
@@ -94,7 +94,7 @@ def zoom(zooms: int, args: argparse.Namespace) -> dict[str, Any]:
         found["share"] = [
             (chosen == k).mean(axis=0).round(4).tolist() for k in range(zooms)
         ]
-        # The same network where it may not choose: one score above all others.
+        # The same network, made to choose one width: its score is above all others.
         model.zoomer.kernel.assign(np.zeros(model.zoomer.kernel.shape))
         found["held"] = []
         for score in np.eye(zooms):
@@ -104,7 +104,7 @@ def zoom(zooms: int, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def error(model: keras.Model, images: Any, labels: Any) -> float:
-    """In percent, in one pass; the mean of five."""
+    """Measure the error in percent, in one pass; the mean of five."""
     return round(float(ka.evaluation.error_percent(model, images, labels).mean()), 3)
 
 

@@ -25,13 +25,13 @@ import keras
 
 import keras_attend as ka
 from keras_attend import training
-from keras_attend.datasets import TEST_SEED, VALIDATION_SEED, BouncingBalls
+from keras_attend.datasets import VALIDATION_SEED, BouncingBalls
 
 HERE = Path(__file__).parent
 
 
 def make(batches: int, read: str = "gaussian") -> keras.Model:
-    """The model, compiled for a training of so many batches."""
+    """Make the model, compiled for a training of so many batches."""
     cell = ka.models.RATMCell(
         size=10,
         units=64,
@@ -67,14 +67,12 @@ def main() -> None:
             )
         )
         return
-    test = BouncingBalls(batch_size=500, batches=20, seed=TEST_SEED)
-    long = BouncingBalls(batch_size=500, batches=2, frames=300, seed=TEST_SEED)
     training.write_tracker(
         model,
         args,
         path,
-        test=test,
-        long=long,
+        test=ka.evaluation.DrawnClips("bouncing_balls", 32, 500, 20),
+        long=ka.evaluation.DrawnClips("bouncing_balls", 300, 500, 2),
         data="bouncing_balls",
         paper_scores={"mean_iou_with_first": 0.669},
         baselines={"spatial transformer's read": transformer},

@@ -36,11 +36,11 @@ PAPER = 0.5503
 SIZE, SCALE = 28, 1.5
 SHORTEST, FIRST, LONGEST = 5, 10, 30  # frames of a clip
 EVERY = 20  # epochs before clips grow by a frame
-PATCHES = 8  # of each sequence, half of them people
+PATCHES = 8  # patches of each sequence, half of them people
 
 
 def person_cnn(kth: KTH, fold: KTHFold, epochs: int) -> GlimpseCNN:
-    """A network that tells people from background, trained on the fold's videos."""
+    """Train a network that tells people from background, on the fold's videos."""
     random = np.random.default_rng(fold.test_subject)
     glimpse = GaussianGlimpse(SIZE)
     patches, labels = [], []
@@ -70,7 +70,7 @@ def person_cnn(kth: KTH, fold: KTHFold, epochs: int) -> GlimpseCNN:
 
 
 def train(kth: KTH, fold: KTHFold, args: argparse.Namespace) -> ka.models.RATM:
-    """The model of a fold."""
+    """Train the model of a fold."""
     keras.utils.set_random_seed(args.seed)
     data = Clips(
         kth.videos(fold.train),

@@ -23,13 +23,13 @@ import keras
 import keras_attend as ka
 from keras_attend import training
 from keras_attend.callbacks import LengthCurriculum
-from keras_attend.datasets import TEST_SEED, VALIDATION_SEED, MovingDigits, mnist
+from keras_attend.datasets import VALIDATION_SEED, MovingDigits, mnist
 
 HERE = Path(__file__).parent
 
 
 def make(batches: int) -> keras.Model:
-    """The model, compiled for a training of so many batches."""
+    """Make the model, compiled for a training of so many batches."""
     cell = ka.models.RATMCell(
         size=20,
         units=200,
@@ -58,15 +58,12 @@ def main() -> None:
         judge = MovingDigits(*mnist("validation"), 100, 5, seed=VALIDATION_SEED)
         print(ka.evaluation.score_clips(model, judge))
         return
-    digits = mnist("test")
-    test = MovingDigits(*digits, batch_size=100, batches=20, seed=TEST_SEED)
-    long = MovingDigits(*digits, batch_size=50, batches=4, frames=300, seed=TEST_SEED)
     training.write_tracker(
         model,
         args,
         path,
-        test=test,
-        long=long,
+        test=ka.evaluation.DrawnClips("moving_digits", 30, 100, 20),
+        long=ka.evaluation.DrawnClips("moving_digits", 300, 50, 4),
         data="single_digit",
         paper_scores={"mean_iou_with_first": 0.635},
         description="RATM finds and follows a digit that walks about (100x100 pixels)",

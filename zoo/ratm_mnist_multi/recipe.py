@@ -21,13 +21,13 @@ import keras
 import keras_attend as ka
 from keras_attend import training
 from keras_attend.callbacks import LengthCurriculum
-from keras_attend.datasets import TEST_SEED, VALIDATION_SEED, MovingDigits, mnist
+from keras_attend.datasets import VALIDATION_SEED, MovingDigits, mnist
 
 HERE = Path(__file__).parent
 
 
 def make(batches: int) -> keras.Model:
-    """The model, compiled for a training of so many batches."""
+    """Make the model, compiled for a training of so many batches."""
     cell = ka.models.RATMCell(
         size=24,
         units=256,
@@ -62,16 +62,12 @@ def main() -> None:
         )
         print(ka.evaluation.score_clips(model, judge))
         return
-    digits = mnist("test")
-    two = {"distractors": 1, "seed": TEST_SEED}
-    test = MovingDigits(*digits, batch_size=100, batches=20, **two)
-    long = MovingDigits(*digits, batch_size=50, batches=4, frames=300, **two)
     training.write_tracker(
         model,
         args,
         path,
-        test=test,
-        long=long,
+        test=ka.evaluation.DrawnClips("moving_digits", 30, 100, 20, {"distractors": 1}),
+        long=ka.evaluation.DrawnClips("moving_digits", 300, 50, 4, {"distractors": 1}),
         data="two_digits",
         paper_scores={"mean_iou_with_first": 0.516},
         description="RATM follows one of two digits that walk about (100x100 pixels)",

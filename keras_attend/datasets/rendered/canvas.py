@@ -25,10 +25,8 @@ class Canvas:
     """A sprite's view that is being painted, in shapes with soft edges.
 
     Points are (x, y) shares of the object's box: (0, 0) is its top left corner, (1, 1)
-    the bottom right one. Heights and widths are shares of the box's height.
-
-    Args:
-        aspect: the box's width, relative to its height.
+    the bottom right one. Heights and widths are shares of the box's height, and so is
+    `aspect`, the box's width.
     """
 
     def __init__(self, aspect: float) -> None:
@@ -63,9 +61,8 @@ class Canvas:
         at, radius = np.array([*center]), height / 2
         reach = radius / np.array([self.aspect, 1.0])
         rows, columns = self._around(at - reach, at + reach)
-        away = np.hypot(
-            (self.x[:, columns] - at[0]) * self.aspect, self.y[rows] - at[1]
-        )
+        across = (self.x[:, columns] - at[0]) * self.aspect
+        away = np.hypot(across, self.y[rows] - at[1])
         inside = radius - away
         if hole:
             inside = np.minimum(inside, away - hole * radius)
@@ -91,9 +88,8 @@ class Canvas:
     def _around(self, low: Array, high: Array) -> tuple[slice, slice]:
         """The rows and columns between two points, and one more on each side."""
         room = 1 / self.pixels
-        columns = np.searchsorted(
-            self.x[0], [low[0] - room / self.aspect, high[0] + room / self.aspect]
-        )
+        across = room / self.aspect
+        columns = np.searchsorted(self.x[0], [low[0] - across, high[0] + across])
         rows = np.searchsorted(self.y[:, 0], [low[1] - room, high[1] + room])
         return slice(*rows), slice(*columns)
 
@@ -107,9 +103,7 @@ class Canvas:
     def view(self, texture: Array, shadow: float) -> Array:
         """Make the view `[H, W, 4]` uint8: darker below, with a shadow underneath.
 
-        Args:
-            texture: `[N, N]` factors of the colours, stretched over the view.
-            shadow: the opacity of the shadow on the ground.
+        `texture`: `[N, N]` factors of the colours, which are stretched over the view.
         """
         height, width = self.opacity.shape
         rows = np.arange(height) * len(texture) // height

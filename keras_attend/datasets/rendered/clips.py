@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_attend.arguments import check_choice
+from keras_attend.datasets.clips import Clip, VideoBatches
 from keras_attend.datasets.kitti import HELD_OUT
 from keras_attend.datasets.kitti_labels import KITTILabels, read_folder
 from keras_attend.datasets.rendered.film import film
@@ -14,7 +15,6 @@ from keras_attend.datasets.rendered.scene import FRAME, Scene, Shot
 from keras_attend.datasets.rendered.sprites import LOOKS, Sprite, street_scenes
 from keras_attend.datasets.rendered.style import Style, View
 from keras_attend.datasets.rendered.wardrobe import Wardrobe
-from keras_attend.datasets.video_batches import Clip, VideoBatches
 from keras_attend.datasets.views import boxes_in, common, mirrored, view_of
 from keras_attend.types import Array
 
@@ -34,8 +34,7 @@ class RenderedKITTI(VideoBatches):
     Training and validation share no video's labels, no street, no sprite's source and
     no painted sprite. A test set takes the labels of validation's videos, all streets
     and sprites that it is given (pass others than those of the two), and painted
-    sprites of its own. What a batch holds depends on `(seed, epoch, index)` alone. Pass
-    `shuffle=False` to `fit` for the batches to come in order too.
+    sprites of its own.
 
     Args:
         labels: what `read_folder` returns, or a folder in KITTI's layout.
@@ -45,21 +44,17 @@ class RenderedKITTI(VideoBatches):
         sprites: sprites from videos, of `cut_sprites`. Of each look's sources in the
             order of their names the fourth of each five is validation's.
         batch_size: B, the number of clips in a batch.
-        frames: T, the number of frames in a clip.
         view: which part of the labelled videos a clip is of; `View()` unless given.
         style: how a clip is drawn; `Style()` unless given.
-        seed: the seed of all draws.
+        seed: the seed of all draws, those of painted sprites among them.
         split: "train", "validation" or "test".
         held_out: names of the videos whose labels are for validation and test.
-        batches: the number of batches in an epoch.
-        **kwargs: `shortest`, the fewest frames after which a clip may end; and those
-            of `keras.utils.PyDataset` (`workers`, ...).
+        **kwargs: of `ClipBatches` (`frames`, `batches`, `shortest`).
 
-    A batch holds what `clips.ClipBatches` says: `{"frames": [B, T, H, W, 3] uint8,
-    "box": [B, 4]}` and `{"boxes": [B, T, 4], "present": [B, T], "judged": [B, T]}`,
-    float32. Boxes are `xywh` in pixels of the clip's frames, zeros where the object is
-    not labelled. `present` is 0 where it is not labelled, mostly hidden or mostly out
-    of the video's frame, and where less than `view.visible` of it is seen.
+    A batch holds what one of `ClipBatches` does, with frames uint8. Boxes are zeros
+    where the object is not labelled. `present` is 0 where it is not labelled, mostly
+    hidden or mostly out of the video's frame, and where less than `view.visible` of it
+    is seen.
     """
 
     def __init__(
@@ -68,30 +63,27 @@ class RenderedKITTI(VideoBatches):
         scenes: str | Path | Mapping[str, Array],
         sprites: Iterable[Sprite] = (),
         batch_size: int = 16,
-        frames: int = 10,
+        *,
         view: View | None = None,
         style: Style | None = None,
         seed: int = 0,
         split: str = "train",
         held_out: Iterable[str] = HELD_OUT,
-        batches: int = 100,
         **kwargs: Any,
     ) -> None:
         view, style = view or View(), style or Style()
         super().__init__(
             batch_size,
-            frames,
             view.size,
-            seed,
-            batches,
             style.photometric,
+            seed=seed,
             grey=view.grey,
             cut=view.cut,
             **kwargs,
         )
         check_choice("split", split, SPLITS)
         self.view, self.style, self.split = view, style, split
-        self.least = self.shortest or frames
+        self.least = self.shortest or self.frames
         if isinstance(labels, str | Path):
             labels = read_folder(labels)
         away = split != "train"
@@ -187,10 +179,7 @@ class RenderedKITTI(VideoBatches):
         return pixels, boxes, present
 
     def _window(self, random: np.random.Generator) -> tuple[Scene, int, Array]:
-        """Draw a video, a track, and the numbers of the clip's frames, `[T]`.
-
-        The object is in sight in frame 0. The last frames may be past the video's end.
-        """
+        """Draw a video, a track, and frames `[T]`, the last perhaps past the end."""
         best: tuple[float, Any] = (-1.0, None)
         for _ in range(TRIES):
             number, track = self.tracks[random.integers(len(self.tracks))]
@@ -220,8 +209,8 @@ class RenderedKITTI(VideoBatches):
     def _region(self, random: np.random.Generator, boxes: Array, there: Array) -> Array:
         """Draw the part of the frame that is seen, `xywh`, around the object's path.
 
-        Of several draws the one is taken that holds most of the boxes `[T, 4]`, in
-        those frames in which the object is `there`, `[T]` bool.
+        Of several draws it is the one that holds most of the boxes `[T, 4]` that are
+        `there`, `[T]` bool.
         """
         if self.view.crop is None:
             return FRAME

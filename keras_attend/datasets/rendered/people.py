@@ -33,14 +33,9 @@ def walker(random: Random, texture: Array) -> tuple[Array, ...]:
         hand = (0.5 + swing * 0.33, 0.5)
         canvas.limb((0.5, 0.22), hand, 0.06 * stout, shirt * 0.75)
         hips, chest = 0.19 * stout, 0.26 * stout
-        corners = [(0.5 - chest, 0.2), (0.5 + chest, 0.2), (0.5 + hips, 0.54)]
-        if skirt:
-            hips = 0.3
-            corners[2] = (0.5 + hips, 0.66)
-        torso = np.array(
-            [(0.5, 0.16), *corners[:2], corners[2], (0.5 - hips, corners[2][1])]
-        )
-        canvas.polygon(torso[[0, 2, 3, 4, 1]], shirt)
+        hips, low = (0.3, 0.66) if skirt else (hips, 0.54)
+        torso = [(0.5, 0.16), (0.5 + chest, 0.2), (0.5 + hips, low), (0.5 - hips, low)]
+        canvas.polygon(np.array([*torso, (0.5 - chest, 0.2)]), shirt)
         if bag:
             canvas.limb((0.5 + chest, 0.22), (0.5 + chest, 0.42), 0.1, RUBBER * 2, 1.0)
         elbow = (0.5 - swing * 0.2, 0.37)
@@ -77,12 +72,10 @@ def cyclist(random: Random, texture: Array) -> tuple[Array, ...]:
             canvas.limb(start, end, 0.022, frame, 1.0)
         for side, dark in ((-1, 0.7), (1, 1.0)):
             pedal = axle + 0.07 * side * np.array([np.cos(phase), np.sin(phase)])
-            knee = (
-                0.4 + 0.3 * (float(pedal[0]) - 0.5),
-                0.35 + 0.4 * float(pedal[1] - 0.5),
-            )
+            x, y = (float(p) for p in pedal)
+            knee = (0.4 + 0.3 * (x - 0.5), 0.35 + 0.4 * (y - 0.5))
             canvas.limb(hip, knee, 0.09, trousers * dark, 0.8)
-            canvas.limb(knee, (float(pedal[0]), float(pedal[1])), 0.07, trousers * dark)
+            canvas.limb(knee, (x, y), 0.07, trousers * dark)
         canvas.limb(hip, neck, 0.15, shirt, 1.2)
         canvas.limb((neck[0], neck[1] + 0.04), (0.34, 0.5), 0.055, shirt * 0.85)
         canvas.ellipse((0.33, 0.5), 0.04, skin)

@@ -28,14 +28,11 @@ def covered(start: float, length: float, count: int) -> tuple[int, int]:
 
 
 def taps(start: float, length: float, span: tuple[int, int], limit: int) -> Taps:
-    """Between which pixels of a picture those of a canvas lie, along an axis.
+    """Between which of a picture's `limit` pixels those of a canvas lie, along an axis.
 
-    Args:
-        start: where on the canvas the picture begins, in pixels of the canvas.
-        length: how long the picture is on the canvas, in pixels of the canvas.
-        span: the pixels of the canvas that are asked for, as of `range`. Outside the
-            picture, the nearest pixel of its border is taken.
-        limit: how many pixels the picture itself has.
+    On the canvas the picture begins at `start` and has this `length`, in pixels of the
+    canvas. `span` is the range of the canvas's pixels that are asked for; for those
+    outside the picture, the nearest pixel of its border is taken.
     """
     step = 16 * limit / length
     # The middle of pixel i is at i.
@@ -72,8 +69,7 @@ def sampled(picture: Array, rows: Taps, columns: list[Taps]) -> Array:
         results.append(result)
     for more in results[1:]:
         results[0] += more
-    if len(results) > 1:
-        results[0] //= len(results)
+    results[0] //= len(results)
     return results[0]
 
 
@@ -95,19 +91,17 @@ def paste(
     blur: float = 0,
     behind: float = 0,
 ) -> None:
-    """Paste one of a sprite's views into a picture.
+    """Paste one of a sprite's views, of which `pyramid` makes `levels`, into a picture.
 
     Args:
-        canvas: `[H, 4 W]`, changed in place.
-        levels: the view, as `pyramid` makes it.
+        canvas: the picture, changed in place.
         box: the object's box, `xywh` in pixels of the canvas. The view is larger, by
             `MARGIN` on each side.
         tint: `[4 W]` uint16: the factors of red, green, blue and opacity, in 128ths,
             repeated for each pixel.
         mirror: paste it mirrored, left for right.
         blur: how far it moves sideways during the exposure, in pixels of the canvas.
-        behind: the share of its width that is hidden, from the left, or from the right
-            if negative.
+        behind: the share of its width that is hidden, left, or right if negative.
     """
     x, y, w, h = (float(v) for v in box)
     x, w = x - MARGIN * w, w * (1 + 2 * MARGIN)
@@ -126,9 +120,7 @@ def paste(
     columns = smeared(x, w, (left, right), limits[1], blur)
     if mirror:
         last = limits[1] - 1
-        columns = [
-            (last - before, last - after, near) for before, after, near in columns
-        ]
+        columns = [(last - tap[0], last - tap[1], tap[2]) for tap in columns]
     seen = sampled(picture, rows, columns)  # [h, 4 w]
     if behind:
         place = (np.arange(left, right) + 0.5 - x) / w

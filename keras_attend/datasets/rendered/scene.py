@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_attend.datasets.kitti_camera import HEIGHT, WIDTH, project
-from keras_attend.datasets.kitti_labels import KITTILabels
+from keras_attend.datasets.kitti_labels import HEIGHT, WIDTH, KITTILabels, project
 from keras_attend.types import Array
 
 SCALE = 0.5  # size of a scene's frames relative to KITTI's own
@@ -104,8 +103,7 @@ class Scene:
         """The share of an object that is hidden by something that has no label.
 
         We take a wall or a tree to hide an object that is labelled as mostly hidden
-        without a labelled object in front of it. The share is a mean over five frames,
-        so that the object disappears and comes back step by step.
+        without a labelled object in front of it. The share is a mean over five frames.
         """
         if row not in self._behind:
             frame = int(self.labels.frame[row])

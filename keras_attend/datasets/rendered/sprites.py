@@ -65,10 +65,9 @@ def cut_sprites(
 
     Args:
         sequences: videos, of `otb` for instance.
-        looks: what the object of a video looks like, one of `LOOKS`, by the video's
-            name. Other videos are left out.
-        views: the greatest number of views of a sprite. A longer video makes several
-            sprites.
+        looks: for the name of each video to take, what its object looks like, one of
+            `LOOKS`.
+        views: the most views of a sprite. A longer video makes several sprites.
         every: take one of so many of the frames that show the object.
     """
     check_positive_integers(views=views, every=every)
@@ -118,18 +117,13 @@ def round_mask(size: tuple[int, int], look: str) -> Array:
 def faded(colour: Array, opacity: Array, shadow: float = 0.5) -> Array:
     """Make a sprite's view `[H, W, 4]` uint8, with a shadow on the ground below.
 
-    Args:
-        colour: `[H, W, 3]`, 0..255.
-        opacity: `[H, W]`, 0..1.
-        shadow: the shadow's opacity.
+    `colour` is `[H, W, 3]` in 0..255, `opacity` `[H, W]` in 0..1.
     """
     x, y = grid(opacity.shape)
     distance = ((x - 0.5) / 0.6) ** 2 + ((y - 0.97) / 0.11) ** 2
     dark = shadow * np.clip(1.2 - distance, 0, 1) * (1 - opacity)
-    whole = np.concatenate(
-        [colour * opacity[..., None], 255 * (opacity + dark)[..., None]], -1
-    )
-    return np.rint(whole).clip(0, 255).astype("uint8")
+    whole = [colour * opacity[..., None], 255 * (opacity + dark)[..., None]]
+    return np.rint(np.concatenate(whole, -1)).clip(0, 255).astype("uint8")
 
 
 def street_scenes(folder: str | Path) -> dict[str, Array]:

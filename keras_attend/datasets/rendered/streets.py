@@ -5,15 +5,15 @@ import math
 import numpy as np
 
 from keras_attend.arguments import check_positive_integers
-from keras_attend.datasets.kitti_camera import (
+from keras_attend.datasets.kitti_labels import (
     ABOVE_STREET,
     CENTER,
     FOCAL,
     HEIGHT,
     WIDTH,
+    KITTILabels,
     project,
 )
-from keras_attend.datasets.kitti_labels import KITTILabels
 from keras_attend.types import Array
 
 LANES = (-5.4, -1.8, 1.8, 5.4)  # metres to the right; in the left two, cars come
@@ -33,8 +33,7 @@ def drawn_streets(
         videos: the number of videos, named "0000", "0001", ..., and of pictures. With
             six or more, `RenderedKITTI` has some for validation: "0005" and some later
             ones.
-        frames: the number of frames in a video.
-        cars: the number of cars in a video.
+        frames, cars: the numbers of frames and of cars in a video.
         seed: the seed of all draws.
 
     Returns:
@@ -73,8 +72,7 @@ def _traffic(
     rows.sort(key=lambda row: row[0])
     frame, track_ids, boxes, places, headings = zip(*rows, strict=True)
     n = len(rows)
-    location = np.array(places, "float64")
-    heading_ = np.array(headings)
+    location, heading_ = np.array(places, "float64"), np.array(headings)
     return KITTILabels(
         video=name,
         frame=np.array(frame),
@@ -95,15 +93,9 @@ def _box(right: float, ahead: float) -> tuple[float, float, float, float]:
     height, width, length = CAR
     x = np.array([right - width / 2, right + width / 2])
     z = np.array([ahead - length / 2, ahead + length / 2])
-    u, v = project(
-        x[:, None], np.array([ABOVE_STREET - height, ABOVE_STREET])[:, None], z
-    )
-    return (
-        float(u.min()),
-        float(v.min()),
-        float(u.max() - u.min()),
-        float(v.max() - v.min()),
-    )
+    y = np.array([ABOVE_STREET - height, ABOVE_STREET])
+    u, v = project(x[:, None], y[:, None], z)
+    return float(u.min()), float(v.min()), float(np.ptp(u)), float(np.ptp(v))
 
 
 def _picture(random: np.random.Generator) -> Array:

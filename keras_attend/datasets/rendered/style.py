@@ -25,8 +25,7 @@ class Style:
             frame.
         exposure: the longest exposure of a frame, which blurs what moves, as a share
             of the time between two frames.
-        photometric: the greatest change of brightness (as a share of white), of
-            contrast and of gamma (both relative). All frames of a clip change alike.
+        photometric: as of `VideoBatches`.
     """
 
     painted: float = 0.7
@@ -48,21 +47,15 @@ class View:
 
     Attributes:
         size: (height, width) of a clip's frames in pixels.
-        crop: (least, greatest) size of the part of the frame that is seen, relative to
-            the size (the root of the area) of the object in the clip's frame 0. The
-            part does not move during a clip. It is drawn to lie around the object's
-            path. None: the whole frame is seen.
+        crop: (least, greatest) size of the part of the frame that is seen, as of
+            `Clips`. It is drawn to lie around the object's path. None: the whole frame
+            is seen.
         smallest: the least size (root of the area) of the object in frame 0, in pixels
             of a 621x188 frame.
         visible: the object is present while at least this share of its labelled box
             is seen and not hidden.
-        cut: cut boxes at the border of the part that is seen, as KITTI's labels are
-            at the frame's border.
-        grey: make frames of one channel.
-        flip: mirror half of the clips, left for right.
-        reverse: play half of the clips backwards.
-        steps: the greatest number of the video's frames from one frame of a clip to
-            the next. Each clip draws its own.
+        cut, grey: as of `VideoBatches`.
+        flip, reverse, steps: as of `Clips`.
     """
 
     size: tuple[int, int] = (188, 621)

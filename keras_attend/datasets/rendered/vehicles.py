@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_attend.datasets.kitti_camera import ABOVE_STREET
+from keras_attend.datasets.kitti_labels import ABOVE_STREET
 from keras_attend.datasets.rendered.canvas import GLASS, METAL, PAINTS, RUBBER, Canvas
 from keras_attend.types import Array
 
@@ -50,12 +50,10 @@ class Face(NamedTuple):
     def part(
         self, s: tuple[float, float], t: tuple[float, float], colour: Any
     ) -> "Face":
-        """A part of a face of four corners: from one share to another of its edges.
+        """A part of a face of four corners, in a colour of its own.
 
-        Args:
-            s: the shares of the edge between corners 0 and 1.
-            t: the shares of the edge between corners 0 and 3.
-            colour: the part's own colour.
+        It goes from one share to another of the edge between corners 0 and 1 (`s`), and
+        of that between corners 0 and 3 (`t`).
         """
         a, b, c, d = self.corners
         corners = [
@@ -97,10 +95,8 @@ def _prism(profile: Array, half: Any, colour: Array) -> tuple[list[Face], list[F
     The edge from corner 0 to 1 goes across in the former, and ahead in sides of four
     points, whose edge from corner 0 to 3 goes up.
 
-    Args:
-        profile: `[N, 2]` metres (ahead, up), clockwise.
-        half: half of the prism's width at each point, in metres.
-        colour: of all faces.
+    The `profile` is `[N, 2]` metres (ahead, up), clockwise; `half` is half of the
+    prism's width at each of its points, in metres.
     """
     half = np.broadcast_to(half, len(profile))
     right = np.concatenate([profile, half[:, None]], 1)  # [N, 3]
@@ -123,10 +119,8 @@ def _prism(profile: Array, half: Any, colour: Array) -> tuple[list[Face], list[F
 def _wheels(places: Iterable[float], radius: float, half: float) -> list[list[Face]]:
     """The faces of wheels: those seen from the ends, and those seen from the sides.
 
-    Args:
-        places: of the axles, in metres ahead of the vehicle's middle.
-        radius: of the wheels, in metres.
-        half: half of the vehicle's width, in metres.
+    `places` are those of the axles ahead of the vehicle's middle, `half` is half of the
+    vehicle's width. All lengths are in metres.
     """
     turn = np.linspace(0, 2 * np.pi, 12, endpoint=False)
     circle = np.stack([np.cos(turn), np.sin(turn), 0 * turn], 1)
@@ -162,15 +156,11 @@ def _car(look: str, random: Random) -> list[list[Face]]:
     rear, bonnet, grille = around[0], around[2], around[3]
     red, lamp, plate = (150, 20, 22), (215, 220, 225), (205, 205, 195)
     bumper = paint * random.choice([0.35, 0.9])
-    around += [
-        rear.part((0, 1), (0, 0.35), bumper),
-        rear.part((0.36, 0.64), (0.42, 0.58), plate),
-    ]
+    around += [rear.part((0, 1), (0, 0.35), bumper)]
+    around += [rear.part((0.36, 0.64), (0.42, 0.58), plate)]
     around += [rear.part(s, (0.55, 0.95), red) for s in ((0.02, 0.2), (0.8, 0.98))]
-    around += [
-        grille.part((0, 1), (0.6, 1), bumper),
-        grille.part((0.25, 0.75), (0.3, 0.55), RUBBER),
-    ]
+    around += [grille.part((0, 1), (0.6, 1), bumper)]
+    around += [grille.part((0.25, 0.75), (0.3, 0.55), RUBBER)]
     around += [grille.part(s, (0.12, 0.45), lamp) for s in ((0.03, 0.24), (0.76, 0.97))]
     around += [grille.part((0.37, 0.63), (0.62, 0.76), plate)]
     around += [bonnet.part((0.1, 0.9), (0.1, 0.9), paint * 1.08)]

@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_attend.datasets.rendered.painted import painted_sprite
+from keras_attend.datasets.rendered.people import cyclist, walker
 from keras_attend.datasets.rendered.pictures import pyramid
 from keras_attend.datasets.rendered.scene import LOOK_OF, Shot
 from keras_attend.datasets.rendered.sprites import LOOKS, Sprite
 from keras_attend.datasets.rendered.style import Style
+from keras_attend.datasets.rendered.vehicles import vehicle
 from keras_attend.types import Array
 
 Random = np.random.Generator
@@ -40,9 +41,7 @@ class Actor(NamedTuple):
     def pose(self, heading: float, t: int) -> tuple[list[Array], bool]:
         """Choose a view for frame t of the clip, and say whether to mirror it.
 
-        Args:
-            heading: as `KITTILabels.view`, in radians.
-            t: the frame.
+        `heading` is as `KITTILabels.view`, in radians.
         """
         views = self.costume.views
         last = len(views) - 1
@@ -58,12 +57,7 @@ class Actor(NamedTuple):
 class Wardrobe:
     """The sprites of a dataset: those taken from videos, and painted ones.
 
-    A sprite is painted when it is drawn for the first time.
-
-    Args:
-        sprites: those taken from videos.
-        style: how objects are drawn.
-        stream: seeds of the painted sprites; other numbers make other sprites.
+    A sprite is painted when it is drawn for the first time, by the seeds `stream`.
     """
 
     def __init__(
@@ -127,6 +121,20 @@ class Wardrobe:
             side = 1 if random.random() < 0.5 else -1
             actors[int(track)] = Actor(costume, look, mirror, tint, pace, phase, side)
         return actors
+
+
+def painted_sprite(look: str, random: Random, source: str) -> Sprite:
+    """Paint a `Sprite` of this look, one of `LOOKS`, and this source."""
+    # Dirt and reflections, at the same place in all views.
+    place, eight = np.linspace(0, 7, 64), range(8)
+    lines = [np.interp(place, eight, line) for line in random.normal(1, 0.09, (8, 8))]
+    coarse = np.stack([np.interp(place, eight, line) for line in np.transpose(lines)])
+    texture = (coarse + random.normal(0, 0.03, coarse.shape)).astype("float32")
+    if look == "person":
+        return Sprite(look, source, walker(random, texture))
+    if look == "cyclist":
+        return Sprite(look, source, cyclist(random, texture))
+    return Sprite(look, source, vehicle(look, random, texture), turns=True)
 
 
 def _aspect(sprite: Sprite) -> float:

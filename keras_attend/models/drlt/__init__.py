@@ -5,7 +5,6 @@ beside it, in this order:
 
 * `observation`: networks that observe digits, section 3.1 (observation network).
 * `match_boxes`: ours for videos, in the place of the final version's YOLO.
-* `locations`: a box's centre and sides, in widths and heights of the frame.
 * `cell`: the LSTM and the policy's mean, section 3.1 (recurrent network).
 * `candidate_choice`: a head for `cell` that chooses among the boxes of `match_boxes`.
 * `model`: rewards, section 3.2, and what REINFORCE makes of them, section 3.3.

@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_attend.arguments import check_positive_integers
+from keras_attend.arguments import KeepsArguments, check_positive_integers
 from keras_attend.models.drlt.match_boxes import NUMBERS
 from keras_attend.types import Shape, Tensor
 
@@ -12,7 +12,7 @@ STAY = -18.0  # the initial bias of the last mean: g log p for a p of 1e-4
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class CandidateChoice(keras.layers.Layer):
+class CandidateChoice(KeepsArguments, keras.layers.Layer):
     r"""Predict the location $\mu_t$ as a weighted mean of candidates, moved a little.
 
     The candidates $c_1 \dots c_K$ of a frame have probabilities $p_k$; $c_0$ is the
@@ -30,9 +30,7 @@ class CandidateChoice(keras.layers.Layer):
       \qquad d = V h_t$$
 
     Before training, $\mu_t$ is near the likely candidates that are close to the last
-    mean; $g$, $\lambda$ and $\kappa$ are learned as well. (In the paper the LSTM's last
-    four units are $\mu_t$, so that the LSTM knows it in the next step. Here `DRLTCell`
-    gives it $\mu_{t-1}$ among its inputs.)
+    mean; $g$, $\lambda$ and $\kappa$ are learned as well.
 
     Args:
         candidates: K.
@@ -51,21 +49,19 @@ class CandidateChoice(keras.layers.Layer):
         check_positive_integers(candidates=candidates)
         self.candidates = candidates
         small = keras.initializers.RandomNormal(stddev=1e-2)
-        self.weigh = layers.Dense(
-            1 + candidates, kernel_initializer=small, dtype="float32", name="weigh"
-        )
-        self.move = layers.Dense(
-            4, kernel_initializer=small, dtype="float32", name="move"
-        )
+        kwargs = {"kernel_initializer": small, "dtype": "float32"}
+        self.weigh = layers.Dense(1 + candidates, name="weigh", **kwargs)
+        self.move = layers.Dense(4, name="move", **kwargs)
 
     def build(self, input_shape: Shape) -> None:
         """Make the weights for `h` of shape `[B, units]`."""
         self.weigh.build(input_shape)
         self.move.build(input_shape)
         self.weigh.bias.assign([STAY] + [0.0] * self.candidates)
+        # Logarithms of g / 2, lambda / 2 and kappa / 2.
         self.importance = self.add_weight(
-            (3,), "zeros", name="importance", dtype="float32"
-        )  # logarithms of g / 2, lambda / 2, kappa / 2
+            (3,), "zeros", dtype="float32", name="importance"
+        )
 
     def seen(self, i: Tensor, last: Tensor) -> Tensor:
         """The candidates relative to `last`, which the LSTM takes: `[B, 6 K]`.
@@ -87,9 +83,8 @@ class CandidateChoice(keras.layers.Layer):
         c = ops.reshape(ops.cast(i, "float32"), (-1, self.candidates, NUMBERS))
         log_p = ops.log(ops.maximum(c[..., 5], 1e-9))  # [B, K]
         seen = ops.reshape(self.seen(i, last), (-1, self.candidates, NUMBERS))
-        delta, sigma = (
-            ops.sum(ops.square(n), axis=-1) for n in (seen[..., :2], seen[..., 2:4])
-        )
+        parts = seen[..., :2], seen[..., 2:4]
+        delta, sigma = (ops.sum(ops.square(n), axis=-1) for n in parts)
         g, lambda_, kappa = ops.unstack(2 * ops.exp(self.importance), 3)
         likely = g * log_p - lambda_ * delta - kappa * sigma
         e = self.weigh(h) + ops.pad(likely, ((0, 0), (1, 0)))  # [B, 1 + K]
@@ -101,7 +96,3 @@ class CandidateChoice(keras.layers.Layer):
         return ops.concatenate(
             [center + sides * d[:, :2], sides * ops.exp(d[:, 2:])], axis=-1
         )
-
-    def get_config(self) -> dict[str, object]:
-        """Constructor arguments."""
-        return {**super().get_config(), "candidates": self.candidates}

@@ -1,9 +1,7 @@
 """DRLT's networks (section 3.1 of the paper): what it sees, and where the object is.
 
-The observation network describes a frame, an LSTM remembers the frames before, and the
-mean of the policy, the predicted location, is computed from the LSTM. A location $l$ is
-the object's centre and, where they change, its sides, in widths and heights of the
-frame.
+A location $l$ is the object's centre and, where they change, its sides, in widths and
+heights of the frame.
 """
 
 import math
@@ -14,12 +12,12 @@ import keras
 from keras import layers, ops
 
 from keras_attend.arguments import check_choice, check_positive_integers
+from keras_attend.boxes import convert_format
 from keras_attend.layers.cells import ReluLSTMCell
 from keras_attend.layers.crop import parse_size
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
-from keras_attend.models.base import fitted_images, scaled_images
+from keras_attend.models.base import resized_images
 from keras_attend.models.drlt.candidate_choice import CandidateChoice
-from keras_attend.models.drlt.locations import to_location
 from keras_attend.models.drlt.observation import point_cnn
 from keras_attend.models.tracker import image_size
 from keras_attend.types import Candidates, Nested, Remembers, Shape, Tensor
@@ -113,12 +111,9 @@ class DRLTCell(RecurrentTrackerCell):
         kind = ReluLSTMCell if core == "relu" else layers.LSTMCell
         self.lstm = kind(units, dtype=dtype, name="lstm")
         if head == "linear":
-            self.mean = layers.Dense(
-                self.numbers,
-                kernel_initializer=keras.initializers.RandomNormal(stddev=1e-2),
-                dtype="float32",
-                name="mean",
-            )
+            named = {"dtype": "float32", "name": "mean"}
+            small = keras.initializers.RandomNormal(stddev=1e-2)
+            self.mean = layers.Dense(self.numbers, kernel_initializer=small, **named)
         elif head == "choice":
             self.choice = CandidateChoice(
                 self.observation.candidates, dtype=dtype, name="choice"
@@ -140,17 +135,19 @@ class DRLTCell(RecurrentTrackerCell):
         shape = self.observation.compute_output_shape(image)
         self.feature_size = math.prod(shape[1:])
         self.lstm.build((None, self.feature_size + self.given * self.numbers))
-        if self.head == "linear":
-            self.mean.build((None, self.units))
-        elif self.head == "choice":
-            self.choice.build((None, self.units))
+        if self.head != "units":
+            last = self.mean if self.head == "linear" else self.choice
+            last.build((None, self.units))
 
     def initial_state(self, frame: Tensor, box: Tensor) -> Nested:
         """An empty memory, the given location, and the template if there is one."""
-        whole = to_location(box, image_size(frame))  # [B, 4]
+        size = image_size(frame)
+        whole = convert_format(box, "xywh", "rel_center_xywh", *size)  # [B, 4]
         state = self.blank_state(whole[:, : self.numbers])
         if isinstance(self.observation, Remembers):
-            state["template"] = self.observation.remember(self.resized(frame), whole)
+            state["template"] = self.observation.remember(
+                resized_images(frame, self), whole
+            )
         return state
 
     def blank_state(self, location: Tensor) -> Nested:
@@ -167,8 +164,9 @@ class DRLTCell(RecurrentTrackerCell):
 
     def observe(self, frames: Tensor, template: Tensor | None = None) -> Tensor:
         """What the observation network says of frames `[N, H, W, C]`: `[N, F]`."""
-        inputs = [self.resized(frames), *([] if template is None else [template])]
-        return ops.reshape(self.observation(*inputs), (-1, self.feature_size))
+        memory = () if template is None else (template,)
+        i = self.observation(resized_images(frames, self), *memory)
+        return ops.reshape(i, (-1, self.feature_size))
 
     def think(self, i_t: Tensor, state: Nested) -> tuple[dict[str, Tensor], Nested]:
         r"""The LSTM and the head: from $i_t$ `[B, F]` to "mean", $\mu_t$ `[B, D]`."""
@@ -190,14 +188,10 @@ class DRLTCell(RecurrentTrackerCell):
 
     # Between pixels and locations.
 
-    def resized(self, frames: Tensor) -> Tensor:
-        """Frames as the observed images `[N, rows, columns, C]`, in 0..1."""
-        images = scaled_images(frames, self.channels, self.compute_dtype)
-        return fitted_images(images, self.size)
-
     def to_location(self, box: Tensor, size: tuple[Any, Any]) -> Tensor:
         """Locations `[..., D]` of boxes `xywh` in frames of `size`, `(H, W)`."""
-        return to_location(box, size)[..., : self.numbers]
+        whole = convert_format(box, "xywh", "rel_center_xywh", *size)
+        return whole[..., : self.numbers]
 
     def to_box(self, location: Tensor, size: tuple[Any, Any]) -> Tensor:
         """Boxes `xywh` in pixels of locations; no side is negative."""
@@ -211,18 +205,3 @@ class DRLTCell(RecurrentTrackerCell):
         else:
             w, h = ops.relu(numbers[2]) * width, ops.relu(numbers[3]) * height
         return ops.stack([x - w / 2, y - h / 2, w, h], axis=-1)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "observation": keras.saving.serialize_keras_object(self.observation),
-            "units": self.units,
-            "channels": self.channels,
-            "size": self.size,
-            "location": self.location,
-            "side": self.side,
-            "given": self.given,
-            "core": self.core,
-            "head": self.head,
-        }

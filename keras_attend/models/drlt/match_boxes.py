@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers, ops
 
-from keras_attend.arguments import check_positive_integers
+from keras_attend.arguments import KeepsArguments, check_positive_integers
 from keras_attend.types import Shape, Tensor
 
 SAME = {"padding": "same", "activation": "relu"}
@@ -21,7 +21,7 @@ NUMBERS = 6  # of a candidate: centre, sides, score and probability
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class MatchBoxes(keras.layers.Layer):
+class MatchBoxes(KeepsArguments, keras.layers.Layer):
     r"""Propose the boxes that look most like the object of the first frame.
 
     ```python
@@ -87,17 +87,13 @@ class MatchBoxes(keras.layers.Layer):
             ],
             name="features",
         )
+        small = keras.initializers.RandomNormal(stddev=1e-2)
         self.head = keras.Sequential(
             [
                 layers.Conv2D(filters, 1, activation="relu"),
                 layers.Conv2D(filters, 3, **SAME),
                 layers.Conv2D(filters, 3, dilation_rate=2, **SAME),
-                layers.Conv2D(
-                    5,
-                    1,
-                    kernel_initializer=keras.initializers.RandomNormal(stddev=1e-2),
-                    dtype="float32",
-                ),
+                layers.Conv2D(5, 1, kernel_initializer=small, dtype="float32"),
             ],
             name="head",
         )
@@ -112,12 +108,9 @@ class MatchBoxes(keras.layers.Layer):
             layer.trainable = self.trainable
 
     def remember(self, images: Tensor, location: Tensor) -> Tensor:
-        """Templates `[N, memory_size]` of objects.
+        """Templates `[N, memory_size]` of the objects that images show.
 
-        Args:
-            images: that show the objects, as those of `call`.
-            location: centre and sides of their boxes, in widths and heights of the
-                image, `[N, 4]`.
+        `location` `[N, 4]` holds their boxes: centre and sides, in widths and heights.
         """
         phi = self.features(images)  # [N, H, W, F]
         H, W, F = phi.shape[1:]
@@ -173,9 +166,9 @@ class MatchBoxes(keras.layers.Layer):
         return ops.reshape(v, (-1, H * W, len(self.scales) * PARTS**2))
 
     def _windows(self, side: Tensor, cells: int) -> Tensor:
-        """The share of each part of a box around each place that lies in each cell.
+        """How much of a box's part lies in each cell: `[N, scale, part, place, cell]`.
 
-        For one axis: of sides `[N]`, the shares `[N, scale, part, place, cell]`.
+        For one axis, with boxes around all places, of sides `[N]`.
         """
         scales = ops.convert_to_tensor(self.scales, side.dtype)
         length = (side[:, None] * scales)[:, :, None] + ops.zeros(cells, side.dtype)
@@ -202,15 +195,6 @@ class MatchBoxes(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """`[N, 6 candidates]`."""
         return (input_shape[0], NUMBERS * self.candidates)
-
-    def get_config(self) -> dict[str, object]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "candidates": self.candidates,
-            "scales": self.scales,
-        }
 
 
 def places(height: int, width: int) -> tuple[Tensor, Tensor]:

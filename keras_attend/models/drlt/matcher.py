@@ -1,7 +1,7 @@
 """How `MatchBoxes` is trained: as a tracker that matches each frame by itself. Ours.
 
-It remembers the first frame alone. DRLT (Zhang et al. 2017, section 3.1) then takes the
-trained network's candidates for its observation, and learns which of them to believe.
+DRLT then takes the trained network's candidates for its observation, and learns which
+of them to believe.
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attend.arguments import check_positive
 from keras_attend.boxes import convert_format, iou
 from keras_attend.layers.crop import parse_size
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
-from keras_attend.models.base import fitted_images, scaled_images
-from keras_attend.models.drlt.locations import to_box, to_location
+from keras_attend.models.base import resized_images
 from keras_attend.models.drlt.match_boxes import STEP, MatchBoxes, places
 from keras_attend.models.tracker import RecurrentTracker, image_size, targets
 from keras_attend.types import Nested, Shape, Tensor
@@ -54,32 +54,21 @@ class MatcherCell(RecurrentTrackerCell):
 
     def initial_state(self, frame: Tensor, box: Tensor) -> Nested:
         """The template of the object in the first frame."""
-        location = to_location(box, image_size(frame))
-        return {"template": self.observation.remember(self.resized(frame), location)}
+        size = image_size(frame)
+        location = convert_format(box, "xywh", "rel_center_xywh", *size)
+        images = resized_images(frame, self)
+        return {"template": self.observation.remember(images, location)}
 
     def step(self, frame: Tensor, state: Nested) -> tuple[dict[str, Tensor], Nested]:
         """The box of the place with the highest score."""
         m, found = self.matches(frame, state["template"])
         best = self.observation.best(m, found)[:, :4]
-        return {"box": to_box(best, image_size(frame))}, state
+        size = image_size(frame)
+        return {"box": convert_format(best, "rel_center_xywh", "xywh", *size)}, state
 
     def matches(self, frames: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
         """`MatchBoxes.matches` of frames `[N, H, W, C]`."""
-        return self.observation.matches(self.resized(frames), template)
-
-    def resized(self, frames: Tensor) -> Tensor:
-        """Frames as the observed images `[N, rows, columns, C]`, in 0..1."""
-        images = scaled_images(frames, self.channels, self.compute_dtype)
-        return fitted_images(images, self.size)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "observation": keras.saving.serialize_keras_object(self.observation),
-            "channels": self.channels,
-            "size": self.size,
-        }
+        return self.observation.matches(resized_images(frames, self), template)
 
 
 @keras.saving.register_keras_serializable("keras_attend")
@@ -115,13 +104,12 @@ class Matcher(RecurrentTracker):
       heights of the frame.
     """
 
+    default_cell = MatcherCell
+
     def __init__(
         self, cell: MatcherCell | None = None, *, width: float = 0.15, **kwargs: Any
     ) -> None:
-        if not width > 0:
-            raise ValueError(f"`width` must be positive. Received: width={width}")
-        if cell is None:
-            cell = MatcherCell(dtype=kwargs.get("dtype"), name="cell")
+        check_positive(width=width)
         super().__init__(cell, **kwargs)
         self.width = width
 
@@ -135,9 +123,10 @@ class Matcher(RecurrentTracker):
         flat = ops.reshape(frames, (B * T, H, W, C))
         m, found = self.cell.matches(flat, ops.repeat(template, T, axis=0))
         best = self.cell.observation.best(m, found)[:, :4]
-        P = m.shape[-1]
+        P, size = m.shape[-1], image_size(flat)
+        boxes = convert_format(best, "rel_center_xywh", "xywh", *size)
         return {
-            "boxes": ops.reshape(to_box(best, image_size(flat)), (B, T, 4)),
+            "boxes": ops.reshape(boxes, (B, T, 4)),
             "scores": ops.reshape(m, (B, T, P)),
             "found": ops.reshape(found, (B, T, P, 4)),
         }
@@ -146,7 +135,8 @@ class Matcher(RecurrentTracker):
         r"""$\mathcal{L}$ of each clip, `[B]`: the mean over frames with the object."""
         boxes, present = targets(y)  # [B, T, 4], [B, T]
         size = image_size(x["frames"][:, 0])
-        g = to_location(boxes, size)[:, :, None]  # [B, T, 1, 4]
+        g = convert_format(boxes, "xywh", "rel_center_xywh", *size)
+        g = g[:, :, None]  # [B, T, 1, 4]
         rows, columns = (-(-n // STEP) for n in self.cell.size)
         p_x, p_y = places(rows, columns)
         x_, y_, w, h = ops.unstack(g, 4, axis=-1)  # [B, T, 1]
@@ -163,7 +153,3 @@ class Matcher(RecurrentTracker):
         wrong = log_q - ops.log_softmax(y_pred["scores"]) + 1 - overlap + apart
         loss = present * ops.sum(q * wrong, axis=-1)
         return ops.sum(loss, axis=-1) / ops.maximum(ops.sum(present, axis=-1), 1.0)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {**super().get_config(), "width": self.width}

@@ -1,12 +1,8 @@
-"""HART's cell: what the tracker does with one frame.
-
-It reads in the order of the paper (Kosiorek et al. 2017): spatial attention (section
-3.1), appearance attention (3.2), state estimation and the next attention (3.3).
-"""
+"""HART's cell: what the tracker does with one frame (section 3 of the paper)."""
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
@@ -17,14 +13,13 @@ from keras_attend.boxes import clip_to_image, convert_format
 from keras_attend.layers.cells import ZoneoutLSTMCell
 from keras_attend.layers.crop import parse_size
 from keras_attend.layers.gaussian_glimpse import GaussianGlimpse
-from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
-from keras_attend.layers.tracing import is_for_a_file
+from keras_attend.layers.tracing import is_exporting
 from keras_attend.layers.v1 import V1
 from keras_attend.models.hart.layers import (
     DorsalStream,
     Head,
+    MaskedCell,
     VentralStream,
-    draw_masks,
     flat,
     moved,
 )
@@ -35,7 +30,7 @@ SMALLEST = 4.0  # pixels; a smaller window has nothing to see
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class HARTCell(RecurrentTrackerCell):
+class HARTCell(MaskedCell):
     r"""Follow an object from frame to frame, as HART does (Kosiorek et al. 2017).
 
         cell = HARTCell(size=28, units=192)
@@ -83,6 +78,7 @@ class HARTCell(RecurrentTrackerCell):
     The outputs of `step` are described at `HART`, which returns them for each frame.
     """
 
+    kept_as: ClassVar[dict[str, str]] = {"dorsal": "has_dorsal"}
     # Whether in training no gradient goes to where the window is; see `HART.compile`.
     detached = False
 
@@ -111,16 +107,15 @@ class HARTCell(RecurrentTrackerCell):
         self.units, self.channels, self.maps = units, channels, maps
         self.filters, self.scale = tuple(filters), scale
         self.zoneout, self.dropout, self.clip_boxes = zoneout, dropout, clip_boxes
+        self.has_dorsal = dorsal
         self.seed_generator = keras.random.SeedGenerator()
         dtype = self.dtype_policy
         self.glimpse = GaussianGlimpse(self.size, dtype=dtype)
         self.v1 = V1(self.filters, dtype=dtype, name="v1")
         self.ventral = VentralStream(maps, dtype=dtype, name="ventral")
-        self.dorsal = (
-            DorsalStream(maps, 1 / scale, dtype=dtype, name="dorsal")
-            if dorsal
-            else None
-        )
+        self.dorsal = None
+        if dorsal:
+            self.dorsal = DorsalStream(maps, 1 / scale, dtype=dtype, name="dorsal")
         self.summary = Dense(units, activation="elu", dtype=dtype, name="summary")
         self.core = ZoneoutLSTMCell(units, zoneout, zoneout, dtype=dtype, name="core")
         self.first_input, self.first_cell, self.first_hidden = (
@@ -137,7 +132,7 @@ class HARTCell(RecurrentTrackerCell):
         self.v1.build(glimpse)
         features: Any = self.v1.compute_output_shape(glimpse)
         _, rows, cols, _ = features
-        self.map_size: tuple[int, int] = (rows, cols)
+        self.map_size = (rows, cols)
         self.ventral.build(features)
         maps, seen = self.maps, self.units  # channels of v_t's input, size of q_t
         if self.dorsal is not None:
@@ -199,7 +194,8 @@ class HARTCell(RecurrentTrackerCell):
             maps.append(self.dorsal.match(V_0, memory["template"]))
         zeros = ops.zeros((ops.shape(frame)[0], self.units), self.compute_dtype)
         v_0 = self.first_input(self.summarise(maps))
-        o_0, h, c = self.remember(v_0, zeros, zeros, noise)
+        o_0, h, c = self.run_core(v_0, zeros, zeros, noise)
+        o_0 = o_0 + v_0
         if self.dorsal is not None:
             memory["first_appearance"] = o_0
         return {
@@ -232,11 +228,12 @@ class HARTCell(RecurrentTrackerCell):
             s_t = ops.cast(ops.sigmoid(logits), nu_t.dtype)  # [B, rows', cols']
             maps, where = [nu_t * s_t[..., None], votes], [flat(s_t)]
             outputs["location"] = logits
-            if not is_for_a_file():  # of the loss alone
+            if not is_exporting():  # of the loss alone
                 outputs["filter_energy"] = energy
         # 3.3: state estimation, the box, and the next attention.
         v_t = self.summarise(maps)
-        o_t, h, c = self.remember(v_t, state["hidden"], state["cell"], noise)
+        o_t, h, c = self.run_core(v_t, state["hidden"], state["cell"], noise)
+        o_t = o_t + v_t  # ours: what is seen need not go through the LSTM
         q_t = ops.cast(ops.concatenate([o_t, *where], axis=-1), "float32")
         b_t = self.found(a_t, self.locate(q_t) * (1 - state["first"]))
         clipped = self.clip_boxes and noise is None
@@ -260,14 +257,6 @@ class HARTCell(RecurrentTrackerCell):
         """$v_t$, `[B, units]`."""
         return self.summary(ops.concatenate([flat(x) for x in maps], axis=-1))
 
-    def remember(
-        self, v: Tensor, h: Tensor, c: Tensor, noise: Nested
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """The LSTM's output, to which what it saw is added, and its next state."""
-        masks = None if noise is None else (noise["cell"], noise["hidden"])
-        o, (h, c) = self.core(v, [h, c], masks=masks, training=noise is not None)
-        return o + v, h, c
-
     def found(self, a: Tensor, step: Tensor) -> Tensor:
         """The box `xywh` within the window: a step of 0 gives the one it is around."""
         c, sides = ops.split(moved(a, step), 2, axis=-1)
@@ -283,18 +272,3 @@ class HARTCell(RecurrentTrackerCell):
         high = [height - 1.0, width - 1.0, 4.0 * height, 4.0 * width]
         high = ops.stack([ops.cast(n, a.dtype) for n in high])
         return ops.minimum(ops.maximum(a, low), high)
-
-    def draw_noise(self, batch_size: Any, steps: int) -> dict[str, Tensor]:
-        """Masks of zoneout and dropout; see `layers.draw_masks`."""
-        maps, seed = (*self.map_size, self.maps), self.seed_generator
-        return draw_masks(self.core, self.dropout, maps, seed, batch_size, steps)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        names = ("size", "units", "channels", "maps", "filters", "scale", "zoneout")
-        return {
-            **super().get_config(),
-            **{name: getattr(self, name) for name in (*names, "dropout")},
-            "dorsal": self.dorsal is not None,
-            "clip_boxes": self.clip_boxes,
-        }

@@ -1,4 +1,4 @@
-"""The parts of HART's cell: two streams, small networks, and random masks.
+"""The parts of HART's cell: two streams, small networks, and masks of training.
 
 The streams are the appearance attention of Kosiorek et al. 2017, section 3.2. The
 names are the paper's: $V$ are the glimpse's features, $\\nu$ the ventral stream's maps,
@@ -6,6 +6,7 @@ $s$ the location map, $\\alpha$ the appearance and $\\psi$ the filters made from
 """
 
 import math
+from functools import partial
 from typing import Any
 
 import keras
@@ -15,9 +16,10 @@ from keras.layers import Dense, GroupNormalization
 from keras_attend.layers.cells import ZoneoutLSTMCell
 from keras_attend.layers.dynamic_filter import DynamicFilter
 from keras_attend.layers.patch_conv import pointwise
+from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
 from keras_attend.layers.template_match import TemplateMatch
 from keras_attend.layers.v1 import normalise_groups
-from keras_attend.types import Shape, Tensor
+from keras_attend.types import Nested, Shape, Tensor
 
 HIDDEN = 100  # units of the heads' hidden layers, and of those that make the filters
 VOTES = 8  # maps in which the template's parts vote
@@ -57,17 +59,15 @@ class DorsalStream(keras.layers.Layer):
     The filters' kernels $\psi$ are computed from the appearance $\alpha$. The votes
     $u$, in which `match` compares $V$ with the object in the first frame, are ours.
 
-    Args:
-        maps: channels of $d$ and of $d'$.
-        extent: the object's sides in the first glimpse, as a fraction of its sides.
+    $d$ and $d'$ have `maps` channels; in the first glimpse the object's sides are
+    `extent` times the glimpse's.
     """
 
     def __init__(self, maps: int, extent: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         dtype = self.dtype_policy
-        self.match = TemplateMatch(
-            VOTES, extent=extent, kernel=3, dtype=dtype, name="match"
-        )
+        match = {"extent": extent, "kernel": 3, "dtype": dtype}
+        self.match = TemplateMatch(VOTES, name="match", **match)
         self.filter_1 = DynamicFilter(maps, 1, HIDDEN, dtype=dtype, name="filter_1")
         self.filter_2 = DynamicFilter(maps, 3, HIDDEN, dtype=dtype, name="filter_2")
         self.location = Dense(1, dtype=dtype, name="location")
@@ -88,10 +88,8 @@ class DorsalStream(keras.layers.Layer):
     def call(self, V: Tensor, alpha: Tensor, votes: Tensor) -> tuple[Tensor, Tensor]:
         """Logits `[B, rows, cols]`, and the `energy` `[B]` of the filters.
 
-        Args:
-            V: features `[B, rows, cols, C]`.
-            alpha: the object's appearance, `[B, A]`.
-            votes: of `match(V, template)`, `[B, rows, cols, VOTES]`.
+        Of features `V` `[B, rows, cols, C]`, the object's appearance `alpha` `[B, A]`,
+        and the votes `[B, rows, cols, VOTES]` of `match(V, template)`.
         """
         psi_1, beta_1 = self.filter_1.generate(alpha)
         psi_2, beta_2 = self.filter_2.generate(alpha)
@@ -111,20 +109,12 @@ class Head(keras.layers.Layer):
 
     def __init__(self, bias_initializer: str = "zeros", **kwargs: Any) -> None:
         super().__init__(dtype="float32", **kwargs)
-        self.hidden = Dense(
-            HIDDEN,
-            activation="elu",
-            bias_initializer=bias_initializer,
-            dtype="float32",
-            name="hidden",
+        dense = partial(Dense, dtype="float32")
+        self.hidden = dense(
+            HIDDEN, "elu", bias_initializer=bias_initializer, name="hidden"
         )
-        self.last = Dense(
-            4,
-            activation="tanh",
-            kernel_initializer=keras.initializers.RandomUniform(-1e-3, 1e-3),
-            dtype="float32",
-            name="last",
-        )
+        small = keras.initializers.RandomUniform(-1e-3, 1e-3)
+        self.last = dense(4, "tanh", kernel_initializer=small, name="last")
 
     def build(self, input_shape: Shape) -> None:
         """Make the weights for `[B, n]`."""
@@ -142,35 +132,37 @@ def energy(*filters: Tensor) -> Tensor:
     return sum(0.5 * ops.sum(x, axis=tuple(range(1, len(x.shape)))) for x in squares)
 
 
-def draw_masks(
-    core: ZoneoutLSTMCell,
-    dropout: float,
-    maps: tuple[int, int, int],
-    seed: keras.random.SeedGenerator,
-    batch_size: Any,
-    steps: int,
-) -> dict[str, Tensor]:
-    """Masks of zoneout and dropout for `steps` steps of training.
+class MaskedCell(RecurrentTrackerCell):
+    """A cell around an LSTM `core`, with masks of zoneout and dropout in training."""
 
-    Args:
-        core: the LSTM, which has the zoneout's rates.
-        dropout: chance that a number of the ventral maps is dropped.
-        maps: rows, columns and channels of the ventral maps.
-        seed: of the dropout.
-        batch_size: how many clips.
-        steps: how many.
+    core: ZoneoutLSTMCell
+    dropout: float  # chance that a number of the ventral maps is dropped
+    map_size: tuple[int, int]  # rows and columns of these maps
+    maps: int  # their channels
+    seed_generator: keras.random.SeedGenerator
 
-    Returns:
-        "cell" and "hidden", 1 where a unit of the LSTM may change, and, with dropout,
-        "ventral", 0 or 1 / (1 - dropout); each `[batch_size, steps, ...]`.
-    """
-    m_c, m_h = core.zoneout_masks(batch_size, steps)
-    noise = {"cell": m_c, "hidden": m_h}
-    if dropout:
-        shape = (batch_size, steps, *maps)
-        u = keras.random.uniform(shape, dtype="float32", seed=seed)
-        noise["ventral"] = ops.cast(u >= dropout, core.compute_dtype) / (1 - dropout)
-    return noise
+    def draw_noise(self, batch_size: Any, steps: int) -> dict[str, Tensor]:
+        """Masks for all steps, each `[batch_size, steps, ...]`.
+
+        "cell" and "hidden" are 1 where a unit of the LSTM may change, else 0;
+        "ventral", drawn if there is dropout, is 0 or 1 / (1 - dropout).
+        """
+        m_c, m_h = self.core.zoneout_masks(batch_size, steps)
+        noise = {"cell": m_c, "hidden": m_h}
+        if self.dropout:
+            shape = (batch_size, steps, *self.map_size, self.maps)
+            u = keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
+            kept = ops.cast(u >= self.dropout, self.compute_dtype)
+            noise["ventral"] = kept / (1 - self.dropout)
+        return noise
+
+    def run_core(
+        self, v: Tensor, h: Tensor, c: Tensor, noise: Nested
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The LSTM's output `[B, units]`, and its next h and c."""
+        masks = None if noise is None else (noise["cell"], noise["hidden"])
+        o, (h, c) = self.core(v, [h, c], masks=masks, training=noise is not None)
+        return o, h, c
 
 
 def moved(a: Tensor, step: Tensor) -> Tensor:

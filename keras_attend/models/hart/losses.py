@@ -1,18 +1,20 @@
 """What HART learns by (Kosiorek et al. 2017, section 4).
 
-First the losses of single frames that `keras_attend.losses` does not have, then the
-weights with which they enter a clip's loss, and at the end the tracker that adds the
-losses up, with weights that it learns. Boxes are `xywh`, in pixels.
+The losses of single frames that `keras_attend.losses` does not have, the weights with
+which frames enter a clip's loss, and a tracker that learns how to weigh the losses.
+Boxes are `xywh`, in pixels.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from keras import ops
 
+from keras_attend.arguments import check_not_negative
 from keras_attend.boxes import area, convert_format, intersection
 from keras_attend.distributed import total
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
+from keras_attend.layers.tracing import split_last
 from keras_attend.models.tracker import RecurrentTracker
 from keras_attend.types import Shape, Tensor
 
@@ -22,20 +24,19 @@ LOSSES = ("tracking", "attention", "appearance")  # those whose weights are lear
 def coverage(box: Tensor, region: Tensor, shape: tuple[int, int]) -> Tensor:
     r"""How much of each cell of a grid over `region` lies in `box`.
 
-    It is the target $\tau$ of the location map (eq. 12).
-
-    Args:
-        box: the object's, `[..., 4]`.
-        region: the attention window's, `[..., 4]`.
-        shape: rows and columns of the grid.
-
-    Returns:
-        `[..., rows, cols]`, in 0..1.
+    It is the target $\tau$ of the location map (eq. 12), `[..., rows, cols]` in 0..1,
+    of the object's box and the attention window's region, `[..., 4]` each; `shape` has
+    the grid's rows and columns.
     """
-    x, y, w, h = numbers(box)
-    x_r, y_r, w_r, h_r = numbers(region)
-    over_y = _cover(y, h, y_r, h_r, shape[0])
-    over_x = _cover(x, w, x_r, w_r, shape[1])
+    return on_grid(_cover, box, region, shape)
+
+
+def on_grid(along: Any, box: Tensor, region: Tensor, shape: tuple[int, int]) -> Tensor:
+    """The products `[..., rows, cols]` of what `along` computes for each axis."""
+    x, y, w, h = split_last(box, 4)
+    x_r, y_r, w_r, h_r = split_last(region, 4)
+    over_y = along(y, h, y_r, h_r, shape[0])
+    over_x = along(x, w, x_r, w_r, shape[1])
     return over_y[..., :, None] * over_x[..., None, :]
 
 
@@ -53,12 +54,7 @@ def balanced_cross_entropy(target: Tensor, logits: Tensor) -> Tensor:
     $$\frac1N \sum_i \Big( \frac{t_i}{\bar t}\, \mathrm{softplus}(-z_i)
       + \frac{1 - t_i}{1 - \bar t}\, \mathrm{softplus}(z_i) \Big)$$
 
-    Args:
-        target: $t$, `[..., rows, cols]`, in 0..1.
-        logits: $z$, likewise.
-
-    Returns:
-        `[...]`.
+    Of targets $t$ `[..., rows, cols]` in 0..1 and logits $z$ it returns `[...]`.
     """
     mean = ops.mean(target, axis=(-2, -1), keepdims=True)
     some, rest = (ops.maximum(p, 1e-6) for p in (mean, 1 - mean))
@@ -73,9 +69,8 @@ def relative_error(y_true: Tensor, boxes: Tensor) -> Tensor:
     Unlike IoU it has a gradient where the boxes do not overlap.
     """
     c, sides = ops.split(convert_format(boxes, "xywh", "center_xywh"), 2, axis=-1)
-    true_c, true_sides = ops.split(
-        convert_format(y_true, "xywh", "center_xywh"), 2, axis=-1
-    )
+    true = convert_format(y_true, "xywh", "center_xywh")
+    true_c, true_sides = ops.split(true, 2, axis=-1)
     sides, true_sides = ops.maximum(sides, 1.0), ops.maximum(true_sides, 1.0)
     off = ops.abs(c - true_c) / true_sides
     log_ratio = ops.abs(ops.log(sides) - ops.log(true_sides))
@@ -87,11 +82,6 @@ def visible(box: Tensor, region: Tensor, share: float = 0.25) -> Tensor:
     least = share * area(box)
     found = ops.cast(intersection(box, region) >= least, "float32")
     return ops.stop_gradient(found)
-
-
-def numbers(box: Tensor) -> tuple[Tensor, ...]:
-    """The four numbers of boxes `[..., 4]`, each `[...]`."""
-    return tuple(ops.unstack(ops.cast(box, "float32"), 4, axis=-1))
 
 
 # How the losses of frames make a loss of each clip: by weights `[B, T]`, so that the
@@ -127,27 +117,21 @@ class WeighedTracker(RecurrentTracker):
       \lambda_i = v_i^2$$
 
     (Section 4. The paper adds $\log \lambda$, which would drive $\lambda$ to 0; its
-    published code does as here.) A subclass writes `named_losses`.
-
-    Args:
-        cell: follows one object.
-        weight_decay: of the L2 loss.
-        losses: names of those $L_i$ that are learned from.
+    published code does as here.) A subclass writes `named_losses`. `HART` documents the
+    arguments.
     """
+
+    kept_as: ClassVar[dict[str, str]] = {"losses": "weighed"}
 
     def __init__(
         self,
-        cell: RecurrentTrackerCell,
+        cell: RecurrentTrackerCell | None = None,
         *,
         weight_decay: float = 1e-4,
         losses: Sequence[str] = LOSSES,
         **kwargs: Any,
     ) -> None:
-        if not weight_decay >= 0:
-            raise ValueError(
-                "`weight_decay` must not be negative. "
-                f"Received: weight_decay={weight_decay}"
-            )
+        check_not_negative(weight_decay=weight_decay)
         if not losses or not set(losses) <= set(LOSSES):
             raise ValueError(
                 f"`losses` must be some of {', '.join(LOSSES)}. "
@@ -188,11 +172,3 @@ class WeighedTracker(RecurrentTracker):
         if "appearance" in self.weighed:
             decay = decay + ops.mean(y_pred["filter_energy"])
         return self.weight_decay * decay
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "weight_decay": self.weight_decay,
-            "losses": self.weighed,
-        }

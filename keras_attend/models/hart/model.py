@@ -1,10 +1,8 @@
-"""HART, the tracker: a `HARTCell` over the frames of a clip, and what it learns by.
+"""HART, the tracker, and the losses that it learns by (section 4 of the paper).
 
-The time loop is `RecurrentTracker.call`; here are the losses of section 4 of the paper
-(Kosiorek et al. 2017), added up by `losses.WeighedTracker`.
+The time loop is `RecurrentTracker.call`; `losses.WeighedTracker` adds the losses up.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -14,7 +12,6 @@ from keras_attend.boxes import area
 from keras_attend.losses import area_loss, intersection_loss, iou_loss
 from keras_attend.models.hart.cell import HARTCell
 from keras_attend.models.hart.losses import (
-    LOSSES,
     WeighedTracker,
     after_first,
     balanced_cross_entropy,
@@ -77,41 +74,29 @@ class HART(WeighedTracker):
     "location" and "filter_energy" are not there for a cell without a dorsal stream.
     """
 
+    default_cell = HARTCell
     compile_arguments = ("detached",)
 
-    def __init__(
-        self,
-        cell: HARTCell | None = None,
-        *,
-        weight_decay: float = 1e-4,
-        losses: Sequence[str] = LOSSES,
-        **kwargs: Any,
-    ) -> None:
-        if cell is None:
-            cell = HARTCell(dtype=kwargs.get("dtype"), name="cell")
-        if cell.dorsal is None and "appearance" in losses:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.cell.dorsal is None and "appearance" in self.weighed:
             raise ValueError(
                 "`losses` must not name 'appearance' for a cell with `dorsal=False`, "
-                f"which has no location map. Received: losses={losses!r}"
+                f"which has no location map. Received: losses={self.weighed}"
             )
-        super().__init__(cell, weight_decay=weight_decay, losses=losses, **kwargs)
 
     def compile(
         self, optimizer: Any = "adam", *, detached: bool = False, **kwargs: Any
     ) -> None:
-        """Keras's `compile`.
+        """Keras's `compile`, with `detached=True` for training on long clips.
 
-        Args:
-            optimizer: as in Keras.
-            detached: for training on long clips. A window is chosen in one frame and
-                used in the next, so that a frame's losses have gradients in all frames
-                before it; over 30 frames these grow so large that only a very low rate
-                is stable. With `detached=True` no gradient goes back through the place
-                of a window: it learns from the "attention" loss alone. And a frame is
-                left out of the "tracking" loss where its window misses the object (it
-                has less than a quarter of it), and of the "attention" loss where the
-                window before did. (The paper trains as with False.)
-            **kwargs: of Keras's `compile`.
+        A window is chosen in one frame and used in the next, so that a frame's losses
+        have gradients in all frames before it; over 30 frames these grow so large that
+        only a very low rate is stable. With `detached=True` no gradient goes back
+        through the place of a window: it learns from the "attention" loss alone. And a
+        frame is left out of the "tracking" loss where its window has less than a
+        quarter of the object, and of the "attention" loss where the window before had.
+        (The paper trains as with False.)
         """
         super().compile(optimizer, **kwargs)
         self.cell.detached = detached

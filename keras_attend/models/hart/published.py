@@ -1,10 +1,11 @@
-"""HART's cell as its authors' code has it, for their weights (Kosiorek et al. 2017).
+"""HART's cell as its authors' code has it, for their weights (section 3 of the paper).
 
 Where paper and code differ this does as the code, and says beside the line what the
-paper has. It reads in the order of the paper's section 3, as `cell.py` does.
+paper has.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -19,10 +20,9 @@ from keras_attend.layers.dynamic_filter import DynamicFilter
 from keras_attend.layers.gaussian_glimpse import GaussianGlimpse
 from keras_attend.layers.gaussian_params import hart_params
 from keras_attend.layers.patch_conv import pointwise
-from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
-from keras_attend.layers.tracing import is_for_a_file
+from keras_attend.layers.tracing import is_exporting
 from keras_attend.layers.v1 import V1
-from keras_attend.models.hart.layers import Head, draw_masks, energy, flat
+from keras_attend.models.hart.layers import Head, MaskedCell, energy, flat
 from keras_attend.models.tracker import image_size, scaled_glimpse
 from keras_attend.types import Nested, Shape, Tensor
 
@@ -30,7 +30,7 @@ MASK_UNITS = 10  # numbers of the location map that attention and box see
 
 
 @keras.saving.register_keras_serializable("keras_attend")
-class PublishedHARTCell(RecurrentTrackerCell):
+class PublishedHARTCell(MaskedCell):
     r"""Follow an object as HART's published code does, with its weights.
 
         cell = PublishedHARTCell(zoneout=0.0, dropout=0.0)
@@ -44,16 +44,9 @@ class PublishedHARTCell(RecurrentTrackerCell):
 
     $(y, x)$ is the top-left corner. The first window is the given box.
 
-    Args:
-        size: of the glimpse, rows and columns.
-        units: of the LSTM, and of the layers that the filters are made by.
-        channels: of the frames.
-        maps: of the two streams.
-        filters: of V1's convolutions, which are AlexNet's first three.
-        zoneout: chance that a unit of the LSTM keeps its value in a step of training.
-        dropout: chance that a number of the ventral maps is dropped in training.
-
-    Its outputs are those of `HARTCell`, but for "attention", which is $a$ as above.
+    `HARTCell` documents the arguments. Here `units` is also the size of the layers that
+    make the filters, and V1's convolutions are AlexNet's first three. The outputs are
+    those of `HARTCell`, but for "attention", which is $a$ as above.
     """
 
     def __init__(
@@ -76,22 +69,19 @@ class PublishedHARTCell(RecurrentTrackerCell):
         self.seed_generator = keras.random.SeedGenerator()
         dtype = self.dtype_policy
 
-        def dense(n: int, name: str, activation: str | None = None) -> Dense:
-            bias = "glorot_uniform"
-            return Dense(n, activation, bias_initializer=bias, dtype=dtype, name=name)
-
+        dense = partial(Dense, bias_initializer="glorot_uniform", dtype=dtype)
         self.glimpse = GaussianGlimpse(self.size, dtype=dtype)
         self.v1 = V1.alexnet(self.filters, dtype=dtype, name="v1")
-        self.readout = dense(maps, "readout")
+        self.readout = dense(maps, name="readout")
         self.norm = BatchStatistics(dtype=dtype, name="norm")
         self.filter_1 = DynamicFilter(maps, 1, units, dtype=dtype, name="filter_1")
         self.filter_2 = DynamicFilter(maps, 3, units, dtype=dtype, name="filter_2")
-        self.location = dense(1, "location")
-        self.mask_summary = dense(MASK_UNITS, "mask_summary", "elu")
-        self.summary = dense(units, "summary", "elu")
+        self.location = dense(1, name="location")
+        self.mask_summary = dense(MASK_UNITS, "elu", name="mask_summary")
+        self.summary = dense(units, "elu", name="summary")
         self.core = ZoneoutLSTMCell(units, zoneout, zoneout, dtype=dtype, name="core")
         self.first_input, self.first_cell, self.first_hidden = (
-            dense(units, name, "relu")
+            dense(units, "relu", name=name)
             for name in ("first_input", "first_cell", "first_hidden")
         )
         self.attend = Head("glorot_uniform", name="attend")
@@ -116,9 +106,8 @@ class PublishedHARTCell(RecurrentTrackerCell):
         for head in (self.attend, self.locate):
             head.build((None, self.units + MASK_UNITS))
         # Paper: tanh(c), "a small value". Both make the first steps 0.076.
-        self.gain = self.add_weight(
-            (4,), keras.initializers.Constant(-2.5), dtype="float32", name="gain"
-        )
+        constant = keras.initializers.Constant(-2.5)
+        self.gain = self.add_weight((4,), constant, dtype="float32", name="gain")
         uniform = keras.initializers.RandomUniform(-1e-3, 1e-3)
         self.bias = self.add_weight((4,), uniform, dtype="float32", name="bias")
 
@@ -167,14 +156,6 @@ class PublishedHARTCell(RecurrentTrackerCell):
         pixels = ops.stack([u_y, u_x, s_y, s_x, d_y, d_x], axis=-1)  # [B, 6]
         return self.summary(ops.concatenate([flat(nu), ops.cast(pixels, nu.dtype)], -1))
 
-    def remember(
-        self, v: Tensor, h: Tensor, c: Tensor, noise: Nested
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """The LSTM's output, and its next state."""
-        masks = None if noise is None else (noise["cell"], noise["hidden"])
-        o, (h, c) = self.core(v, [h, c], masks=masks, training=noise is not None)
-        return o, h, c
-
     def initial_state(self, frame: Tensor, box: Tensor, noise: Nested = None) -> Nested:
         """The first frame, without a location map, starts the LSTM."""
         # The attention bias, added too late, never gets here.
@@ -183,7 +164,7 @@ class PublishedHARTCell(RecurrentTrackerCell):
         nu_0 = self.ventral(self.v1(g_0), noise)
         zeros = ops.zeros((ops.shape(frame)[0], self.units), self.compute_dtype)
         v_0 = self.first_input(self.summarise(nu_0, window))
-        o_0, h, c = self.remember(v_0, zeros, zeros, noise)
+        o_0, h, c = self.run_core(v_0, zeros, zeros, noise)
         return {
             "attention": a_0,
             "appearance": o_0,
@@ -205,7 +186,7 @@ class PublishedHARTCell(RecurrentTrackerCell):
         logits, filter_energy = self.dorsal(V_t, state["appearance"])
         s_t = ops.cast(ops.sigmoid(logits), nu_t.dtype)  # [B, rows', cols']
         v_t = self.summarise(nu_t * s_t[..., None], window)
-        o_t, h, c = self.remember(v_t, state["hidden"], state["cell"], noise)
+        o_t, h, c = self.run_core(v_t, state["hidden"], state["cell"], noise)
         # Ten numbers of the location map. (Paper: all of it.)
         q_t = ops.concatenate([o_t, self.mask_summary(flat(s_t))], axis=-1)
         # Bias and step from the second frame on. (Paper, eq. 8: no tanh, no bias.)
@@ -223,7 +204,7 @@ class PublishedHARTCell(RecurrentTrackerCell):
             "presence": ops.ones_like(a_t[:, 0]),  # the code's logit is 1000, always
             "location": logits,
         }
-        if not is_for_a_file():  # of the loss alone
+        if not is_exporting():  # of the loss alone
             outputs["filter_energy"] = filter_energy
         return outputs, {
             # From the last window, not from the box. (Paper, eq. 7: tanh of c alone.)
@@ -233,16 +214,6 @@ class PublishedHARTCell(RecurrentTrackerCell):
             "cell": c,
             "first": ops.zeros_like(first),
         }
-
-    def draw_noise(self, batch_size: Any, steps: int) -> dict[str, Tensor]:
-        """Masks of zoneout and dropout; see `layers.draw_masks`."""
-        maps, seed = (*self.map_size, self.maps), self.seed_generator
-        return draw_masks(self.core, self.dropout, maps, seed, batch_size, steps)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        names = ("size", "units", "channels", "maps", "filters", "zoneout", "dropout")
-        return super().get_config() | {name: getattr(self, name) for name in names}
 
 
 @keras.saving.register_keras_serializable("keras_attend")

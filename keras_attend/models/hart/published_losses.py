@@ -5,7 +5,6 @@ presence, frames that do not count). The location map's target is drawn and weig
 another way.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -13,11 +12,10 @@ from keras import ops
 
 from keras_attend.losses import area_loss, intersection_loss, iou_loss
 from keras_attend.models.hart.losses import (
-    LOSSES,
     WeighedTracker,
     after_first,
     by_steps,
-    numbers,
+    on_grid,
     over_frames,
 )
 from keras_attend.models.hart.published import PublishedHARTCell
@@ -33,26 +31,12 @@ class PublishedHART(WeighedTracker):
         model.compile(TF1RMSprop())
         boxes = model.predict({"frames": frames, "box": box})["boxes"]
 
-    Args:
-        cell: follows the object; `PublishedHARTCell()` when absent.
-        weight_decay: of the L2 losses.
-        losses: which of "tracking", "attention" and "appearance" are learned from.
-
-    It returns what `HART` does. "attention" `[B, T, 4]` is in units of the frame (see
-    `PublishedHARTCell`), and "presence" is always 1.
+    Its arguments are those of `HART`, with a `PublishedHARTCell()` when `cell` is
+    absent. It returns what `HART` does, but "attention" `[B, T, 4]` is in units of the
+    frame (see `PublishedHARTCell`), and "presence" is always 1.
     """
 
-    def __init__(
-        self,
-        cell: PublishedHARTCell | None = None,
-        *,
-        weight_decay: float = 1e-4,
-        losses: Sequence[str] = LOSSES,
-        **kwargs: Any,
-    ) -> None:
-        if cell is None:
-            cell = PublishedHARTCell(dtype=kwargs.get("dtype"), name="cell")
-        super().__init__(cell, weight_decay=weight_decay, losses=losses, **kwargs)
+    default_cell = PublishedHARTCell
 
     def named_losses(
         self, x: Any, y: Any, y_pred: dict[str, Tensor]
@@ -80,12 +64,7 @@ def weighted_cross_entropy(target: Tensor, logits: Tensor) -> Tensor:
       + (1 - t_i)\, \mathrm{softplus}(z_i) \big), \qquad
       w_i = 1 / \bar t \text{ where } t_i > 0, \text{ else } 1 / (1 - \bar t)$$
 
-    Args:
-        target: $t$, `[..., rows, cols]`, in 0..1.
-        logits: $z$, likewise.
-
-    Returns:
-        `[...]`.
+    Of targets $t$ and logits $z$, as of `balanced_cross_entropy`.
     """
     mean = ops.mean(target, axis=(-2, -1), keepdims=True)
     some, rest = (ops.maximum(share, 1e-6) for share in (mean, 1 - mean))
@@ -102,19 +81,9 @@ def rasterised(box: Tensor, region: Tensor, shape: tuple[int, int]) -> Tensor:
     from i * in / out; no half pixels, no averaging). Drawn mask and resize are products
     of rows and columns, so neither is made here.
 
-    Args:
-        box: `[..., 4]`.
-        region: `[..., 4]`.
-        shape: rows and columns of the target.
-
-    Returns:
-        `[..., rows, cols]`, mostly 0 or 1.
+    The arguments are those of `coverage`. Returns `[..., rows, cols]`, mostly 0 or 1.
     """
-    x, y, w, h = numbers(box)
-    x_r, y_r, w_r, h_r = numbers(region)
-    over_y = _raster(y, h, y_r, h_r, shape[0])
-    over_x = _raster(x, w, x_r, w_r, shape[1])
-    return over_y[..., :, None] * over_x[..., None, :]
+    return on_grid(_raster, box, region, shape)
 
 
 def _raster(start: Tensor, n: Tensor, start_r: Tensor, n_r: Tensor, count: int) -> Any:

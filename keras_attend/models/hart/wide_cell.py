@@ -4,7 +4,7 @@ It reads in the order of the paper (Kosiorek et al. 2017): spatial attention (se
 3.1), appearance attention (3.2), state estimation and the next attention (3.3).
 """
 
-from typing import Any, Self
+from typing import Any
 
 import keras
 from keras import ops
@@ -281,19 +281,7 @@ class WideHARTCell(RecurrentTrackerCell):
         psi = ops.concatenate([psi[:, :1], recent], axis=1)
         return ops.reshape(psi, (-1, self.state_spec["templates"]))
 
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        names = ("size", "part", "units", "keys", "values", "width", "depth")
-        v1 = keras.saving.serialize_keras_object(self.ventral.v1)
-        v1.pop("build_config", None)  # the cell builds it
-        return {
-            **super().get_config(),
-            **{n: getattr(self, n) for n in (*names, "center_prior", "inertia")},
-            "v1": v1,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """The inverse of `get_config`."""
-        v1 = keras.saving.deserialize_keras_object(config["v1"])
-        return cls(**{**config, "v1": v1})
+    @property
+    def v1(self) -> Any:
+        """The layer that gives the features."""
+        return self.ventral.v1

@@ -42,7 +42,8 @@ class VentralStream(keras.layers.Layer):
 
     def build(self, input_shape: Shape) -> None:
         """Make the weights for glimpses `[B, rows, cols, 3]`."""
-        self.v1.build(input_shape)
+        if not self.v1.built:  # one that was saved comes back built
+            self.v1.build(input_shape)
         shapes = self.v1.compute_output_shape(input_shape)
         widths: list[Any] = [shape[-1] for shape in shapes]
         self.plain = widths[1] + widths[2]  # channels that are compared as they are

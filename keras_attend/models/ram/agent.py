@@ -1,9 +1,6 @@
-"""RAM as an agent in a game (Mnih et al. 2014, sections 3 and 4.2).
+"""RAM as an agent in a game (Mnih et al. 2014, sections 3 and 4.2)."""
 
-RAM's network with a core of LSTM units and two policies, one of where to look and one
-of what to do; both learn by REINFORCE from the game's reward alone.
-"""
-
+from functools import partial
 from typing import Any
 
 import keras
@@ -11,7 +8,7 @@ import numpy as np
 from keras import ops
 from keras.layers import Dense
 
-from keras_attend.arguments import check_choice, check_positive_integers
+from keras_attend.arguments import check_choice, check_positive_integers, check_shape
 from keras_attend.datasets.catch import Catch
 from keras_attend.layers.glimpse_network import GlimpseNetwork
 from keras_attend.layers.retina import Retina
@@ -33,6 +30,9 @@ class RAMAgent(AttentionModel):
     agent.fit(ka.datasets.Games(batch_size=256), epochs=10)
     ```
 
+    RAM's network with a core of LSTM units and two policies, of the location and of the
+    action; both learn by REINFORCE from the game's reward alone.
+
     $$g_t = f_g(\mathrm{Retina}(x_t, l_{t-1}), l_{t-1}), \qquad
       h_t = \mathrm{LSTM}(h_{t-1}, g_t)$$
 
@@ -47,11 +47,7 @@ class RAMAgent(AttentionModel):
 
     Args:
         game: the rules; `datasets.Catch()` when absent.
-        size: side of the retina's patches in pixels.
-        scales: number of patches, each twice as wide as the last.
-        glimpse_units: number of units of the glimpse network's hidden layers.
-        units: number of LSTM units, and of units of $g_t$.
-        std: $\sigma$, in half widths of the screen.
+        size, scales, glimpse_units, units, std: as of `RAM`; the core has `units`.
         play: what is done in prediction: "mean" takes the location $f_l(h_t)$ and the
             likeliest action; "sample" draws both, as training does; "random" draws
             both without regard to what was seen.
@@ -92,21 +88,15 @@ class RAMAgent(AttentionModel):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        counts = {
-            "size": size,
-            "scales": scales,
-            "glimpse_units": glimpse_units,
-            "units": units,
-        }
-        check_positive_integers(**counts)
+        check_positive_integers(size=size, scales=scales)
+        check_positive_integers(glimpse_units=glimpse_units, units=units)
         check_choice("play", play, ("mean", "sample", "random"))
         check_choice("gaze", gaze, ("policy", "around", "centre"))
         self.credit = AgentCredit.of(credit)
-        if isinstance(game, dict):
-            game = keras.saving.deserialize_keras_object(game)
         self.game = Catch() if game is None else game
-        self._config = {**counts, "std": std, "play": play, "gaze": gaze}
-        self.play, self.gaze = play, gaze
+        self.size, self.scales = size, scales
+        self.glimpse_units, self.units = glimpse_units, units
+        self.std, self.play, self.gaze = std, play, gaze
         self.serving_shape = (None, self.game.start_numbers)
 
         dtype = self.dtype_policy
@@ -115,21 +105,14 @@ class RAMAgent(AttentionModel):
             glimpse_units, units, dtype=dtype, name="glimpse"
         )
         self.core = keras.layers.LSTMCell(units, dtype=dtype, name="core")
-        self.player = Dense(self.game.actions, dtype=dtype, name="action")
+        dense = partial(Dense, dtype=dtype)
+        self.player = dense(self.game.actions, name="action")
         # Before it has learned, it looks at the centre: a corner teaches nothing.
-        self.locator = Dense(
-            2,
-            activation="tanh",
-            kernel_initializer="zeros",
-            dtype=dtype,
-            name="location",
-        )
-        self.baseline = Dense(1, dtype=dtype, name="baseline")
+        self.locator = dense(2, "tanh", kernel_initializer="zeros", name="location")
+        self.baseline = dense(1, name="baseline")
         self.baseline_hidden = None
         if self.credit.baseline == "game":
-            self.baseline_hidden = Dense(
-                units, activation="relu", dtype=dtype, name="baseline_hidden"
-            )
+            self.baseline_hidden = dense(units, "relu", name="baseline_hidden")
         self.location_policy = GaussianPolicy(std)
         self.game_policy = CategoricalPolicy()
         self.seed_generator = keras.random.SeedGenerator()
@@ -137,9 +120,8 @@ class RAMAgent(AttentionModel):
 
     def build(self, input_shape: Shape) -> None:
         """Make the weights."""
-        size, units = self.retina.size, self.core.units
-        depth = self.retina.scales
-        self.glimpse_network.build((None, size, size, depth), (None, 2))
+        size, units = self.size, self.units
+        self.glimpse_network.build((None, size, size, self.scales), (None, 2))
         self.core.build((None, units))
         for dense in (self.player, self.locator, self.baseline):
             dense.build((None, units))
@@ -148,7 +130,7 @@ class RAMAgent(AttentionModel):
 
     def call(self, numbers: Tensor, training: bool | None = None) -> dict[str, Tensor]:
         """Whole games; see the class."""
-        self._check(numbers.shape)
+        check_shape("numbers", numbers.shape, f"batch, {self.game.start_numbers}")
         play = "sample" if training else self.play
         batch, T = ops.shape(numbers)[0], self.game.frames
         states_0 = self.game.start(numbers)
@@ -156,11 +138,9 @@ class RAMAgent(AttentionModel):
         l_0 = ops.zeros((batch, 2), "float32")
         if self.gaze != "centre":
             l_0 = keras.random.uniform((batch, 2), -1.0, 1.0, seed=self.seed_generator)
-        # Random numbers are drawn before the loop.
-        draws = {
-            "location": draw_seeds(T, self.seed_generator),  # [1, T, 2]
-            "action": draw_seeds(T, self.seed_generator),
-        }
+        # Random numbers are drawn before the loop: seeds [1, T, 2].
+        names, seed = ("location", "action"), self.seed_generator
+        draws = {name: draw_seeds(T, seed) for name in names}
 
         def step(draw: dict[str, Tensor], state: Any) -> tuple[Any, Any]:
             game_state, core_state, l = state
@@ -178,13 +158,8 @@ class RAMAgent(AttentionModel):
             if play != "mean":
                 choice = self.location_policy.sample(mu, draw["location"][0])
                 action = self.game_policy.sample(z, draw["action"][0])
-            outputs = {
-                "states": game_state,
-                "locations": l,
-                "choices": choice,
-                "actions": action,
-                "hidden": h,
-            }
+            outputs = {"states": game_state, "locations": l, "hidden": h}
+            outputs |= {"choices": choice, "actions": action}
             if self.gaze != "centre":
                 l = ops.clip(choice, -1.0, 1.0)
             return outputs, (self.game.step(game_state, action), core_state, l)
@@ -229,17 +204,8 @@ class RAMAgent(AttentionModel):
 
     def _policies(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """The mean of the next location and the scores of the actions."""
-        return (
-            ops.cast(self.locator(h), "float32"),
-            ops.cast(self.player(h), "float32"),
-        )
-
-    def _check(self, shape: Shape) -> None:
-        if len(shape) != 2 or shape[-1] != self.game.start_numbers:
-            raise ValueError(
-                f"`numbers` must have shape [batch, {self.game.start_numbers}]. "
-                f"Received: numbers.shape={tuple(shape)}"
-            )
+        mu, z = self.locator(h), self.player(h)
+        return ops.cast(mu, "float32"), ops.cast(z, "float32")
 
     def sample_losses(self, x: Any, y: Tensor, y_pred: dict[str, Tensor]) -> Tensor:
         r"""The policies' losses (eq. 2), the baseline's, and the actions' entropy.
@@ -262,9 +228,3 @@ class RAMAgent(AttentionModel):
         """Loss, and the mean reward: of Catch, the share of balls caught."""
         self.reward.update_state(y_pred["reward"])
         return self.get_metrics_result()
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        parts = {"game": self.game, "credit": self.credit}
-        saved = {n: keras.saving.serialize_keras_object(x) for n, x in parts.items()}
-        return {**super().get_config(), **self._config, **saved}

@@ -7,7 +7,7 @@ import keras
 from keras import ops
 from keras.layers import Conv2D, Dense
 
-from keras_attend.arguments import check_positive_integers
+from keras_attend.arguments import check_not_negative, check_positive_integers
 from keras_attend.models.base import Classifier, scaled_images
 from keras_attend.types import Shape, Tensor
 
@@ -60,25 +60,18 @@ class Feedforward(Classifier):
         check_positive_integers(
             **counts, **{f"units[{i}]": u for i, u in enumerate(units)}
         )
-        if filters < 0:
-            raise ValueError(
-                f"`filters` must not be negative. Received: filters={filters}"
-            )
+        check_not_negative(filters=filters)
         self.classes = classes
-        self._config = {"units": list(units), "filters": filters, **counts}
-        dtype = self.dtype_policy
+        self.units, self.filters = tuple(units), filters
+        self.kernel_size, self.strides = kernel_size, strides
+        dtype, kwargs = self.dtype_policy, {"activation": "relu"}
         self.convolution = None
         if filters:
             self.convolution = Conv2D(
-                filters,
-                kernel_size,
-                strides,
-                activation="relu",
-                dtype=dtype,
-                name="convolution",
+                filters, kernel_size, strides, dtype=dtype, name="convolution", **kwargs
             )
         self.hidden = [
-            Dense(u, activation="relu", dtype=dtype, name=f"hidden_{i}")
+            Dense(u, dtype=dtype, name=f"hidden_{i}", **kwargs)
             for i, u in enumerate(units)
         ]
         self.classifier = Dense(classes, dtype=dtype, name="action")
@@ -114,7 +107,3 @@ class Feedforward(Classifier):
     def sample_losses(self, x: Any, y: Tensor, y_pred: dict[str, Tensor]) -> Tensor:
         r"""$-\log p(y)$."""
         return -ops.sum(self.one_hot(y) * ops.log_softmax(y_pred["logits"]), axis=-1)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {**super().get_config(), **self._config}

@@ -1,6 +1,7 @@
 """RAM's layers, with the sizes of the paper's section 4, and their weights."""
 
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
 import keras
 from keras.layers import Dense
@@ -17,6 +18,7 @@ from keras_attend.types import Shape
 class RAMLayers(Classifier):
     """The layers of `RAM`, which documents the arguments."""
 
+    kept_as: ClassVar[dict[str, str]] = {"locator": "locator_activation"}
     # How many numbers tell the glimpse network where a glimpse is.
     place = 2
 
@@ -30,32 +32,25 @@ class RAMLayers(Classifier):
         *,
         glimpse_units: int = 128,
         units: int = 256,
-        std: float = 0.11,
         episodes: int = 1,
+        std: float = 0.11,
         location: str = "mean",
         locator: str = "tanh",
         credit: Credit | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        counts = {
-            "classes": classes,
-            "glimpses": glimpses,
-            "size": size,
-            "scales": scales,
-            "channels": channels,
-            "glimpse_units": glimpse_units,
-            "units": units,
-            "episodes": episodes,
-        }
-        check_positive_integers(**counts)
         check_choice("location", location, ("mean", "sample", "random", "first"))
         check_choice("locator", locator, ("tanh", "linear"))
         self.credit = Credit.of(credit)
-        self._config = {**counts, "std": std, "location": location, "locator": locator}
         self.classes, self.channels = classes, channels
         self.glimpses, self.size, self.scales = glimpses, size, scales
-        self.episodes, self.location = episodes, location
+        self.glimpse_units, self.units = glimpse_units, units
+        self.episodes, self.std = episodes, std
+        names = ("classes", "glimpses", "size", "scales", "channels", "glimpse_units")
+        for name in (*names, "units", "episodes"):
+            check_positive_integers(**{name: getattr(self, name)})
+        self.location, self.locator_activation = location, locator
         self.serving_shape = (None, None, None, channels)
 
         dtype = self.dtype_policy
@@ -63,19 +58,17 @@ class RAMLayers(Classifier):
         self.glimpse_network = GlimpseNetwork(
             glimpse_units, units, dtype=dtype, name="glimpse"
         )
-        self.core_input = Dense(units, dtype=dtype, name="core_input")
+        dense = partial(Dense, dtype=dtype)
+        self.core_input = dense(units, name="core_input")
         # Rectified units keep what they hold if they begin as a copy (Le et al. 2015).
-        self.core_recurrent = Dense(
-            units,
-            kernel_initializer=keras.initializers.Identity(0.5),
-            dtype=dtype,
-            name="core_recurrent",
+        copy = keras.initializers.Identity(0.5)
+        self.core_recurrent = dense(
+            units, kernel_initializer=copy, name="core_recurrent"
         )
-        self.classifier = Dense(classes, dtype=dtype, name="action")
-        activation = "tanh" if locator == "tanh" else None
-        self.locator = Dense(2, activation=activation, dtype=dtype, name="location")
+        self.classifier = dense(classes, name="action")
+        self.locator = dense(2, locator, name="location")
         rewards = 1 if self.credit.baseline == "state" else classes
-        self.baseline = Dense(rewards, dtype=dtype, name="baseline")
+        self.baseline = dense(rewards, name="baseline")
         self.policy = GaussianPolicy(std)
         self.seed_generator = keras.random.SeedGenerator()
 
@@ -86,8 +79,3 @@ class RAMLayers(Classifier):
         core = (self.core_input, self.core_recurrent)
         for dense in (*core, self.classifier, self.locator, self.baseline):
             dense.build((None, self.core_input.units))
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        credit = keras.saving.serialize_keras_object(self.credit)
-        return {**super().get_config(), **self._config, "credit": credit}

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attend.arguments import check_shape
 from keras_attend.models.base import scaled_images
 from keras_attend.models.ram.layers import RAMLayers
 from keras_attend.policies import draw_seeds
@@ -41,8 +42,7 @@ class RAM(RAMLayers):
     clipped to the image after the draw.
 
     The paper's first location is random, within limits that it does not give, and its
-    $f_l$ is linear; of locations outside the image it says nothing. The best-known
-    public code clips them too; `PublishedRAM` tells where that code differs.
+    $f_l$ is linear; of locations outside the image it says nothing.
 
     Args:
         classes: number of classes.
@@ -112,13 +112,8 @@ class RAM(RAMLayers):
         rho, g = self.see(images, state)
         h = ops.relu(self.core_input(g) + self.core_recurrent(h))  # internal state
         choice = self.choose(h, l, draw, location)
-        outputs = {
-            "locations": l,
-            "glimpses": rho,
-            "features": g,
-            "hidden": h,
-            "choices": choice,
-        }
+        outputs = {"locations": l, "glimpses": rho, "features": g}
+        outputs |= {"hidden": h, "choices": choice}
         return outputs, {"h": h, "l": ops.clip(choice, -1.0, 1.0)}
 
     # Section 3.1, the model: an episode.
@@ -142,17 +137,11 @@ class RAM(RAMLayers):
     def episode(
         self, images: Tensor, first_location: Tensor | None, location: str
     ) -> dict[str, Tensor]:
-        """One episode for each image: what the model returns, and what led to it.
+        """One episode for each of the scaled images `[B, H, W, C]`.
 
-        Args:
-            images: `[B, H, W, C]`, scaled.
-            first_location: `[B, 2]`; uniform when absent.
-            location: as the constructor's.
-
-        Returns:
-            The class's outputs but `logits`, without the axis `M`, and of each step
-            `features` ($g_t$) and `hidden` ($h_t$) `[B, T, units]` and `choices`
-            `[B, T, 2]`, the next location before it was clipped.
+        It returns the class's outputs but `logits`, without the axis `M`, and of each
+        step `features` ($g_t$) and `hidden` ($h_t$) `[B, T, units]` and `choices`
+        `[B, T, 2]`, the next location before it was clipped.
         """
         batch = ops.shape(images)[0]
         state = self.initial_state(batch, first_location)
@@ -192,11 +181,8 @@ class RAM(RAMLayers):
     ) -> dict[str, Tensor]:
         """All episodes of each image; see the class."""
         images = self.scaled(images)
-        if first_location is not None and len(first_location.shape) != 2:
-            raise ValueError(
-                "`first_location` must have shape [batch, 2]. Received: "
-                f"first_location.shape={tuple(first_location.shape)}"
-            )
+        if first_location is not None:
+            check_shape("first_location", first_location.shape, "batch, 2")
         M = self.episodes
         if M > 1:
             images = ops.repeat(images, M, axis=0)  # [B M, H, W, C]
@@ -210,7 +196,8 @@ class RAM(RAMLayers):
             return {"logits": found["episode_logits"], **found}
         # Not -1: of a single glimpse there are no baselines to count.
         B = ops.shape(images)[0] // M
-        found = {n: ops.reshape(x, (B, M, *x.shape[1:])) for n, x in found.items()}
+        for name, x in found.items():  # (tfp forgets that an axis has length 1)
+            found[name] = ops.reshape(x, (B, M, *ops.shape(x)[1:]))
         log_p = ops.log_softmax(found["episode_logits"])  # [B, M, classes]
         return {"logits": ops.mean(log_p, axis=1), **found}
 
@@ -231,8 +218,8 @@ class RAM(RAMLayers):
 
         $$-\log p(y) + \mathrm{mean}_t (b_t - R)^2 - w \sum_t \log\pi(l_t)(G_t - b_t)$$
 
-        $R$, $G_t$ and $w$ are what `Credit` says; the policy
-        has a loss only where locations are its draws.
+        $R$, $G_t$ and $w$ are what `Credit` says; the policy has a loss only where
+        locations are its draws.
         """
         target = self.one_hot(y)
         if self.episodes > 1:
@@ -254,10 +241,7 @@ class RAM(RAMLayers):
     ) -> tuple[Tensor, Tensor]:
         r"""Reward: $R$ `[B, (M,) 1]`, and what was expected, $b_t$ `[B, (M,) T - 1]`.
 
-        Args:
-            target: the label as `[B, (1,) classes]`.
-            log_p: $\log p(y)$ of the label, `[B, (M)]`.
-            y_pred: what `call` returned.
+        Of the labels as `target` `[B, (1,) classes]`, with $\log p(y)$ `[B, (M)]`.
         """
         answers = ops.argmax(y_pred["episode_logits"], axis=-1)
         R = ops.cast(answers == ops.argmax(target, axis=-1), "float32")

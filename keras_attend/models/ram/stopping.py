@@ -6,6 +6,7 @@ import keras
 from keras import ops
 from keras.layers import Dense
 
+from keras_attend.arguments import check_not_negative
 from keras_attend.models.ram.model import RAM
 from keras_attend.policies import CategoricalPolicy, draw_seeds
 from keras_attend.types import Shape, Tensor
@@ -29,9 +30,8 @@ class StoppingRAM(RAM):
       R' = R - \mathrm{price} \cdot n$$
 
     Args:
-        *args: as of `RAM`.
-        price: what a glimpse costs, in units of the reward $R$.
-        **kwargs: as of `RAM`.
+        price: what a glimpse costs, in units of the reward $R$. The other arguments are
+            those of `RAM`.
 
     Returns a dict: what `RAM` returns, and
         glimpses_taken: `[B, M]`, int32 in 1..T, $n$, the number of glimpses until it
@@ -41,14 +41,11 @@ class StoppingRAM(RAM):
 
     def __init__(self, *args: Any, price: float = 0.1, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not price >= 0:
-            raise ValueError(f"`price` must not be negative. Received: price={price}")
+        check_not_negative(price=price)
         self.price = price
         # Scores of going on and of stopping: before it has learned it mostly goes on.
-        bias = keras.initializers.Constant([1.0, -1.0])
-        self.stopper = Dense(
-            2, bias_initializer=bias, dtype=self.dtype_policy, name="stop"
-        )
+        bias = {"bias_initializer": keras.initializers.Constant([1.0, -1.0])}
+        self.stopper = Dense(2, dtype=self.dtype_policy, name="stop", **bias)
         self.stop_policy = CategoricalPolicy()
         self.mean_taken = keras.metrics.Mean(name="glimpses_taken")
 
@@ -60,11 +57,7 @@ class StoppingRAM(RAM):
     def episode(
         self, images: Tensor, first_location: Tensor | None, location: str
     ) -> dict[str, Tensor]:
-        """RAM's episode, of which all that follows the stop is left out.
-
-        No glimpse depends on whether it is the last, so that all are taken, and the
-        stop is decided after them.
-        """
+        """RAM's episode. All glimpses are taken, and the stop is decided after them."""
         steps = super().episode(images, first_location, location)
         h_t = steps["hidden"]  # [B, T, units]
         taken, log_pi_s = self.stop(self.policy_input(h_t[:, :-1]), location)
@@ -79,9 +72,8 @@ class StoppingRAM(RAM):
     def stop(self, h_t: Tensor, location: str) -> tuple[Tensor, Tensor]:
         r"""$n$ `[B]`, int32, and $\log \pi(s_t)$ up to the stop, then 0; `[B, T - 1]`.
 
-        Args:
-            h_t: the states in which it may stop, `[B, T - 1, units]`.
-            location: "sample" draws $s_t$; else it is the likelier one.
+        Of the states $h_t$ in which it may stop, `[B, T - 1, units]`. Where `location`
+        is "sample", $s_t$ is drawn; else it is the likelier one.
         """
         scores = ops.cast(self.stopper(h_t), "float32")  # [B, T - 1, 2]
         if location == "sample":
@@ -113,7 +105,3 @@ class StoppingRAM(RAM):
         """Loss, accuracy, and the mean number of glimpses until it stopped."""
         self.mean_taken.update_state(y_pred["glimpses_taken"])
         return super().compute_metrics(x, y, y_pred, sample_weight)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {**super().get_config(), "price": self.price}

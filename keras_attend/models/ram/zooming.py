@@ -6,6 +6,7 @@ import keras
 from keras import ops
 from keras.layers import Dense
 
+from keras_attend.arguments import check_positive_integers
 from keras_attend.layers.zoom_retina import ZoomRetina
 from keras_attend.models.ram.model import RAM, State
 from keras_attend.policies import CategoricalPolicy, draw_seeds
@@ -30,9 +31,8 @@ class ZoomingRAM(RAM):
     $$z_t \sim \mathrm{Cat}(\mathrm{softmax}(\mathrm{Linear}(h_t)))$$
 
     Args:
-        *args: as of `RAM`.
-        zooms: the number of widths to choose from, 2 or more.
-        **kwargs: as of `RAM`.
+        zooms: the number of widths to choose from, 2 or more. The other arguments are
+            those of `RAM`.
 
     Returns a dict: what `RAM` returns, and
         zooms: `[B, M, T]`, int32 in 0..zooms - 1, how wide each glimpse was: its
@@ -44,16 +44,13 @@ class ZoomingRAM(RAM):
 
     def __init__(self, *args: Any, zooms: int = 3, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if isinstance(zooms, bool) or not isinstance(zooms, int) or zooms < 2:
-            raise ValueError(
-                f"`zooms` must be an integer of at least 2. Received: zooms={zooms!r}"
-            )
+        check_positive_integers(zooms=zooms)
+        if zooms == 1:
+            raise ValueError("`zooms` must be at least 2. Received: zooms=1")
         self.zooms = zooms
-        dtype = self.dtype_policy
-        self.retina = ZoomRetina(
-            self.size, self.scales, zooms, dtype=dtype, name="retina"
-        )
-        self.zoomer = Dense(zooms, dtype=dtype, name="zoom")
+        named = {"dtype": self.dtype_policy, "name": "retina"}
+        self.retina = ZoomRetina(self.size, self.scales, zooms, **named)
+        self.zoomer = Dense(zooms, dtype=self.dtype_policy, name="zoom")
         self.zoom_policy = CategoricalPolicy()
 
     def build(self, input_shape: Shape) -> None:
@@ -106,7 +103,3 @@ class ZoomingRAM(RAM):
             chosen = steps["zooms"][:, 1:]  # after each glimpse but the last
             steps["log_probs"] += self.zoom_policy.log_prob(self.scores(h_t), chosen)
         return steps
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {**super().get_config(), "zooms": self.zooms}

@@ -1,9 +1,4 @@
-"""RATM's recurrent attention: which window to read next (section 3 of the paper).
-
-Its attention parameters are, as in the published code,
-$a = (g_x / W, g_y / H, s_x, d_x, \\gamma, s_y, d_y)$: a centre, and a sigma and a
-stride on each axis; $\\gamma$ is not used.
-"""
+"""RATM's recurrent attention: which window to read next (section 3 of the paper)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +7,7 @@ import keras
 from keras import ops
 from keras.layers import Dense
 
-from keras_attend.arguments import check_choice, check_positive_integers
+from keras_attend.arguments import check_choice, check_positive, check_positive_integers
 from keras_attend.boxes import window_to_box
 from keras_attend.layers.bilinear_glimpse import BilinearGlimpse
 from keras_attend.layers.cells import IRNNCell
@@ -20,11 +15,11 @@ from keras_attend.layers.crop import parse_size
 from keras_attend.layers.gaussian_glimpse import GaussianGlimpse
 from keras_attend.layers.gaussian_params import ratm_params
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
-from keras_attend.layers.tracing import numbers, together
+from keras_attend.layers.tracing import join_last, split_last
 from keras_attend.models.tracker import image_size, scaled_glimpse
 from keras_attend.types import Embeds, Nested, Remembers, Shape, Tensor
 
-# a = (g_x / W, g_y / H, s_x, d_x, gamma, s_y, d_y) of a window over the whole frame.
+# The attention of a window over the whole frame.
 WHOLE_FRAME = (0.5, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0)
 
 
@@ -42,13 +37,14 @@ class RATMCell(RecurrentTrackerCell):
       h_t = \max(0, W_{in} f(p_t) + W_{rec} h_{t-1})$$
     $$a_{t+1} = a_t + W_{out} h_t \quad\text{or}\quad a_{t+1} = b + W_{out} h_t$$
 
-    (Section 3; the read is eq. 4, the second way to move eq. 5.) The window $a_t$ is
+    (Section 3; the read is eq. 4, the second way to move eq. 5.) The attention is, as
+    in the published code, $a = (g_x / W, g_y / H, s_x, d_x, \gamma, s_y, d_y)$: a
+    centre, and a sigma and a stride on each axis; $\gamma$ is not used. The window is
     chosen before $x_t$ is seen, and it is the answer: the predicted box is the window's
     grid, `scale` times smaller.
 
     Sigmas and strides are in strides of a window over the whole frame, so that the
-    same weights serve frames of any size. (The paper's eq. 8 to 10 mix units. The
-    published code has sigmas in pixels: see `PublishedRATMCell`.)
+    same weights serve frames of any size. (The paper's eq. 6, 9 and 10 mix units.)
 
     Args:
         size: rows and columns of the glimpse: one number, or two.
@@ -63,8 +59,8 @@ class RATMCell(RecurrentTrackerCell):
         read: "gaussian" reads by a grid of Gaussians; "transformer" reads bilinearly,
             as a spatial transformer does, which section 8 proposes.
         features: $f$, a layer such as `layers.GlimpseCNN`; None takes the glimpse's
-            pixels. A layer that can `remember`, as `layers.GlimpseMatch` can, compares
-            each glimpse with the one of the first frame.
+            pixels. One that can `remember`, such as `layers.GlimpseMatch`, compares
+            each glimpse with that of the first frame.
         input_initializer: of $W_{in}$.
         memory: $W_{rec}$ is initialised as the identity times this.
     """
@@ -89,8 +85,7 @@ class RATMCell(RecurrentTrackerCell):
         check_choice("start", start, ("box", "learned"))
         check_choice("attention", attention, ("residual", "affine"))
         check_choice("read", read, ("gaussian", "transformer"))
-        if not scale > 0:
-            raise ValueError(f"`scale` must be positive. Received: scale={scale}")
+        check_positive(scale=scale)
         self.size = parse_size(size, "size")
         self.units, self.channels, self.scale = units, channels, scale
         self.start, self.attention, self.read = start, attention, read
@@ -101,19 +96,11 @@ class RATMCell(RecurrentTrackerCell):
         kind = GaussianGlimpse if read == "gaussian" else BilinearGlimpse
         self.glimpse = kind(self.size, dtype=dtype)
         self.core = IRNNCell(
-            units,
-            memory,
-            input_initializer=self.input_initializer,
-            dtype=dtype,
-            name="core",
+            units, memory, self.input_initializer, dtype=dtype, name="core"
         )
-        self.attend = Dense(
-            7,
-            use_bias=False,
-            kernel_initializer=keras.initializers.RandomUniform(-1e-3, 1e-3),
-            dtype="float32",  # half precision would move in steps of a pixel
-            name="attend",
-        )
+        small = {"kernel_initializer": keras.initializers.RandomUniform(-1e-3, 1e-3)}
+        # Half precision would move in steps of a pixel.
+        self.attend = Dense(7, use_bias=False, dtype="float32", name="attend", **small)
 
     @property
     def state_spec(self) -> Nested:
@@ -200,33 +187,17 @@ class RATMCell(RecurrentTrackerCell):
     def to_attention(self, box: Tensor, size: tuple[Any, Any]) -> Tensor:
         """The attention `[B, 7]` whose box is `box` `[B, 4]`, in a frame `(H, W)`."""
         height, width = size
-        x, y, w, h = numbers(box, 4)
+        x, y, w, h = split_last(box, 4)
         d_x, d_y = self.scale * w / (width - 1), self.scale * h / (height - 1)
         g_x, g_y = (x + w / 2) / width, (y + h / 2) / height
         # A sigma of half a stride: see `ratm_params`.
-        return together([g_x, g_y, d_x, d_x, ops.ones_like(w), d_y, d_y])
+        return join_last([g_x, g_y, d_x, d_x, ops.ones_like(w), d_y, d_y])
 
     def to_window(self, a: Tensor, size: tuple[Any, Any]) -> Tensor:
         """The window `[B, 6]` in pixels of attention `[B, 7]` (eq. 6 to 10)."""
         (height, width), (rows, columns) = size, self.size
-        g_x, g_y, s_x, d_x, gamma, s_y, d_y = numbers(ops.cast(a, "float32"), 7)
+        g_x, g_y, s_x, d_x, gamma, s_y, d_y = split_last(ops.cast(a, "float32"), 7)
         s_x = s_x * ((width - 1) / max(columns - 1, 1))
         s_y = s_y * ((height - 1) / max(rows - 1, 1))
-        a = together([g_x, g_y, s_x, d_x, gamma, s_y, d_y])
+        a = join_last([g_x, g_y, s_x, d_x, gamma, s_y, d_y])
         return ratm_params(a, size, self.size)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "size": self.size,
-            "units": self.units,
-            "channels": self.channels,
-            "scale": self.scale,
-            "start": self.start,
-            "attention": self.attention,
-            "read": self.read,
-            "features": keras.saving.serialize_keras_object(self.features),
-            "input_initializer": keras.initializers.serialize(self.input_initializer),
-            "memory": self.memory,
-        }

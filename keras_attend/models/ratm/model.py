@@ -1,15 +1,11 @@
-"""RATM, the recurrent attentive tracking model: why it reads where it does (section 5).
-
-`cell` chooses the window (section 3), a layer of features describes what is in it
-(section 4), and the objectives here teach both.
-"""
+"""RATM, the tracker, and the objectives that it learns by (section 5 of the paper)."""
 
 from typing import Any
 
 import keras
 from keras import ops
 
-from keras_attend.arguments import check_choice
+from keras_attend.arguments import check_choice, check_positive
 from keras_attend.losses import iou_loss
 from keras_attend.models.ratm.cell import RATMCell
 from keras_attend.models.tracker import (
@@ -72,6 +68,8 @@ class RATM(RecurrentTracker):
     * "embedding" `[B, T, units]`: of the glimpses; only if the features can `embed`.
     """
 
+    default_cell = RATMCell
+
     def __init__(
         self,
         cell: RATMCell | None = None,
@@ -81,23 +79,17 @@ class RATM(RecurrentTracker):
         weight_decay: float = 0.0,
         **kwargs: Any,
     ) -> None:
+        super().__init__(cell, **kwargs)
         check_choice("penalty", penalty, ("all", "last"))
-        if cell is None:
-            cell = RATMCell(dtype=kwargs.get("dtype"), name="cell")
         self.objectives = {"pixel": 1.0} if objectives is None else dict(objectives)
         for name, weight in self.objectives.items():
             check_choice("objectives", name, tuple(OBJECTIVES))
-            if not weight > 0:
-                raise ValueError(
-                    "The weights of `objectives` must be positive. "
-                    f"Received: {name}={weight}"
-                )
-            if not isinstance(cell.features, OBJECTIVES[name]):
+            check_positive(**{f"objectives[{name!r}]": weight})
+            if not isinstance(self.cell.features, OBJECTIVES[name]):
                 raise ValueError(
                     f"The objective {name!r} needs a cell with `features`, such as "
-                    f"layers.GlimpseCNN(). Received: features={cell.features}"
+                    f"layers.GlimpseCNN(). Received: features={self.cell.features}"
                 )
-        super().__init__(cell, **kwargs)
         self.penalty, self.weight_decay = penalty, weight_decay
 
     def sample_losses(self, x: Any, y: Any, y_pred: dict[str, Tensor]) -> Tensor:
@@ -129,11 +121,8 @@ class RATM(RecurrentTracker):
     ) -> dict[str, Tensor]:
         """Each objective's losses by its name, `[B, T]`.
 
-        Args:
-            frames: `[B, T, H, W, C]`.
-            y: the targets, with "labels" `[B]` if classification is an objective.
-            boxes: the true ones, `[B, T, 4]`, finite everywhere.
-            y_pred: what `call` returned.
+        Of frames `[B, T, H, W, C]`, targets `y` and the true `boxes` among them
+        `[B, T, 4]`, finite everywhere, and what `call` returned.
         """
         B, T = ops.shape(frames)[:2]
         losses = {"overlap": iou_loss(boxes, y_pred["boxes"])}
@@ -166,12 +155,3 @@ class RATM(RecurrentTracker):
                 labels, logits, from_logits=True
             )
         return losses
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {
-            **super().get_config(),
-            "objectives": self.objectives,
-            "penalty": self.penalty,
-            "weight_decay": self.weight_decay,
-        }

@@ -50,18 +50,16 @@ class PublishedRATM(RATM):
     ```
 
     The first frame counts as well, and the mean over the frames in which the object is
-    present is divided by the number of all frames once more. Weight decay is of means,
-    as in `RATM`, where the paper's eq. 18 has squared Frobenius norms.
+    present is divided by the number of all frames once more.
 
-    Args:
-        cell: `PublishedRATMCell()` when absent.
-        objectives, weight_decay: of `RATM`.
+    Its arguments are those of `RATM`, with a `PublishedRATMCell()` when `cell` is
+    absent; `penalty` is "all".
     """
 
-    def __init__(self, cell: RATMCell | None = None, **kwargs: Any) -> None:
-        if cell is None:
-            cell = PublishedRATMCell(dtype=kwargs.get("dtype"), name="cell")
-        super().__init__(cell, **kwargs)
+    default_cell = PublishedRATMCell
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         check_choice("penalty", self.penalty, ("all",))
 
     def mean_over_frames(self, losses: Tensor, present: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_attend.layers.tracing import numbers, together
+from keras_attend.layers.tracing import join_last, split_last
 from keras_attend.models.ratm.cell import RATMCell
 from keras_attend.types import Tensor
 
@@ -26,13 +26,13 @@ class RelativeRATMCell(RATMCell):
 
     def move(self, a: Tensor, step: Tensor) -> Tensor:
         """The attention `[B, 7]` that a step `[B, 7]` leads to from `a`."""
-        g_x, g_y, s_x, d_x, gamma, s_y, d_y = numbers(a, 7)
-        r = numbers(step, 7)
-        growth = ops.exp(ops.clip(together([r[2], r[3], r[5], r[6]]), -3.0, 3.0))
-        sizes = ops.clip(together([s_x, d_x, s_y, d_y]) * growth, SMALLEST, LARGEST)
-        s_x_next, d_x_next, s_y_next, d_y_next = numbers(sizes, 4)
+        g_x, g_y, s_x, d_x, gamma, s_y, d_y = split_last(a, 7)
+        r = split_last(step, 7)
+        growth = ops.exp(ops.clip(join_last([r[2], r[3], r[5], r[6]]), -3.0, 3.0))
+        sizes = ops.clip(join_last([s_x, d_x, s_y, d_y]) * growth, SMALLEST, LARGEST)
+        s_x_next, d_x_next, s_y_next, d_y_next = split_last(sizes, 4)
         g_x, g_y = g_x + r[0] * d_x, g_y + r[1] * d_y
-        return together([g_x, g_y, s_x_next, d_x_next, gamma, s_y_next, d_y_next])
+        return join_last([g_x, g_y, s_x_next, d_x_next, gamma, s_y_next, d_y_next])
 
     def localisation_error(self, found: Tensor, true: Tensor) -> Tensor:
         """How far a centre and strides, `[..., 4]`, are from the true ones, `[...]`."""

@@ -1,1 +1,1 @@
-"""What makes a stranger's preset harmless: checks of its files and of its classes."""
+"""Check the files and classes of a preset before they can do harm."""

@@ -1,7 +1,8 @@
-"""Which classes a preset's configuration may name.
+"""Check which classes a preset's configuration names.
 
-Keras makes what a configuration names. A stranger's may name Keras's own classes and
-ours, and none that carries code, reads files or changes settings.
+Keras makes an object of every class that a configuration names. A preset may name
+classes of Keras and of this package, and none that carries code, reads files or changes
+settings.
 """
 
 from pathlib import Path
@@ -10,49 +11,29 @@ from typing import Any
 import keras
 
 PACKAGE = "keras_attend"
-# Data, in Keras's way of writing configurations.
+# The names under which Keras writes plain data into configurations.
 VALUES = {
-    "__tensor__",
-    "__numpy__",
-    "__bytes__",
-    "__ellipsis__",
-    "__slice__",
-    "__keras_tensor__",
+    *("__tensor__", "__numpy__", "__keras_tensor__"),
+    *("__bytes__", "__ellipsis__", "__slice__"),
 }
-# Keras's own classes that carry code, or the path of a file that they read.
+# Classes of Keras that carry code, and those that carry the path of a file to read.
 CARRIERS = {
-    "FlaxLayer",
-    "IntegerLookup",
-    "JaxLayer",
-    "Lambda",
-    "StringLookup",
-    "TFSMLayer",
-    "TextVectorization",
-    "TorchModuleWrapper",
+    *("Lambda", "FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper"),
+    *("IntegerLookup", "StringLookup", "TextVectorization"),
 }
-# Keras's modules that models are made of. Others read files and URLs, or change
+# The modules of Keras that models are made of. Others read files and URLs, or change
 # settings (`keras.config.enable_unsafe_deserialization`).
 MODULES = {
-    "activations",
-    "constraints",
+    *("layers", "models", "losses", "metrics", "optimizers", "ops", "random"),
+    *("activations", "constraints", "initializers", "quantizers", "regularizers"),
     "dtype_policies",
-    "initializers",
-    "layers",
-    "losses",
-    "metrics",
-    "models",
-    "ops",
-    "optimizers",
-    "quantizers",
-    "random",
-    "regularizers",
 }
-# Beside these, in `keras` itself.
+# The classes in `keras` itself that a preset may name.
 ROOT = {"DTypePolicy", "DTypePolicyMap", "Variable", "Functional", "Sequential"}
 
 
 def check_config(config: Any, path: Path) -> None:
-    """Refuse a configuration that names other classes than Keras's and ours."""
+    """Refuse a configuration that names a class which a preset may not name."""
     if isinstance(config, list):
         for value in config:
             check_config(value, path)
@@ -83,24 +64,24 @@ def _check_class(config: dict[str, Any], path: Path) -> None:
 def _is_ours(name: str, registered: Any) -> bool:
     if not str(registered).startswith(f"{PACKAGE}>"):
         return False
-    # Keras would look elsewhere for a name that nobody has registered.
+    # Keras would search other modules for a name that nobody has registered.
     return keras.saving.get_registered_object(registered) is not None
 
 
 def _is_keras(name: str, module: str, config: dict[str, Any]) -> bool:
     if name in CARRIERS:
         return False
-    if module == "builtins":  # a function of Keras that is known by its name
+    if module == "builtins":  # so Keras writes functions of its own
         return name == "function" and str(config.get("config")).isidentifier()
     parts = module.split(".")
     if parts[0] != "keras" or any(not part.isidentifier() for part in parts):
         return False
     parts = [part for part in parts[1:] if part != "src"]
-    if not parts or parts[0] == "models":  # where `load_model` is too
+    if not parts or parts[0] == "models":  # which holds `load_model` as well
         return name in ROOT
     if parts[0] not in MODULES:
         return False
-    # What others inherit from is not public, and no preset needs it: `IndexLookup`
-    # reads any file. Of operations Keras itself writes the private place.
+    # Base classes that are not public are refused: one of them, `IndexLookup`, reads
+    # any file. Operations are not, for Keras itself writes their private modules.
     public = (getattr(keras, parts[0]), keras.optimizers.schedules)
     return parts[0] == "ops" or any(hasattr(place, name) for place in public)

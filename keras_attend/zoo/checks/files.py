@@ -1,9 +1,9 @@
-"""What must hold of a preset's files before anything is made of them.
+"""Check a preset's files before their content is used.
 
-A preset is data from strangers. Its files are plain files of known names, not larger
-than they say; its configuration is short and shallow (`classes.py` says what it may
-name); its weights are arrays of numbers, as many as it says. Each check names the
-file, what it must hold and what it holds.
+A preset is data from strangers. Its files must be plain files of known names, no larger
+than the manifest says; the configuration must be short and shallow (`classes.py` says
+which classes it may name); the weights must be arrays of numbers, as many as the
+manifest says. Each error names the file, what it must hold and what it holds.
 """
 
 import hashlib
@@ -21,17 +21,17 @@ CONFIG = "config.json"
 METADATA = "metadata.json"
 WEIGHTS = "model.weights.h5"
 MANIFEST = "preset.json"
-# What `load` and Keras's `load_model` read, the manifest first.
+# The files that `load` and Keras's `load_model` read, the manifest first.
 LOADED = (MANIFEST, CONFIG, METADATA, WEIGHTS)
-# What may lie beside them, and is published too. Nothing else of a folder is: who knows
-# what lies there.
+# Files that may lie beside them and are published too. No other file of a folder is
+# published: it may be private.
 CARD = "README.md"
 EXTRA = ("results.json", "recipe.py", "picture.gif", "picture.jpg", "picture.png")
 DESCRIPTIONS = ("description", "paper", "task", "input", "licence")
 NUMBERS = ("parameters", "size_bytes")
 
-MAX_JSON_BYTES = 2**20  # the longest of ours has 3 kB
-MAX_DEPTH = 64  # ours nest 6 deep, a Functional model 12
+MAX_JSON_BYTES = 2**20  # the longest that ships has 3 kB
+MAX_DEPTH = 64  # presets that ship nest 6 deep, a Functional model 12
 MAX_TEXT = 2000  # characters of a description
 MAX_NOTES = 20
 MAX_WEIGHTS_BYTES = 2**32
@@ -39,7 +39,7 @@ MAX_OBJECTS = 10_000  # groups and arrays in a weights file
 
 
 def regular_file(folder: Path, file: str) -> Path:
-    """The path of a preset's file: a plain one, in the folder.
+    """Return the path of a preset's file, or raise if it is no file of the folder.
 
     A symbolic link may lead to another file of the folder or, in the Hub's cache, to
     the cache's own store; nowhere else.
@@ -59,18 +59,18 @@ def regular_file(folder: Path, file: str) -> Path:
 
 
 def is_snapshot(folder: Path) -> bool:
-    """Whether a folder is a revision in the Hub's cache."""
+    """Return whether a folder is a revision in the Hub's cache."""
     folder = folder.resolve()
     return folder.parent.name == "snapshots" and is_revision(folder.name)
 
 
 def is_revision(text: str) -> bool:
-    """Whether a text is a commit's full name."""
+    """Return whether a text is the full hash of a commit."""
     return re.fullmatch("[0-9a-f]{40}", text) is not None
 
 
 def read_json(path: Path, content: bytes) -> dict[str, Any]:
-    """An object in JSON, neither long nor deep."""
+    """Return the JSON object in a file's content, unless it is too long or too deep."""
     too_deep = f"{path} must nest at most {MAX_DEPTH} deep. Received: deeper"
     if len(content) > MAX_JSON_BYTES:
         raise ValueError(
@@ -88,7 +88,7 @@ def read_json(path: Path, content: bytes) -> dict[str, Any]:
             f"{path} is damaged: it must hold an object. "
             f"Received: {type(data).__name__}"
         )
-    # Level by level, for a deep one must not exhaust the stack here either.
+    # Level by level, so that a deep object does not exhaust the stack here either.
     level: list[Any] = [data]
     for _ in range(MAX_DEPTH):
         level = [value for item in level for value in _children(item)]
@@ -103,13 +103,13 @@ def _children(item: Any) -> Iterator[Any]:
 
 
 def limit_of(file: str, manifest: dict[str, Any]) -> int:
-    """How many bytes a file that is loaded may have."""
+    """Return how many bytes a file that is loaded may have."""
     limit: int = manifest["size_bytes"] if file == WEIGHTS else MAX_JSON_BYTES
     return limit
 
 
 def read_limited(path: Path, limit: int = MAX_JSON_BYTES) -> bytes:
-    """A file's bytes, if they are not too many."""
+    """Return a file's bytes, unless there are more than `limit`."""
     size = path.stat().st_size
     if size > limit:
         raise ValueError(
@@ -121,7 +121,7 @@ def read_limited(path: Path, limit: int = MAX_JSON_BYTES) -> bytes:
 def read_checked(
     folder: Path, file: str, sha256: str, limit: int = MAX_WEIGHTS_BYTES
 ) -> bytes:
-    """A preset's file, once its sha256 is found to be right."""
+    """Return the bytes of a preset's file, if their sha256 is right."""
     path = regular_file(folder, file)
     content = read_limited(path, limit)
     found = hashlib.sha256(content).hexdigest()
@@ -133,8 +133,14 @@ def read_checked(
     return content
 
 
+def read_listed(folder: Path, file: str, manifest: dict[str, Any]) -> bytes:
+    """Return the bytes of a file whose size and sha256 are as the manifest lists."""
+    sha256, limit = manifest["sha256"][file], limit_of(file, manifest)
+    return read_checked(folder, file, sha256, limit)
+
+
 def check_manifest(path: Path, content: bytes) -> dict[str, Any]:
-    """The content of a `preset.json`, if all that is read of it is there and sane."""
+    """Return the content of a `preset.json`, if every entry is there and valid."""
     manifest = read_json(path, content)
     try:
         absent = {*DESCRIPTIONS, *NUMBERS, "model", "sha256"} - manifest.keys()
@@ -142,7 +148,11 @@ def check_manifest(path: Path, content: bytes) -> dict[str, Any]:
             raise ValueError(f"it lacks {', '.join(sorted(absent))}")
         for key in (*DESCRIPTIONS, "model"):
             _check_text(key, manifest[key])
-        _check_notes(manifest.get("notes", []))
+        notes = manifest.get("notes", [])
+        if not isinstance(notes, list) or len(notes) > MAX_NOTES:
+            raise ValueError(f"`notes` must be a list of up to {MAX_NOTES} texts")
+        for note in notes:
+            _check_text("notes", note)
         for key in NUMBERS:
             number = manifest[key]
             if type(number) is not int or not 0 <= number <= MAX_WEIGHTS_BYTES:
@@ -150,7 +160,7 @@ def check_manifest(path: Path, content: bytes) -> dict[str, Any]:
                     f"`{key}` must be a number up to {MAX_WEIGHTS_BYTES}, not {number}"
                 )
         if manifest["parameters"] > manifest["size_bytes"]:
-            raise ValueError("`size_bytes` is too few for its `parameters`")
+            raise ValueError("`size_bytes` is too small for so many `parameters`")
         _check_sums(manifest["sha256"])
     except ValueError as error:
         raise ValueError(
@@ -162,16 +172,9 @@ def check_manifest(path: Path, content: bytes) -> dict[str, Any]:
 def _check_text(key: str, text: Any) -> None:
     if not isinstance(text, str) or len(text) > MAX_TEXT:
         raise ValueError(f"`{key}` must be a text of up to {MAX_TEXT} characters")
-    # Escape sequences would act on the terminal that shows them.
+    # A terminal would obey escape sequences that it is asked to print.
     if not text.isprintable():
         raise ValueError(f"`{key}` holds control characters: {text!r}")
-
-
-def _check_notes(notes: Any) -> None:
-    if not isinstance(notes, list) or len(notes) > MAX_NOTES:
-        raise ValueError(f"`notes` must be a list of up to {MAX_NOTES} texts")
-    for note in notes:
-        _check_text("notes", note)
 
 
 def _check_sums(sums: Any) -> None:
@@ -185,7 +188,7 @@ def _check_sums(sums: Any) -> None:
 
 
 def check_keras_version(path: Path) -> None:
-    """Refuse what another major version of Keras has saved."""
+    """Refuse a preset that another major version of Keras has saved."""
     if not path.exists():
         return
     regular_file(path.parent, path.name)
@@ -203,27 +206,25 @@ def check_keras_version(path: Path) -> None:
         )
 
 
-def check_weights(path: Path, parameters: int) -> None:
-    """Refuse a weights file that holds other than arrays of so many numbers.
+def check_weights(path: Path, parameters: int, name: Path) -> None:
+    """Refuse an HDF5 file that does not hold just arrays, of `parameters` numbers.
 
-    Args:
-        path: of an HDF5 file.
-        parameters: how many numbers it must hold.
+    Errors call it `name`, the file that it is a copy of.
     """
     try:
         with h5py.File(path, "r") as file:
             sizes = list(_sizes(file, set()))
     except (OSError, RuntimeError, KeyError, RecursionError) as error:
-        raise ValueError(f"{path.name} is damaged. Received: {error}") from error
+        raise ValueError(f"{name} is damaged. Received: {error}") from error
     if sum(sizes) != parameters:
         raise ValueError(
-            f"{path.name} must hold the preset's {parameters} parameters. "
+            f"{name} must hold the preset's {parameters} parameters. "
             f"Received: {sum(sizes)}"
         )
 
 
 def _sizes(group: h5py.Group, seen: set[int]) -> Iterator[int]:
-    """The sizes of a group's arrays; what leads out of the file raises."""
+    """Yield the sizes of a group's arrays; raise at any other content."""
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise OSError(f"{name!r} is a link to elsewhere")

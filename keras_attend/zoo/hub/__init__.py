@@ -1,1 +1,1 @@
-"""Where presets are fetched from: the Hugging Face Hub, and file servers."""
+"""Fetch presets from the Hugging Face Hub and from file servers."""

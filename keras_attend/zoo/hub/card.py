@@ -1,7 +1,7 @@
-"""What a card on the Hugging Face Hub says beside what every preset's card says.
+"""Write the parts that a card on the Hugging Face Hub has beside a preset's own card.
 
-Its front matter is YAML that the Hub reads. It is written as JSON, value by value,
-which is YAML too: no description, however odd, becomes anything but a text.
+The Hub reads the front matter, which is YAML. Each value is written as JSON, which is
+YAML too: no description, however odd, becomes anything but a text.
 """
 
 import ast
@@ -14,7 +14,7 @@ from keras_attend.zoo.results import METRICS, Result, Results
 
 TAGS = ["keras", "keras_attend", "visual-attention"]
 MAX_FRONT_MATTER = 2**16
-# The Hub's names of tasks, by what a preset's own says.
+# The Hub's names of tasks, by a word in the preset's description of its task.
 TASKS = {
     "classification": "image-classification",
     "catch": "reinforcement-learning",
@@ -24,65 +24,46 @@ TASKS = {
 
 
 def front_matter(preset: ModelInfo, results: Results | None) -> str:
-    """The head of a card, with the results as the Hub's `model-index`."""
-    fields: dict[str, Any] = {
-        "library_name": "keras",
-        "license": preset.licence.lower(),
-        "tags": TAGS,
-    }
-    task = _task(preset)
+    """Return a card's front matter, with the results as the Hub's `model-index`."""
+    license = preset.licence.lower()
+    fields: dict[str, Any] = {"library_name": "keras", "license": license, "tags": TAGS}
+    found = (task for word, task in TASKS.items() if word in preset.task.lower())
+    task = next(found, None)
     if task:
         fields["pipeline_tag"] = task
     if results is not None and results.results:
-        # `name` is what the Hub shows; a dataset and a task are obligatory.
-        fields["model-index"] = [
-            {
-                "name": preset.name,
-                "results": [_index(task, row) for row in results.results],
-            }
-        ]
+        rows = [_index(task, result) for result in results.results]
+        fields["model-index"] = [{"name": preset.name, "results": rows}]
     lines = [f"{key}: {_yaml(value)}" for key, value in fields.items()]
     return "\n".join(["---", *lines, "---", ""])
 
 
 def _yaml(value: Any) -> str:
-    """A value as JSON that is YAML too."""
-    # JSON leaves DEL and the like as they are, which YAML forbids: ASCII only.
+    """Return a value as JSON that is YAML too."""
+    # ASCII only: JSON leaves control characters such as DEL, which YAML forbids.
     return json.dumps(value, ensure_ascii=True).replace("\x7f", "\\u007f")
 
 
-def _task(preset: ModelInfo) -> str | None:
-    for word, task in TASKS.items():
-        if word in preset.task.lower():
-            return task
-    return None
-
-
 def _index(task: str | None, result: Result) -> dict[str, Any]:
-    """A result as the Hub has it."""
+    """Return a result in the Hub's format, which demands a task and a dataset."""
     data, _, protocol = result.protocol.partition("/")
+    words, value = METRICS[result.metric].words, result.value
+    metric = {"type": result.metric, "name": words, "value": value, "verified": False}
     return {
         "task": {"type": task or "other"},
         "dataset": {"name": data, "type": data, "config": protocol or "default"},
-        "metrics": [
-            {
-                "type": result.metric,
-                "name": METRICS[result.metric].words,
-                "value": result.value,
-                "verified": False,
-            }
-        ],
+        "metrics": [metric],
     }
 
 
 def sections(preset: ModelInfo) -> str:
-    """What the model is for, and how it was trained."""
+    """Return the sections on what a model is for and how it was trained."""
     text = (
         "\n## Intended use\n\n"
         f"Research on, and teaching of, visual attention: {preset.task}. It takes "
         f"{preset.input}. It was measured on the data below and on nothing else; do "
         "not use it to watch people, nor where an error harms somebody.\n\n"
-        "`keras.saving.load_model` loads it too, once `keras_attend` is imported.\n"
+        "`keras.saving.load_model` loads it too, after `import keras_attend.models`.\n"
         "\n## Training data, and training\n\n"
     )
     told = _recipe(preset)
@@ -95,7 +76,7 @@ def sections(preset: ModelInfo) -> str:
 
 
 def _recipe(preset: ModelInfo) -> str | None:
-    """The head of a preset's recipe. It is read, never run."""
+    """Return the docstring of a preset's recipe, which is read and never run."""
     if not (preset.folder / "recipe.py").is_file():
         return None
     path = regular_file(preset.folder, "recipe.py")
@@ -108,14 +89,14 @@ def _recipe(preset: ModelInfo) -> str | None:
 
 
 def check_front_matter(card: str) -> bool:
-    """Whether a card has a front matter; one that is no plain YAML raises.
+    """Return whether a card has a front matter; raise if it is no plain YAML.
 
-    Tags (`!!python/object`) and aliases, which make gigabytes of some bytes, are
+    Tags (`!!python/object`) and aliases, by which a few bytes become gigabytes, are
     refused before any value is made.
     """
     if not card.startswith("---"):
         return False
-    import yaml  # which the Hub's client brings
+    import yaml  # the Hub's client requires it
 
     head, end, _ = card[3:].partition("\n---")
     try:

@@ -1,63 +1,107 @@
-"""What the Hub's client reports, in words that say what to do, without secrets."""
+"""Turn errors of the Hub's client into Python's own, which say what to do.
+
+The client's errors repeat what the server says, and a server may repeat a token: no
+message that is made here holds one. The client's classes are known by their names, for
+`client.py` alone imports the client.
+"""
 
 import errno
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+
+# The error to raise, by the name of the client's error or by the response's status.
+# The order counts: a `GatedRepoError` is a `RepositoryNotFoundError` as well.
+RESPONSES: dict[str | int, tuple[type[OSError], str]] = {
+    "RevisionNotFoundError": (
+        FileNotFoundError,
+        "{name} has no revision {revision!r} ({status}). See its list of commits on "
+        "the Hub.",
+    ),
+    "GatedRepoError": (
+        PermissionError,
+        "{name} is gated ({status}): ask for access on its page on the Hub, then log "
+        "in with `hf auth login`.",
+    ),
+    "EntryNotFoundError": (
+        FileNotFoundError,
+        "{name} is not a preset of keras_attend: it lacks {file} ({status}).",
+    ),
+    "RepositoryNotFoundError": (
+        FileNotFoundError,
+        "There is no {name} on the Hub, or it is private ({status}). Check the name; "
+        "for a private one pass `token` or run `hf auth login`.",
+    ),
+    401: (
+        PermissionError,
+        "The Hub refuses {name} ({status}). Pass a `token` that may do this "
+        "(https://huggingface.co/settings/tokens), or run `hf auth login`.",
+    ),
+    404: (FileNotFoundError, "There is no {name} on the Hub ({status})."),
+    409: (
+        FileExistsError,
+        "{name} has changed while it was published ({status}). Nothing was written. "
+        "Check what is there now, and try again.",
+    ),
+    429: (
+        ConnectionError,
+        "The Hub gets too many requests ({status}) for {name}. Wait some minutes and "
+        "try again; who is logged in (`hf auth login`) may send more.",
+    ),
+    500: (
+        ConnectionError,
+        "The Hub has failed ({status}) at {name}. Nothing half-fetched was kept. Try "
+        "again later; https://status.huggingface.co says how it is.",
+    ),
+}
+RESPONSES |= {403: RESPONSES[401], 412: RESPONSES[409]}
 
 
 @contextmanager
 def explained(
     name: str, revision: str | None = None, token: str | bool | None = None
 ) -> Iterator[None]:
-    """Turn the errors of the Hub's client into Python's own, which teach.
+    """Replace an error of the Hub's client by one that says what to do.
 
-    Args:
-        name: of what is asked for.
-        revision: of it.
-        token: never shown.
-
-    The client's errors repeat what the server says, and a server may repeat a token;
-    so they are not shown beside the new ones. They are told by their names, for
-    `hub.py` alone imports the client.
+    It is about the preset (or user) `name` and its revision, and hides the token.
     """
     try:
         yield
     except Exception as error:
+        # `from None`: the client's own message, which may hold a token, is not printed.
         new = _explanation(error, name, revision)
         if new is not None:
             raise new from None
         message = str(error)
-        if hidden(message, token) == message:
+        for secret in (token, os.environ.get("HF_TOKEN")):
+            if isinstance(secret, str) and secret:
+                message = message.replace(secret, "***")
+        message = re.sub(r"\bhf_\w{6,}", "***", message)  # what resembles a token
+        if message == str(error):
             raise
         kind = OSError if isinstance(error, OSError) else ValueError
-        raise kind(hidden(message, token)) from None
-
-
-def hidden(text: str, token: str | bool | None) -> str:
-    """A text without the token, nor anything that looks like one."""
-    tokens = [token, os.environ.get("HF_TOKEN")]
-    for secret in tokens:
-        if isinstance(secret, str) and secret:
-            text = text.replace(secret, "***")
-    return re.sub(r"\bhf_\w{6,}", "***", text)
+        raise kind(message) from None
 
 
 def _explanation(
     error: Exception, name: str, revision: str | None
 ) -> OSError | ValueError | None:
-    """The error to raise in place of one of the client's; None keeps it."""
-    for cause in _causes(error):
+    """Return the error to raise in place of one of the client's; None keeps it."""
+    causes: list[BaseException] = [error]
+    while cause := causes[-1].__cause__ or causes[-1].__context__:
+        if cause in causes:
+            break
+        causes.append(cause)
+    for cause in causes:
         if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
-            where = cause.filename or "the Hub's cache"
+            place = cause.filename or "the Hub's cache"
             return OSError(
                 cause.errno,
-                f"{name} could not be written: no space is left at {where}. Free some, "
+                f"{name} could not be written: no space is left at {place}. Free some, "
                 "or set HF_HOME to another disk. What was there is untouched.",
             )
-    for cause in _causes(error):
+    for cause in causes:
         kinds = {kind.__name__ for kind in type(cause).__mro__}
         if "OfflineModeIsEnabled" in kinds:
             return ConnectionError(
@@ -67,11 +111,23 @@ def _explanation(
             )
         response = getattr(cause, "response", None)
         if "HfHubHTTPError" in kinds and response is not None:
-            return _of_response(name, revision, kinds, response)
-    if any(type(cause).__module__.startswith("http") for cause in _causes(error)):
+            status: int = response.status_code
+            file = str(response.url).partition("?")[0].rpartition("/")[2]
+            for key, (kind, text) in RESPONSES.items():
+                if key in (*kinds, min(status, 500)):
+                    return kind(
+                        text.format(
+                            name=name, revision=revision, status=status, file=file
+                        )
+                    )
+            return ValueError(
+                f"The Hub does not accept what it was asked of {name} ({status}). If "
+                "you publish: check the card's front matter, and the name."
+            )
+    if any(type(cause).__module__.startswith("http") for cause in causes):
         return ConnectionError(
-            f"{name} is not in the Hub's cache, and the Hub cannot be reached, or cut "
-            "the connection. Nothing half-fetched was kept. "
+            f"{name} is not in the Hub's cache, and the Hub cannot be reached, or it "
+            "broke the connection off. Nothing half-fetched was kept. "
             "Check the network and HF_ENDPOINT, and try again."
         )
     if "Consistency check failed" in str(error):
@@ -84,69 +140,3 @@ def _explanation(
             "Nothing was fetched. Check HF_ENDPOINT."
         )
     return None
-
-
-def _of_response(
-    name: str, revision: str | None, kinds: set[str], response: Any
-) -> OSError | ValueError:
-    status: int = response.status_code
-    if "RevisionNotFoundError" in kinds:
-        return FileNotFoundError(
-            f"{name} has no revision {revision!r} ({status}). "
-            "Look at its list of commits on the Hub."
-        )
-    if "GatedRepoError" in kinds:
-        return PermissionError(
-            f"{name} is gated ({status}): ask for access on its page on the Hub, "
-            "then log in with `hf auth login`."
-        )
-    if "EntryNotFoundError" in kinds:
-        file = str(response.url).partition("?")[0].rpartition("/")[2]
-        return FileNotFoundError(
-            f"{name} is not a preset of keras_attend: it lacks {file} ({status})."
-        )
-    if "RepositoryNotFoundError" in kinds:
-        return FileNotFoundError(
-            f"There is no {name} on the Hub, or it is private ({status}). Check "
-            "the name; for a private one pass `token` or run `hf auth login`."
-        )
-    return _of_status(name, status)
-
-
-def _of_status(name: str, status: int) -> OSError | ValueError:
-    if status in (401, 403):
-        return PermissionError(
-            f"The Hub refuses {name} ({status}). Pass a `token` that may do this "
-            "(https://huggingface.co/settings/tokens), or run `hf auth login`."
-        )
-    if status == 404:
-        return FileNotFoundError(f"There is no {name} on the Hub (404).")
-    if status in (409, 412):
-        return FileExistsError(
-            f"{name} has changed while it was published ({status}). Nothing was "
-            "written. Look at what is there now, and try again."
-        )
-    if status == 429:
-        return ConnectionError(
-            f"The Hub gets too many requests ({status}) for {name}. Wait some "
-            "minutes and try again; who is logged in (`hf auth login`) may ask more."
-        )
-    if status < 500:
-        return ValueError(
-            f"The Hub does not accept what it was asked of {name} ({status}). If it "
-            "was published: look at its card's front matter, and at its name."
-        )
-    return ConnectionError(
-        f"The Hub has failed ({status}) at {name}. Nothing half-fetched was kept. "
-        "Try again later; https://status.huggingface.co says how it is."
-    )
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and what led to it."""
-    cause: BaseException | None = error
-    seen: set[int] = set()
-    while cause is not None and id(cause) not in seen:
-        seen.add(id(cause))
-        yield cause
-        cause = cause.__cause__ or cause.__context__

@@ -1,6 +1,7 @@
-"""Names of presets on the Hugging Face Hub: `hf://org/name` or `hf://org/name@revision`.
+"""Parse names of presets on the Hub: `hf://org/name` or `hf://org/name@revision`.
 
-A name that could be a path is refused, for the Hub's client writes files of that name.
+The Hub's client writes files under these names, so that one that could be a path is
+refused.
 """
 
 import re
@@ -12,12 +13,12 @@ PART = r"[A-Za-z0-9](?:[\w-]|\.(?!\.)){0,95}"
 
 
 def is_hub_name(name: str) -> bool:
-    """Whether a name is of a preset on the Hub; `Path` makes one slash of two."""
+    """Return whether a name is of the Hub; `Path` makes one slash of its two."""
     return name.startswith((HUB, "hf:/"))
 
 
 def parse_hub_name(name: str) -> tuple[str, str | None]:
-    """The repository and the revision, if there is one, of `hf://org/name@revision`."""
+    """Return the repository and the revision, or None, in `hf://org/name@revision`."""
     plain = re.sub("^hf://?(?!/)", "", name)
     repo, at, revision = plain.partition("@")
     check_repo(repo, name)
@@ -27,7 +28,7 @@ def parse_hub_name(name: str) -> tuple[str, str | None]:
 
 
 def check_repo(repo: str, received: str | None = None) -> None:
-    """Refuse what cannot be a repository's name, and might be a path."""
+    """Refuse a text that cannot be a repository's name, and might be a path."""
     if not re.fullmatch(f"{PART}/{PART}", repo, re.ASCII):
         raise ValueError(
             "A preset on the Hugging Face Hub is called hf://org/name or "
@@ -36,10 +37,7 @@ def check_repo(repo: str, received: str | None = None) -> None:
 
 
 def check_revision(revision: str) -> None:
-    """Refuse what cannot be a branch, a tag or a commit, and might be a path.
-
-    The Hub's client writes a file of that name into its cache.
-    """
+    """Refuse a text that cannot be a branch, a tag or a commit, and might be a path."""
     if not re.fullmatch(f"{PART}(/{PART}){{0,3}}", revision, re.ASCII):
         raise ValueError(
             "`revision` must be a branch, a tag or a commit, such as main. "

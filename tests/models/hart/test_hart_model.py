@@ -29,10 +29,9 @@ def test_presence(trained):
     x = {name: ops.convert_to_tensor(value) for name, value in x.items()}
     found = numpy(quick(trained.model)(x)["presence"])[:, 2:]
     there = y["present"][:, 2:] > 0
-    above = found[there][:, None] - found[~there]
-    auc = (above > 0).mean() + 0.5 * (above == 0).mean()
-    assert 0.2 < there.mean() < 0.8 and auc > 0.95
     assert found.min() >= 0 and found.max() <= 1
+    # What says the same of all, or what an untrained model says, is wrong in one half.
+    assert (found[there] > 0.5).mean() > 0.95 and (found[~there] < 0.5).mean() > 0.95
 
 
 def test_outputs(trained):

@@ -3,15 +3,14 @@ import numpy as np
 import pytest
 from hart_case import SMALL, numpy, quick
 from keras import ops
-from keras_attend.cli import main
 
 from keras_attend import zoo
+from keras_attend.commands.main import main
 from keras_attend.layers.v1 import normalise_contrast
 from keras_attend.models import PublishedHART, PublishedHARTCell
 from keras_attend.models.hart.published_losses import rasterised
 from keras_attend.optimizers import TF1RMSprop
 from keras_attend.zoo import convert
-from tests.conftest import GOLDEN
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +18,7 @@ def clip(golden):
     """Reads a golden clip: its arrays, inputs and targets; time moves second."""
 
     def read(name):
-        data = golden(name)
+        data = golden(name, whole=True)
         boxes = xywh(by_batch(data["gt_bbox_yxhw"][:, :, 0])).astype("float32")
         x = {"frames": by_batch(data["images_uint8"]), "box": boxes[:, 0]}
         present = by_batch(data["presence"][..., 0]).astype("float32")
@@ -50,10 +49,10 @@ def relative(found, expected):
     return np.abs(numpy(found) - expected).max() / np.abs(expected).max()
 
 
-def test_golden_forward(clip):
+def test_golden_forward(clip, golden_path):
     """The checkpoint converted: states, glimpses, maps, boxes and every loss."""
     data, x, y, out = clip("hart_full_test")
-    model = convert.hart(GOLDEN / "hart_synthetic_ckpt")
+    model = convert.hart(golden_path("hart_synthetic_ckpt"))
     set_loss_scales(model, data)
     variables = convert.hart_variables(model)
     assert len(variables) == 49
@@ -123,53 +122,72 @@ def test_golden_mask(golden):
 
 @pytest.mark.slow
 def test_golden_training(clip):
-    """Gradients of every weight, and one step of the optimizer."""
+    """Gradients of every weight, and one step of the optimizer.
+
+    Some numbers of V1 lie so near to 0 that rounding decides whether their rectifiers
+    let a gradient through, in their code as here. Two more passes, with all of these
+    rectifiers on and with all of them off, say how much that can change.
+    """
     data, x, y, out = clip("hart_full_train")
     # Their random draws cannot be had: nothing is drawn.
     model = PublishedHART(PublishedHARTCell(zoneout=0.0, dropout=0.0))
     model.build()
     convert.set_hart_weights(model, arrays(data))
     set_loss_scales(model, data)
-    kinks = channels_on_a_kink(model, x)
-    assert kinks.sum() < 10  # of 96
-    model.compile(keras.optimizers.SGD(1.0))  # its step is the gradient
-    before = {v.path: numpy(v) for v in model.trainable_variables}
-    loss = model.train_on_batch(x, y, return_dict=True)["loss"]
-    assert relative(loss, out["loss:loss"]) < 1e-4
-    found = {v.path: before[v.path] - numpy(v) for v in model.trainable_variables}
-    scales = np.array([data[f"grad:weight/{n}"] for n in ("bbox", "att", "obj_mask")])
-    assert relative(found.pop(model.loss_scales.path), scales) < 1e-3
-    variables = convert.hart_variables(model)
-    assert found.keys() == {v.path for v in variables.values()}
-    for name, variable in variables.items():
-        slope = found[variable.path]
-        if "grad:" + name in data:
-            expected = data["grad:" + name].reshape(slope.shape)
+    found, on, off = (
+        gradients_of_weights(model, x, y, activation, out["loss:loss"])
+        for activation in (None, on_the_kink, off_the_kink)
+    )
+    paths = {name: v.path for name, v in convert.hart_variables(model).items()}
+    paths |= {"weight": model.loss_scales.path}
+    assert len(paths) == len(found) == 50
+    for name, path in paths.items():
+        chance = np.abs(on[path] - off[path]).max()
+        if name == "weight":
+            names = ("bbox", "att", "obj_mask")
+            expected = np.array([data[f"grad:weight/{n}"] for n in names])
+        elif "grad:" + name in data:
+            expected = data["grad:" + name].reshape(found[path].shape)
         else:  # of the largest only the norm was kept
-            slope, expected = np.linalg.norm(slope), data["gradnorm:" + name]
-        if "conv1" in name:
-            slope, expected = slope[..., ~kinks], expected[..., ~kinks]
+            found[path], expected = (
+                np.linalg.norm(found[path]),
+                data[f"gradnorm:{name}"],
+            )
+            chance = np.linalg.norm(on[path] - off[path])
         # A bias before a normalisation has no slope but rounding's.
-        error = np.abs(slope - expected).max() / max(np.abs(expected).max(), 1e-2)
-        assert error < 1e-3, name
+        scale = max(np.abs(expected).max(), 1e-2)
+        assert chance < 0.05 * scale, name
+        error = np.abs(found[path] - expected).max()
+        assert error < 1e-3 * scale + chance, name
     check_optimizer(data)
 
 
-def channels_on_a_kink(model, x):
-    """Channels of conv1 with a number so near 0 that rounding decides on its rectifier.
+NEAR = 3e-6  # rounding of V1's numbers, which go up to 2
 
-    Their own gradients are then one thing or another; nothing else has a gradient from
-    a number that is 0 but for rounding.
-    """
-    first = model.cell.v1.convolutions[0]
-    tensors = {name: ops.convert_to_tensor(value) for name, value in x.items()}
-    glimpses = quick(lambda x: model(x)["glimpse"])(tensors)
-    images = normalise_contrast(ops.reshape(glimpses, (-1, *glimpses.shape[2:])))
-    images = images - ops.mean(images, axis=(1, 2), keepdims=True)
-    linear = keras.layers.Conv2D(96, 11, strides=4, padding="same")
-    linear.build(images.shape)
-    linear.set_weights(first.get_weights())
-    return np.abs(numpy(linear(images))).min(axis=(0, 1, 2)) < 1e-5
+
+def on_the_kink(z):
+    """`z`; what is near 0 is above it."""
+    return ops.where(ops.abs(z) < NEAR, z + ops.stop_gradient(1e-7 - z), z)
+
+
+def off_the_kink(z):
+    """`z`; what is near 0 has no gradient."""
+    return ops.where(ops.abs(z) < NEAR, ops.stop_gradient(z), z)
+
+
+def gradients_of_weights(model, x, y, activation, expected_loss):
+    """By path; `activation` acts on V1's numbers before their rectifiers."""
+    for convolution in model.cell.v1.convolutions:
+        convolution.activation = activation or (lambda z: z)
+    weights = model.get_weights()
+    before = {v.path: numpy(v) for v in model.trainable_variables}
+    xla = keras.backend.backend() == "jax"
+    model.compile(keras.optimizers.SGD(1.0), jit_compile=xla)  # its step: the gradient
+    loss = model.train_on_batch(x, y, return_dict=True)["loss"]
+    assert relative(loss, expected_loss) < 1e-4
+    found = {v.path: before[v.path] - numpy(v) for v in model.trainable_variables}
+    model.set_weights(weights)
+    return found
 
 
 def check_optimizer(data):
@@ -197,11 +215,10 @@ def test_convert_without_a_checkpoint(tmp_path):
 
 
 @pytest.mark.packaging
-def test_convert_command(tmp_path, capsys):
-    if not (GOLDEN / "hart_synthetic_ckpt").is_dir():
-        pytest.skip("hart_synthetic_ckpt is not beside this checkout")
+def test_convert_command(tmp_path, capsys, golden_path):
     out = tmp_path / "hart_kitti"
-    assert main(["convert", "hart", str(GOLDEN / "hart_synthetic_ckpt"), str(out)]) == 0
+    checkpoint = str(golden_path("hart_synthetic_ckpt"))
+    assert main(["convert", "hart", checkpoint, str(out)]) == 0
     assert str(out) in capsys.readouterr().out
     model = zoo.load(out)
     assert isinstance(model, PublishedHART)

@@ -1,7 +1,5 @@
 """The best-known public code: its weights, and what they give."""
 
-import os
-
 import keras
 import numpy as np
 import pytest
@@ -16,7 +14,9 @@ from keras_attend.models import PublishedRAM
 def published(golden):
     model = PublishedRAM(std=0.17)
     model.build((None, 28, 28, 1))
-    return load_published_weights(model, golden("ram_kz_checkpoint_weights"))
+    return load_published_weights(
+        model, golden("ram_kz_checkpoint_weights", whole=True)
+    )
 
 
 def load_published_weights(model, arrays):
@@ -29,7 +29,7 @@ def load_published_weights(model, arrays):
 
 def test_golden_forward(golden, published):
     """Every quantity of every step, without noise."""
-    file = golden("ram_kz_forward")
+    file = golden("ram_kz_forward", whole=True)
     images = published.scaled(ops.convert_to_tensor(file["images_uint8"][..., None]))
     first = ops.convert_to_tensor(file["first_loc_xy"])
     steps = published.episode(images, first, "mean")
@@ -64,10 +64,9 @@ def test_golden_forward(golden, published):
     ],
 )
 @pytest.mark.slow
+@pytest.mark.usefixtures("mnist_file")
 def test_golden_error(published, repeats, low, high):
     """10 episodes with sampling: 1.28 to 1.45 % with the original code."""
-    if "KERAS_ATTEND_DATA" not in os.environ:
-        pytest.skip("MNIST is not beside this checkout")
     images, labels = mnist("test")
     errors = error_percent(
         published, images, labels, episodes=10, location="sample", repeats=repeats

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_attend.models import RAM
+from keras_attend.models import PublishedRAM
 
 NEAR = {"atol": 1e-5, "rtol": 1e-5}
 
 
 @pytest.fixture(scope="module")
 def model(golden):
-    model = RAM(std=0.17, variant="published")
+    model = PublishedRAM(std=0.17)
     model.build((None, 28, 28, 1))
     arrays = golden("ram_kz_checkpoint_weights")
     for variable in model.trainable_variables:

@@ -1,7 +1,9 @@
-"""What the recipes of DRLT's digits share: data, model, training and evaluation."""
+"""The data, model, training and evaluation of drlt_mnist, its _scaled and its _noisy.
+
+Their three recipes import this file.
+"""
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,6 @@ import keras
 from keras_attend import evaluation, training
 from keras_attend.callbacks import RewardSwitch
 from keras_attend.datasets import (
-    TEST_SEED,
     VALIDATION_SEED,
     GivenClips,
     MovingDigits,
@@ -28,11 +29,11 @@ DIGITS: dict[str, dict[str, Any]] = {
 
 
 def drlt(location: str, steps: int) -> keras.Model:
-    """The model, compiled for a training of so many batches.
+    """Make the model, compiled for a training of so many batches.
 
     Args:
-        location: of `DRLTCell`.
-        steps: batches in all.
+        location: as of `DRLTCell`.
+        steps: the number of batches.
     """
     cell = DRLTCell(
         point_cnn(),
@@ -48,7 +49,7 @@ def drlt(location: str, steps: int) -> keras.Model:
 
 
 def given_videos(data: str, args: argparse.Namespace) -> GivenClips:
-    """The paper's 500 videos of 20 frames, moved about their canvas."""
+    """Draw the paper's 500 videos of 20 frames; they are shifted in each epoch."""
     digits = mnist("train", validation=6000 if args.validate else 0)
     drawn = MovingDigits(*digits, VIDEOS, 1, frames=20, seed=args.seed, **DIGITS[data])
     x, y = drawn[0]
@@ -62,7 +63,10 @@ def given_videos(data: str, args: argparse.Namespace) -> GivenClips:
 def train(
     location: str, data: GivenClips, args: argparse.Namespace
 ) -> tuple[Any, Path]:
-    """The trained model and its checkpoint; the last epochs reward the overlap."""
+    """Train the model; return it and its checkpoint.
+
+    In the last third of the epochs the reward is the overlap.
+    """
     path = args.runs / f"seed_{args.seed}.keras"
     switch = RewardSwitch(args.epochs * 2 // 3)
     model = training.fit(
@@ -76,25 +80,20 @@ def finish(
     path: Path,
     data: str,
     args: argparse.Namespace,
-    paper_scores: Mapping[str, float],
-    description: str,
-    paper: str,
+    **about: Any,
 ) -> None:
-    """Measure, and write the preset; with `--validate` print a score instead."""
+    """Measure the model and write the preset; with `--validate` print a score only."""
     if args.validate:
         digits, seed = mnist("validation"), VALIDATION_SEED
         judge = MovingDigits(*digits, 25, 4, frames=100, seed=seed, **DIGITS[data])
         print(evaluation.score_clips(model, judge))
         return
-    digits, seed = mnist("test"), TEST_SEED
     training.write_tracker(
         model,
         args,
         path,
-        test=MovingDigits(*digits, 25, 4, frames=100, seed=seed, **DIGITS[data]),
-        long=MovingDigits(*digits, 20, 1, frames=300, seed=seed, **DIGITS[data]),
+        test=evaluation.DrawnClips("moving_digits", 100, 25, 4, DIGITS[data]),
+        long=evaluation.DrawnClips("moving_digits", 300, 20, 1, DIGITS[data]),
         data=data,
-        paper_scores=paper_scores,
-        description=description,
-        paper=paper,
+        **about,
     )

@@ -1,4 +1,4 @@
-"""A model as functions of named tensors, traced by TensorFlow for a file."""
+"""Trace a model by TensorFlow, as functions of named tensors that a file can hold."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,21 +7,27 @@ from typing import Any
 import keras
 from keras import ops, tree
 
-from keras_attend.layers.tracing import for_a_file
+from keras_attend.layers.tracing import exporting
 from keras_attend.models.ram import RAM, Feedforward
 from keras_attend.types import Nested, Tensor
 
-LEAST = 1024  # numbers; a smaller weight is not worth eight bits
-WORST = 0.012  # of a weight's root mean square: what eight bits may be off by
+LEAST = 1024  # a weight of fewer numbers is not stored in eight bits
+WORST = 0.012  # the error that eight bits may cause, in a weight's root mean squares
 
 
 @dataclass
-class Traced:
-    """Functions by name, what describes them, and what keeps their weights alive."""
+class TracedModel:
+    """A model's traced functions.
 
-    functions: dict[str, Any]  # concrete functions, of keywords to a dict
+    Attributes:
+        functions: concrete functions by name; each takes keywords and returns a dict.
+        metadata: the description of the model that its file will hold.
+        module: a `tf.Module` that owns the functions' variables.
+    """
+
+    functions: dict[str, Any]
     metadata: dict[str, Any]
-    module: Any  # a tf.Module
+    module: Any
 
 
 def trace(
@@ -30,19 +36,15 @@ def trace(
     dtype: str,
     int8: bool = False,
     first_location: Sequence[float] | None = None,
-) -> Traced:
-    """The functions of a model, for frames or images of one size or of any.
+) -> TracedModel:
+    """Trace the functions of a model; see `export` for the arguments.
 
-    Args:
-        model: a tracker, `RAM` or `Feedforward`, built.
-        size: height and width; None for any.
-        dtype: of the frames or images.
-        int8: whether large weights are kept in eight bits.
-        first_location: where a `RAM` looks first, `(x, y)`; None makes it an input.
+    `dtype` is that of frames or images. With `int8` large weights are kept in eight
+    bits, and multiplied out in each call.
     """
     import tensorflow as tf
 
-    weights = _Weights(model, int8)
+    module, small = _stored(model, int8)
     metadata: dict[str, Any] = {
         "family": type(model).__name__,
         "channels": model.channels,
@@ -54,9 +56,11 @@ def trace(
 
     def traced(function: Callable[..., Nested], **specs: Any) -> Any:
         def run(**inputs: Tensor) -> Nested:
-            with for_a_file(), weights.scope():
+            # A stateless scope also keeps seeds from changing.
+            large = [(v, tf.cast(q, "float32") * scale) for v, q, scale in small]
+            with exporting(), keras.StatelessScope(large):
                 found = function(**inputs)
-            for name in found.keys() & inputs.keys():  # a state stays as it is
+            for name in found.keys() & inputs.keys():  # a state keeps its shape
                 found[name].set_shape(inputs[name].shape)
             return {name: tf.identity(x, name) for name, x in found.items()}
 
@@ -78,7 +82,14 @@ def trace(
             for name, x in first.structured_outputs.items()
         }
         function = traced(step, **specs, **states)
-        _check_state(model.cell, states, function.structured_outputs)
+        for name, spec in states.items():
+            x = function.structured_outputs[name]
+            if (x.shape, x.dtype) != (spec.shape, spec.dtype):
+                raise ValueError(
+                    f"{type(model.cell).__name__}.step must return a state like the "
+                    f"one that it got. Received: {name} of {x.shape}, {x.dtype} in the "
+                    f"place of {spec.shape}, {spec.dtype}"
+                )
         outputs = [name for name in function.structured_outputs if name not in states]
         metadata |= {
             "kind": "tracker",
@@ -87,11 +98,11 @@ def trace(
             "states": {name: list(x.shape) for name, x in states.items()},
         }
         functions = {"init": first, "step": function}
-    return Traced(functions, metadata, weights.module)
+    return TracedModel(functions, metadata, module)
 
 
 def _tracker(cell: Any) -> tuple[Callable[..., Nested], Callable[..., Nested]]:
-    """`init(frame, box)` and `step(frame, state_...)`, with states by name."""
+    """Return `init(frame, box)` and `step(frame, state_...)`, with states by name."""
     paths, _ = zip(*tree.flatten_with_path(cell.state_spec), strict=True)
     names = ["_".join(["state", *map(str, path)]) for path in paths]
 
@@ -109,30 +120,14 @@ def _tracker(cell: Any) -> tuple[Callable[..., Nested], Callable[..., Nested]]:
     return init, step
 
 
-def _check_state(cell: Any, before: dict[str, Any], after: dict[str, Any]) -> None:
-    for name, spec in before.items():
-        x = after[name]
-        if (x.shape, x.dtype) != (spec.shape, spec.dtype):
-            raise ValueError(
-                f"{type(cell).__name__}.step must return a state like the one that it "
-                f"got. Received: {name} of {x.shape}, {x.dtype} in the place of "
-                f"{spec.shape}, {spec.dtype}"
-            )
-
-
 def _classifier(
     model: keras.Model, first_location: Sequence[float] | None
 ) -> tuple[Callable[..., Nested], list[tuple[str, Any]]]:
-    """The call, and names and shapes of its inputs beside the images."""
+    """Return the call, and the names and shapes of its inputs beside the images."""
     if isinstance(model, Feedforward):
-        return lambda images: model.call(images), []
+        return model.call, []
     if first_location is None:
-        return (
-            lambda images, first_location: model.call(
-                images, first_location=first_location
-            ),
-            [("first_location", (None, 2))],
-        )
+        return model.call, [("first_location", (None, 2))]
 
     def call(images: Tensor) -> Nested:
         rows = ops.zeros((ops.shape(images)[0], 1))
@@ -143,7 +138,7 @@ def _classifier(
 
 
 def check_model(model: Any) -> None:
-    """Refuse what cannot be a file."""
+    """Refuse a model that cannot be written to a file."""
     tracker = hasattr(getattr(model, "cell", None), "initial_state")
     if not (tracker or isinstance(model, RAM | Feedforward)):
         raise ValueError(
@@ -169,46 +164,38 @@ def check_model(model: Any) -> None:
             )
         if model.episodes > 1:
             raise ValueError(
-                "A file looks once: `model.episodes` must be 1. Call it with several "
-                "first locations and average. "
+                "`model.episodes` must be 1: a file runs one episode a call. Call it "
+                "with several first locations and average. "
                 f"Received: episodes={model.episodes}"
             )
 
 
-class _Weights:
-    """A model's weights within a traced function, as they are or in eight bits."""
+def _stored(model: keras.Model, int8: bool) -> tuple[Any, list[tuple[Any, Any, Any]]]:
+    """Return a `tf.Module` that holds a model's weights, and those in eight bits.
 
-    def __init__(self, model: keras.Model, int8: bool) -> None:
-        import tensorflow as tf
+    Each of these is a variable of the model, its numbers and their scale.
+    """
+    import tensorflow as tf
 
-        self.module = tf.Module()
-        self.module.kept = []
-        self.eight_bits: list[tuple[Any, Any, Any]] = []
-        for variable in {id(v): v for v in model.variables}.values():
-            found = None
-            if int8 and takes_eight_bits(variable):
-                found = eight_bits(variable.numpy())
-            if found is None:
-                self.module.kept.append(variable.value)
-            else:
-                stored = [tf.Variable(x) for x in found]
-                self.eight_bits.append((variable, *stored))
-                self.module.kept.extend(stored)
-
-    def scope(self) -> Any:
-        """In it the weights are what the file holds, and seeds do not advance."""
-        import tensorflow as tf
-
-        return keras.StatelessScope(
-            [(v, tf.cast(q, "float32") * scale) for v, q, scale in self.eight_bits]
-        )
+    module, small = tf.Module(), []
+    module.kept = []  # TensorFlow saves the variables that a module holds
+    for variable in {id(v): v for v in model.variables}.values():
+        found = None
+        if int8 and takes_eight_bits(variable):
+            found = eight_bits(variable.numpy())
+        stored = [variable.value] if found is None else [tf.Variable(x) for x in found]
+        module.kept.extend(stored)
+        if found is not None:
+            small.append((variable, *stored))
+    return module, small
 
 
 def eight_bits(x: Any, axis: int = -1) -> tuple[Any, Any] | None:
-    """Weights as int8 and a scale for each output, along `axis`.
+    """Return weights as int8, and a scale for each output along `axis`.
 
-    None where few are large, as of an LSTM's state, or a matrix that began as the
-    identity: the many small ones would be lost, and what is lost adds up over a video.
+    Return None if a few large numbers would make the many small ones zero, as in an
+    LSTM's recurrent kernel or a matrix that was initialised as the identity: over a
+    video such errors add up.
     """
     import numpy as np
 
@@ -221,6 +208,6 @@ def eight_bits(x: Any, axis: int = -1) -> tuple[Any, Any] | None:
 
 
 def takes_eight_bits(variable: Any) -> bool:
-    """Whether a variable is large, and a weight."""
+    """Return whether a variable is a weight that is large enough for eight bits."""
     count = variable.value.shape.num_elements()
     return len(variable.shape) > 1 and count >= LEAST and variable.dtype == "float32"
