@@ -72,7 +72,9 @@ def hidden_clips(
             "`hidden` must be two frames of the clip, in order, and not the first one. "
             f"Received: hidden={hidden}, frames={frames}"
         )
-    again, sure, unsure = [], [], []
+    again: list[bool] = []
+    sure: list[Array] = []
+    unsure: list[Array] = []
     for video in sequences:
         for start in range(0, len(video) - frames + 1, every):
             clip = video.part(start, start + frames)
