@@ -21,6 +21,7 @@ from keras_attend.datasets.rendered.streets import drawn_streets
 from keras_attend.datasets.rendered.style import Style, View
 from keras_attend.datasets.sequences import Sequence, got10k, otb, read_frames
 from keras_attend.datasets.settings import TEST_SEED, VALIDATION_SEED
+from keras_attend.datasets.tracking_pairs import TrackingPairs
 from keras_attend.datasets.video_clips import Clips, MixedClips, StillClips, still_clips
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "Sprite",
     "StillClips",
     "Style",
+    "TrackingPairs",
     "View",
     "cluttered_mnist",
     "cut_sprites",

@@ -47,6 +47,10 @@ is absent do not count:
   "presence", over all frames but the first. The baseline is a "clock", whose presence
   falls from frame to frame, because objects leave late.
 
+* `hidden_clips`: clips of 80 frames in which an occluder hides the object on frames 20
+  to 39. The share in which it is found again, and how well "presence" tells frames in
+  which the tracker has the object from the others.
+
 `<data>` of real videos, in OTB's layout:
 
 * `videos_validation`: six videos of `FOLDER/tracking`. No weights were trained on them,
@@ -73,6 +77,7 @@ from keras_attend.evaluation.digits import (
     error_percent,
     with_arguments,
 )
+from keras_attend.evaluation.hidden import HiddenClips, hidden_clips
 from keras_attend.evaluation.opencv import opencv_tracker
 from keras_attend.evaluation.test_sets import (
     CatchGames,
@@ -103,6 +108,7 @@ __all__ = [
     "ClipScores",
     "DigitImages",
     "DrawnClips",
+    "HiddenClips",
     "OnePass",
     "VideoClips",
     "Videos",
@@ -113,6 +119,7 @@ __all__ = [
     "commit",
     "digit_results",
     "error_percent",
+    "hidden_clips",
     "one_pass",
     "one_pass_results",
     "opencv_tracker",

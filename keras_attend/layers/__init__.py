@@ -3,6 +3,7 @@
 from keras_attend.layers.bilinear_glimpse import BilinearGlimpse
 from keras_attend.layers.cells import IRNNCell, ReluLSTMCell, ZoneoutLSTMCell
 from keras_attend.layers.dynamic_filter import DynamicFilter
+from keras_attend.layers.efficient_v1 import EfficientV1
 from keras_attend.layers.gaussian_glimpse import GaussianGlimpse
 from keras_attend.layers.gaussian_params import hart_params, ratm_params
 from keras_attend.layers.glimpse_cnn import GlimpseCNN
@@ -14,12 +15,14 @@ from keras_attend.layers.retina import Retina
 from keras_attend.layers.spatial_softmax import SpatialSoftmax
 from keras_attend.layers.template_match import TemplateMatch
 from keras_attend.layers.v1 import V1
+from keras_attend.layers.window import Window
 from keras_attend.layers.zoom_retina import ZoomRetina
 
 __all__ = [
     "V1",
     "BilinearGlimpse",
     "DynamicFilter",
+    "EfficientV1",
     "GaussianGlimpse",
     "GlimpseCNN",
     "GlimpseMatch",
@@ -31,6 +34,7 @@ __all__ = [
     "Retina",
     "SpatialSoftmax",
     "TemplateMatch",
+    "Window",
     "ZoneoutLSTMCell",
     "ZoomRetina",
     "hart_params",

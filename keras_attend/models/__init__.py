@@ -15,6 +15,8 @@ from keras_attend.models.hart import (
     HARTCell,
     PublishedHART,
     PublishedHARTCell,
+    WideHART,
+    WideHARTCell,
 )
 from keras_attend.models.ram import (
     RAM,
@@ -59,6 +61,8 @@ __all__ = [
     "RecurrentTracker",
     "RelativeRATMCell",
     "StoppingRAM",
+    "WideHART",
+    "WideHARTCell",
     "ZoomingRAM",
     "digit_cnn",
     "point_cnn",

@@ -45,7 +45,10 @@ class CompiledStep:
         self.cell, self.channels, self.variables = cell, channels, variables
         self.shape, self.dtype, self.count = shape, dtype, count
         self._feed = _feed(shape, dtype)
-        self._start, self._step = _compiled(self._first), _compiled(self._next)
+        xla = getattr(cell, "jit_compile", True)
+        self._start, self._step = (
+            _compiled(function, xla) for function in (self._first, self._next)
+        )
         self._state_like: Nested = None
         self._outputs_like: Nested = None
 
@@ -153,8 +156,13 @@ def _feed(shape: tuple[int, ...], dtype: Any) -> Callable[[NDArray[Any]], Tensor
     return feed
 
 
-def _compiled(function: Flat) -> Flat:
-    """Return `function` compiled by XLA, for tensors whose shapes never change."""
+def _compiled(function: Flat, xla: bool) -> Flat:
+    """Return `function` compiled, for tensors whose shapes never change.
+
+    Args:
+        function: to be compiled.
+        xla: whether XLA compiles it on TensorFlow; JAX knows nothing else.
+    """
     if keras.backend.backend() == "jax":
         import jax
 
@@ -166,9 +174,9 @@ def _compiled(function: Flat) -> Flat:
     def call(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         nonlocal run
         if run is None:
-            once = _in_a_loop(function, inputs)
+            once = _in_a_loop(function, inputs) if xla else function
             concrete = tf.function(
-                once, jit_compile=True, autograph=False
+                once, jit_compile=xla, autograph=False
             ).get_concrete_function(list(inputs))
             run = flat_call(concrete)
         return run(inputs)

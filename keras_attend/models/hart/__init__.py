@@ -9,11 +9,22 @@ In reading order, with the paper's section that each file covers:
 * `model.py`: the tracker, which learns by these losses (4).
 * `published.py` and `published_losses.py`: the cell and the losses as the authors' code
   has them, for their weights.
+* `wide_cell.py`, `wide_layers.py` and `wide_model.py`: the same three parts with a V1
+  that has learned from ImageNet, and a window of four times the object's size.
 """
 
 from keras_attend.models.hart.cell import HARTCell
 from keras_attend.models.hart.model import HART
 from keras_attend.models.hart.published import PublishedHARTCell
 from keras_attend.models.hart.published_losses import PublishedHART
+from keras_attend.models.hart.wide_cell import WideHARTCell
+from keras_attend.models.hart.wide_model import WideHART
 
-__all__ = ["HART", "HARTCell", "PublishedHART", "PublishedHARTCell"]
+__all__ = [
+    "HART",
+    "HARTCell",
+    "PublishedHART",
+    "PublishedHARTCell",
+    "WideHART",
+    "WideHARTCell",
+]

@@ -1,0 +1,227 @@
+r"""The two streams of `WideHARTCell`: what is where, and where what is sought is.
+
+The names are those of Kosiorek et al. 2017, section 3.2: $V$ are V1's features, $\nu$
+the ventral stream's maps, $s$ the location map, $\psi$ a filter made for one object.
+Maps lie on a grid of `g` by `g` places, a template on `p` by `p` of them.
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+from keras.layers import Conv2D, Dense, DepthwiseConv2D, LayerNormalization
+
+from keras_attend.layers.efficient_v1 import EfficientV1
+from keras_attend.models.hart.wide_maps import coverage, doubled, hough, unit
+from keras_attend.types import Shape, Tensor
+
+GEOMETRY = 5  # numbers that say how a place lies to the object
+
+
+class VentralStream(keras.layers.Layer):
+    r"""What lies at each place of the window.
+
+    The outputs of V1's blocks are brought to one grid of stride 8 (finer ones by moving
+    neighbours into channels, coarser ones by interpolation), and normalised by
+    statistics that never change, so that an object has the same features in every
+    window:
+
+    $$V' = (V - m) / \sigma, \qquad \nu = (k, a) = W V'$$
+
+    Args:
+        v1: gives features of strides 4, 8 and 16; `EfficientV1` when None.
+        keys: channels of $k$, by which places are compared.
+        values: channels of $a$, which say more about a place.
+    """
+
+    def __init__(self, v1: Any, keys: int, values: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.v1 = v1 or EfficientV1((2, 4, 10), name="v1")
+        self.keys, self.values = keys, values
+        self.neck = Dense(keys + values, name="neck")
+
+    def build(self, input_shape: Shape) -> None:
+        """Make the weights for glimpses `[B, rows, cols, 3]`."""
+        if not self.v1.built:  # one that was saved comes back built
+            self.v1.build(input_shape)
+        shapes = self.v1.compute_output_shape(input_shape)
+        widths: list[Any] = [shape[-1] for shape in shapes]
+        self.plain = widths[1] + widths[2]  # channels that are compared as they are
+        self.channels = 4 * widths[0] + self.plain
+        fixed = {"trainable": False, "shape": (self.channels,)}
+        self.mean = self.add_weight(initializer="zeros", name="mean", **fixed)
+        self.scale = self.add_weight(initializer="ones", name="scale", **fixed)
+        self.neck.build((None, self.channels))
+
+    def adapt(self, glimpses: Tensor) -> None:
+        """Take the statistics $m$ and $\\sigma$ of some glimpses, once, for ever."""
+        V = ops.reshape(self.features(glimpses), (-1, self.channels))
+        self.mean.assign(ops.mean(V, axis=0))
+        self.scale.assign(1 / (ops.std(V, axis=0) + 1e-3))
+
+    def features(self, glimpses: Tensor) -> Tensor:
+        """Of glimpses `[B, 8 g, 8 g, 3]` all features side by side, `[B, g, g, C]`."""
+        fine, middle, coarse = self.v1(glimpses)
+        g, c = middle.shape[1], fine.shape[-1]
+        fine = ops.reshape(fine, (-1, g, 2, g, 2, c))
+        fine = ops.reshape(ops.transpose(fine, (0, 1, 3, 2, 4, 5)), (-1, g, g, 4 * c))
+        V = ops.concatenate([fine, middle, doubled(coarse)], axis=-1)
+        return ops.cast(V, self.compute_dtype)
+
+    def call(self, glimpses: Tensor) -> Tensor:
+        """Maps of glimpses `[B, 8 g, 8 g, 3]`, places in one axis, N = g * g.
+
+        Returns:
+            `[B, N, keys + values + plain]`: $k$, of length 1, $a$, and of V1's features
+            those of strides 8 and 16, of length 1 too.
+        """
+        V = (self.features(glimpses) - self.mean) * self.scale
+        V = ops.reshape(V, (-1, V.shape[1] * V.shape[2], self.channels))
+        k, a = ops.split(self.neck(V), [self.keys], axis=-1)
+        plain = ops.stop_gradient(V[..., -self.plain :])
+        return ops.concatenate([unit(k), a, unit(plain)], axis=-1)
+
+    @property
+    def width(self) -> int:
+        """Channels of the maps."""
+        return self.keys + self.values + self.plain
+
+
+class DorsalStream(keras.layers.Layer):
+    r"""Where in the window the object is, and its box as each place has it.
+
+    The paper's filters $\psi$ are computed from a description $\alpha$ of the object
+    (eq. 3 and 6). Here they are what the object looked like: the keys $k_q$ at the $P$
+    places of a template. As a 1x1 filter with $P$ outputs they say how similar each
+    place $i$ of the window is to each part of the object,
+
+    $$S_{qi} = k_q^\top k_i$$
+
+    and where the object as a whole lies, as one filter of $p$ by $p$ places, weighed by
+    how much of each part $m_q$ is object: a Hough transform of the similarities $R$ of
+    V1's features themselves, in the directions that ImageNet has taught them,
+
+    $$h_i = \sum_q m_q R_{q, i + \delta_q} \Big/ \sum_q m_q$$
+
+    Each place also gets the parts' values and places within the object, of those parts
+    that it resembles, $\sum_q \mathrm{softmax}_q(\tau S_{qi})\, (a_q, \gamma_q)$, and
+    the greatest similarity with the object and with its surroundings. Two templates
+    take part: the first frame's, and that of the last frame in which the object was
+    surely seen. From these, from $a_i$ and from the LSTM's output (a bias made of
+    $\alpha$, as in eq. 6) convolutions make the logits of the location map, and a box
+    for each place.
+
+    Args:
+        grid: g.
+        part: p.
+        keys: channels of $k$.
+        values: channels of $a$.
+        width: channels of the convolutions.
+        depth: how many residual blocks follow one another.
+    """
+
+    def __init__(
+        self,
+        grid: int,
+        part: int,
+        keys: int,
+        values: int,
+        width: int,
+        depth: int,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.grid, self.part, self.keys, self.values = grid, part, keys, values
+        self.width = width
+        self.patterns = Dense(32, name="patterns")
+        self.inside = Dense(width, use_bias=False, name="inside")
+        self.alpha = Dense(width, name="alpha", kernel_initializer="zeros")
+        self.norm = LayerNormalization(epsilon=1e-3, name="norm")
+        self.blocks = [Residual(width, name=f"block_{i}") for i in range(depth)]
+        self.location = Dense(1, name="location")
+        self.regress = Dense(4, kernel_initializer="zeros", name="regress")
+
+    def build(self, memory_shape: Shape) -> None:
+        """Make the weights; `memory_shape` is that of the LSTM's output."""
+        extra = GEOMETRY + self.values
+        seen = 2 * (extra + 3 + 32) + self.values + 3
+        self.patterns.build((None, self.part**2))
+        self.inside.build((None, seen))
+        self.alpha.build(memory_shape)
+        self.norm.build((None, None, None, self.width))
+        for block in self.blocks:
+            block.build((None, self.grid, self.grid, self.width))
+        self.location.build((None, self.width))
+        self.regress.build((None, self.width))
+        self.tau = self.add_weight(
+            (), keras.initializers.Constant(2.3), name="log_sharpness"
+        )
+
+    def call(
+        self,
+        nu: Tensor,
+        templates: Tensor,
+        anchor: Tensor,
+        expected: Tensor,
+        alpha: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Find the object among N = g * g places.
+
+        Args:
+            nu: of the window, `[B, N, keys + values + plain]`.
+            templates: `geometry` and $\\nu$ of the first and of a recent template,
+                `[B, 2, P, 5 + keys + values + plain]`.
+            anchor: height and width of the object in the first frame, as parts of the
+                square root of its area, `[B, 2]`.
+            expected: the last box, `[B, 4]`, as `decoded` gives boxes.
+            alpha: the LSTM's last output, `[B, units]`.
+
+        Returns:
+            Logits of the location map `[B, N]`, boxes `[B, N, 4]` (see `decoded`), the
+            last maps `[B, N, width]`, and $h$ `[B, N, 2]`.
+        """
+        g, ends = self.grid, [self.keys, self.keys + self.values]
+        k, a, plain = ops.split(nu, ends, axis=-1)
+        gamma, seen = ops.split(templates, [GEOMETRY], axis=-1)  # [B, 2, P, ...]
+        k_q, a_q, plain_q = ops.split(seen, ends, axis=-1)
+        m = gamma[..., 0]  # [B, 2, P]
+        rest = ops.concatenate([a_q, gamma], axis=-1)
+        S = ops.matmul(k[:, None], ops.swapaxes(k_q, 2, 3))  # [B, 2, N, P]
+        similar = ops.softmax(S * ops.exp(self.tau), axis=-1)
+        parts = ops.matmul(similar, rest)  # [B, 2, N, values + 5]
+        object_ = m[:, :, None]
+        inside = ops.max(S + object_ - 1, axis=-1)  # [B, 2, N]
+        around = ops.max(S - object_, axis=-1)
+        patterns = self.patterns(S)  # [B, 2, N, 32]
+        h = hough(ops.matmul(plain_q, ops.swapaxes(plain, 1, 2)[:, None]), m, g)
+        h = ops.transpose(h, (0, 2, 1))
+        near = ops.transpose(ops.concatenate([inside, around], axis=1), (0, 2, 1))
+        shape = ops.log(anchor)[:, None] + ops.zeros_like(a[..., :2])
+        last = coverage(expected[:, :2], expected[:, 2:], g)[..., None]
+        both = [parts[:, 0], parts[:, 1], patterns[:, 0], patterns[:, 1]]
+        seen = ops.concatenate([*both, 3 * near, 3 * h, a, shape, last], axis=-1)
+        x = self.inside(seen) + self.alpha(alpha)[:, None]
+        x = ops.reshape(ops.relu(self.norm(x)), (-1, g, g, self.width))
+        for block in self.blocks:
+            x = block(x)
+        x = ops.reshape(x, (-1, g * g, self.width))
+        return self.location(x)[..., 0], self.regress(x), x, h
+
+
+class Residual(keras.layers.Layer):
+    r"""$\rho(x + W \rho(D \ast x))$, with $D$ of 3x3 places for each channel."""
+
+    def __init__(self, width: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        small = keras.initializers.VarianceScaling(0.2)
+        self.depthwise = DepthwiseConv2D(3, padding="same", name="depthwise")
+        self.pointwise = Conv2D(width, 1, kernel_initializer=small, name="pointwise")
+
+    def build(self, input_shape: Shape) -> None:
+        """Make the weights for `[B, g, g, width]`."""
+        self.depthwise.build(input_shape)
+        self.pointwise.build(input_shape)
+
+    def call(self, x: Tensor) -> Tensor:
+        """The block's output, of the shape of `x`."""
+        return ops.relu(x + self.pointwise(ops.relu(self.depthwise(x))))

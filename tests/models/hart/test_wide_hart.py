@@ -1,0 +1,241 @@
+"""`WideHART` with a V1 of three small convolutions."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_attend import Tracker
+from keras_attend.models import WideHART, WideHARTCell
+from keras_attend.models.hart import wide_maps as layers
+from keras_attend.models.hart import wide_search as search
+
+
+@keras.saving.register_keras_serializable("tests")
+class SmallV1(keras.layers.Layer):
+    """Features of strides 4, 8 and 16."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.parts = [
+            keras.layers.Conv2D(n, s, s, name=f"part_{n}")
+            for n, s in ((4, 4), (6, 2), (8, 2))
+        ]
+
+    def build(self, input_shape):
+        for part, channels in zip(self.parts, (3, 4, 6), strict=True):
+            part.build((None, None, None, channels))
+
+    def call(self, x):
+        found = []
+        for part in self.parts:
+            x = part(x)
+            found.append(x)
+        return found
+
+    def compute_output_shape(self, shape):
+        return [
+            (shape[0], shape[1] // s, shape[2] // s, n)
+            for s, n in ((4, 4), (8, 6), (16, 8))
+        ]
+
+
+def small_cell(**kwargs) -> WideHARTCell:
+    sizes = {"size": 64, "part": 4, "units": 8, "keys": 8, "values": 4, "width": 16}
+    return WideHARTCell(**{**sizes, "depth": 1, "v1": SmallV1(), **kwargs})
+
+
+def clip(batch: int = 2, frames: int = 4) -> tuple[dict, dict]:
+    random = np.random.default_rng(0)
+    x = random.integers(0, 255, (batch, frames, 40, 48, 3)).astype("uint8")
+    boxes = np.tile(np.array([10, 12, 9, 8], "float32"), (batch, frames, 1))
+    boxes[..., 0] += np.arange(frames)
+    present = np.ones((batch, frames), "float32")
+    return {"frames": x, "box": boxes[:, 0]}, {"boxes": boxes, "present": present}
+
+
+@pytest.mark.parametrize("p", [3, 4])
+def test_hough(p: int) -> None:
+    g, random = 5, np.random.default_rng(0)
+    R = random.random((2, 2, p * p, g * g)).astype("float32")
+    m = random.random((2, 2, p * p)).astype("float32")
+    found = ops.convert_to_numpy(layers.hough(ops.convert_to_tensor(R), m, g))
+    maps, want = R.reshape(2, 2, p, p, g, g), np.zeros((2, 2, g, g))
+    for r in range(p):
+        for c in range(p):
+            for y in range(g):
+                for x in range(g):
+                    i, j = y + r - p // 2, x + c - p // 2
+                    if 0 <= i < g and 0 <= j < g:
+                        weight = m.reshape(2, 2, p, p)[:, :, r, c]
+                        want[:, :, y, x] += weight * maps[:, :, r, c, i, j]
+    want = want / (m.sum(-1)[..., None, None] + 1e-3)
+    np.testing.assert_allclose(found.reshape(want.shape), want, rtol=1e-4)
+
+
+def test_doubled() -> None:
+    x = np.random.default_rng(0).random((1, 4, 4, 3), "float32")
+    want = keras.layers.UpSampling2D(2, interpolation="bilinear")(x)
+    np.testing.assert_allclose(
+        layers.doubled(ops.convert_to_tensor(x)), want, atol=1e-5
+    )
+
+
+def test_cropped_and_geometry() -> None:
+    g, p = 8, 4
+    maps = ops.reshape(layers.places(g), (1, g * g, 2))
+    center = np.array([[0.3, -0.7]], "float32")
+    taken, middle = layers.cropped(maps, center, g, p)
+    # The places that were taken, seen from the center, are what `geometry` says.
+    sides = np.array([[1.0, 0.8]], "float32")
+    parts = ops.convert_to_numpy(layers.geometry(middle, sides, p, 4.0 / g))
+    away = ops.convert_to_numpy(taken) - center[:, None]
+    np.testing.assert_allclose(parts[..., 1:3], away + sides[:, None] / 2, atol=1e-5)
+    np.testing.assert_allclose(parts[..., 3:], sides[:, None] / 2 - away, atol=1e-5)
+    whole = parts[..., 0].sum() * (4.0 / g) ** 2
+    np.testing.assert_allclose(whole, 0.8, atol=1e-5)
+    # At the border the nearest places that there are.
+    taken, _ = layers.cropped(maps, np.array([[-9.0, 9.0]], "float32"), g, p)
+    np.testing.assert_allclose(taken[0, 0], maps[0, g - p])
+
+
+def test_decoded() -> None:
+    anchor = np.array([[1.25, 0.8]], "float32")
+    steps = np.zeros((1, 16, 4), "float32")
+    steps[..., :2], steps[..., 2] = 0.1, np.log(2)
+    found = ops.convert_to_numpy(layers.decoded(ops.convert_to_tensor(steps), anchor))
+    places = ops.convert_to_numpy(layers.places(4))
+    np.testing.assert_allclose(found[0, :, :2], places + 0.1, atol=1e-6)
+    np.testing.assert_allclose(found[0, :, 2:], [[2.5, 0.8]] * 16, rtol=1e-5)
+
+
+def test_boxes_in_windows() -> None:
+    box = np.array([[20.0, 30.0, 8.0, 18.0]], "float32")
+    window = np.array([[22.0, 27.0, 48.0]], "float32")
+    inside = search.relative(box, window)
+    np.testing.assert_allclose(inside, [[-1 / 6, 0.25, 2 / 3, 1.5]], rtol=1e-5)
+    np.testing.assert_allclose(search.absolute(inside, window), box, rtol=1e-5)
+
+
+def windows(lost: float, limit: tuple[float, float] = (200.0, 300.0)) -> np.ndarray:
+    box = np.array([[50.0, 60.0, 8.0, 18.0]], "float32")
+    shift = np.array([[0.5, 0.0]], "float32")
+    lost = ops.convert_to_tensor(np.array([[lost]], "float32"))
+    limit = ops.convert_to_tensor(np.array(limit, "float32"))
+    found = search.window_of(ops.convert_to_tensor(box), shift, lost, limit)
+    return ops.convert_to_numpy(found)[0]
+
+
+def test_window_grows_while_lost() -> None:
+    np.testing.assert_allclose(windows(0), [56, 60, 48], rtol=1e-5)
+    np.testing.assert_allclose(windows(1), [50, 60, 48], rtol=1e-5)
+    sides = [windows(n)[2] for n in range(20)]
+    assert sides[3] > 48 and all(np.diff(sides) >= 0)
+    np.testing.assert_allclose(sides[-1], 48 * search.WIDEST, rtol=1e-5)
+    assert windows(19, (40.0, 60.0))[2] <= 60 + 1e-3
+    assert (windows(18)[:2] == [50, 60]).all()
+    seen = np.array([windows(n)[:2] for n in range(9, 73, 2)]) / [200, 300]
+    assert (seen >= 0).all() and (seen <= 1).all()
+    for quarter in ((seen < 0.5).all(1), (seen > 0.5).all(1)):
+        assert quarter.sum() > 4
+
+
+@pytest.mark.parametrize(
+    ("presence", "lost", "follows"),
+    [(0.9, 0, True), (0.7, 0, True), (0.1, 0, False), (0.7, 2, False), (0.9, 2, True)],
+)
+def test_box_believed(presence: float, lost: float, follows: bool) -> None:
+    old = np.array([[20.0, 30.0, 8.0, 8.0]], "float32")
+    new = np.array([[24.0, 31.0, 16.0, 8.0]], "float32")
+    column = [
+        ops.convert_to_tensor(np.array([[x]], "float32")) for x in (presence, lost)
+    ]
+    box, after = search.believed(
+        ops.convert_to_tensor(new), old, column[0], np.array([[0.5]], "float32"),
+        column[1], ops.convert_to_tensor(np.array([99.0, 99.0], "float32")),
+    )  # fmt: skip
+    want = [24.0, 31.0, 8 * 2**0.5, 8.0] if follows else old[0]
+    np.testing.assert_allclose(box[0], want, rtol=1e-5)
+    assert float(after[0, 0]) == (0 if follows else lost + 1)
+
+
+def test_outputs() -> None:
+    x, _ = clip()
+    model = WideHART(small_cell())
+    found = model.predict(x, verbose=0)
+    shapes = {name: value.shape for name, value in found.items()}
+    assert shapes == {
+        "boxes": (2, 4, 4),
+        "region": (2, 4, 4),
+        "glimpse": (2, 4, 64, 64, 3),
+        "location": (2, 4, 8, 8),
+        "steps": (2, 4, 64, 4),
+        "anchor": (2, 4, 2),
+        "appearance": (2, 4, 8),
+        "presence": (2, 4),
+        "ahead": (2, 4, 2),
+    }
+    np.testing.assert_allclose(found["boxes"][:, 0], x["box"], rtol=1e-5)
+    size = np.sqrt(9 * 8)
+    np.testing.assert_allclose(found["region"][:, 0, 2:], 4 * size, rtol=1e-5)
+    np.testing.assert_allclose(found["anchor"][0, 0], [8 / size, 9 / size], rtol=1e-5)
+
+
+def test_learns() -> None:
+    keras.utils.set_random_seed(0)
+    x, y = clip()
+    x |= {"guide": y["boxes"], "guided": y["present"]}
+    x |= {"moves": np.full((2, 4, 4), 0.1, "float32"), "shown": y["present"]}
+    model = WideHART(small_cell())
+    model.compile(keras.optimizers.Adam(1e-2))
+    losses = [model.train_on_batch(x, y, return_dict=True)["loss"]]
+    for _ in range(15):
+        model.reset_metrics()
+        losses.append(model.train_on_batch(x, y, return_dict=True)["loss"])
+    assert losses[-1] < 0.7 * losses[0]
+    assert np.isfinite(losses).all()
+
+
+def test_guide_and_moves_lead_the_window() -> None:
+    x, y = clip()
+    guide = y["boxes"] + np.array([3, 3, 0, 0], "float32")
+    x |= {"guide": guide, "guided": y["present"]}
+    x |= {"moves": np.zeros((2, 4, 4), "float32"), "shown": y["present"]}
+    x["moves"][:, 2] = [0.5, -0.5, np.log(2), np.log(1.5)]
+    model = WideHART(small_cell())
+    model.build()
+    region = ops.convert_to_numpy(model(x, training=True)["region"])
+    center, side = region[..., :2] + region[..., 2:] / 2, region[..., 2]
+    size = np.sqrt(9 * 8)
+    middle = y["boxes"][..., :2] + y["boxes"][..., 2:] / 2 + 3
+    np.testing.assert_allclose(center[:, 1], middle[:, 0], rtol=1e-4)
+    np.testing.assert_allclose(side[:, 1], 4 * size, rtol=1e-4)
+    want = middle[:, 1] + size * np.array([-0.5, 0.5])
+    np.testing.assert_allclose(center[:, 2], want, rtol=1e-4)
+    np.testing.assert_allclose(side[:, 2], 12 * size, rtol=1e-4)
+
+
+def test_saved_and_loaded(tmp_path: Path) -> None:
+    x, _ = clip()
+    model = WideHART(small_cell(center_prior=0.3))
+    found = model.predict(x, verbose=0)
+    model.save(tmp_path / "wide.keras")
+    again = keras.models.load_model(tmp_path / "wide.keras")
+    assert again.cell.center_prior == 0.3
+    np.testing.assert_allclose(again.predict(x, verbose=0)["boxes"], found["boxes"])
+
+
+def test_tracker_gives_what_the_model_does() -> None:
+    x, _ = clip(batch=1)
+    model = WideHART(small_cell())
+    want = model.predict(x, verbose=0)["boxes"][0]
+    found = Tracker(model).track(x["frames"][0], x["box"][0])
+    np.testing.assert_allclose(found, want, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [16, 100])
+def test_size_of_glimpses(size: int) -> None:
+    with pytest.raises(ValueError, match="`size` must be a multiple of 16"):
+        WideHARTCell(size=size)
