@@ -24,7 +24,6 @@ from their stills.
 Six more real videos and the rendered validation clips were used to choose which stages
 to keep, so that their scores flatter. Nothing was chosen by the test sets: six other
 videos, and rendered clips of other objects, streets and sprites (see `rendered_test`).
-The rendered test clips have not been measured yet: `--measure-test` does so.
 
 The model's `presence` is reliable on rendered clips only (AUC 0.965 on those of
 validation). On real videos it says "present" in 74 of 75 frames in which the tracker
