@@ -19,6 +19,7 @@ Array = NDArray[Any]
 
 GREY = 127  # of what lies beyond a picture
 STEPS = (1, 1, 1, 2, 3, 5, 8)  # frames of a video from one of a clip to the next
+STILL = 1 / 3  # of the clips that are not real
 FARTHEST = 1.4  # sides of the object by which a window is off
 
 
@@ -40,6 +41,8 @@ class TrackingPairs(ClipBatches):
         guided: chance that in a frame the window follows from the true box.
         gone: chance that the object is away for a part of the clip.
         real: share of real clips; the rest are half objects and half rectangles.
+        stills: pictures `[H, W, 3]`, uint8, of which nothing is known; a third of the
+            clips that are not real then show a rectangle of one of them.
         seed: of the draws.
         **kwargs: of `keras.utils.PyDataset`.
 
@@ -58,13 +61,14 @@ class TrackingPairs(ClipBatches):
         guided: float = 1.0,
         gone: float = 0.15,
         real: float = 0.5,
+        stills: abc.Sequence[Array] = (),
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(batch_size, batches, frames, seed, **kwargs)
         check_positive_integers(side=side)
         self.side, self.guided, self.gone, self.real = side, guided, gone, real
-        self.videos = list(videos)
+        self.videos, self.stills = list(videos), list(stills)
         self.pictures = [read_frames(video) for video in self.videos]
         lengths = np.array([min(len(video), 150) for video in self.videos])
         self.chances = np.sqrt(lengths) / np.sqrt(lengths).sum()
@@ -95,16 +99,20 @@ class TrackingPairs(ClipBatches):
         real = random.random() < self.real
         index = self._indices(random, video, real)
         boxes = video.boxes[index].astype("float64")
-        height, width = pictures.shape[1:3]
-        if not real and random.random() < 0.5:
-            boxes[:] = _rectangle(random, height, width)
+        present = video.present[index]
+        still = bool(self.stills) and not real and random.random() < STILL
+        if still:
+            pictures = self.stills[random.integers(len(self.stills))][None]
+            index, present = np.zeros(T, int), np.ones(T, bool)
+        if still or (not real and random.random() < 0.5):
+            boxes[:] = _rectangle(random, *pictures.shape[1:3])
         stretch = np.ones((T, 2))
         if not real and random.random() < 0.6:
             stretch = np.exp(random.normal(0, 0.1, (T, 2)))
             stretch[0] = 1.0
         flip, light = random.random() < 0.5, _Light(random, real)
         away = self._away(random)
-        present = video.present[index] & (away == 0)
+        present = present & (away == 0)
         other = self._other(random)
         for t in range(T):
             picture = pictures[index[t]]

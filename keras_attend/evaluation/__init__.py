@@ -47,9 +47,13 @@ is absent do not count:
   "presence", over all frames but the first. The baseline is a "clock", whose presence
   falls from frame to frame, because objects leave late.
 
-* `hidden_clips`: clips of 80 frames in which an occluder hides the object on frames 20
-  to 39. The share in which it is found again, and how well "presence" tells frames in
-  which the tracker has the object from the others.
+* `<data>/hidden_clips`: clips of 80 frames, a new one every 40, in which a rectangle of
+  another video hides the object on frames 20 to 39. `refound_rate` is the share of
+  clips in which a box has an IoU above 0.3 within 30 frames after that.
+  `presence_auc` is the area under the ROC curve of "presence" (of TrackerNano its
+  score, of other peers whether they have failed), between frames in which the tracker
+  has the object (IoU above 0.5) and those in which it has not (IoU below 0.1, or the
+  object is hidden).
 
 `<data>` of real videos, in OTB's layout:
 
@@ -77,8 +81,13 @@ from keras_attend.evaluation.digits import (
     error_percent,
     with_arguments,
 )
-from keras_attend.evaluation.hidden import HiddenClips, hidden_clips
-from keras_attend.evaluation.opencv import opencv_tracker
+from keras_attend.evaluation.hidden import (
+    HiddenClips,
+    hidden_clips,
+    hidden_results,
+    sure_track,
+)
+from keras_attend.evaluation.opencv import opencv_tracker, sure_opencv_tracker
 from keras_attend.evaluation.test_sets import (
     CatchGames,
     DigitImages,
@@ -120,6 +129,7 @@ __all__ = [
     "digit_results",
     "error_percent",
     "hidden_clips",
+    "hidden_results",
     "one_pass",
     "one_pass_results",
     "opencv_tracker",
@@ -127,6 +137,8 @@ __all__ = [
     "presence_results",
     "score_clips",
     "static_box",
+    "sure_opencv_tracker",
+    "sure_track",
     "video_clip_results",
     "video_clips",
     "with_arguments",

@@ -1,20 +1,18 @@
 """Objects that are hidden for a while: is it noticed, and are they found again?"""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.arguments import check_positive_integers
 from keras_attend.datasets.sequences import Sequence as Video
 from keras_attend.datasets.sequences import read_frames
-from keras_attend.evaluation.tracking import _auc, compare
-
-Array: TypeAlias = NDArray[Any]
-# A track that also says how sure it is that each box has the object, `[T]`.
-SureTrack: TypeAlias = Callable[[Array, Array], tuple[Array, Array]]
+from keras_attend.evaluation.rows import attribute_row
+from keras_attend.evaluation.tracking import SureTrack, auc, compare, static_box
+from keras_attend.types import Array
+from keras_attend.zoo.results import Result
 
 MARGIN = 1.3  # sides of the occluder, in sides of the object's box
 FOUND, LOST, HIT = 0.3, 0.1, 0.5  # IoU
@@ -39,11 +37,45 @@ class HiddenClips:
     with_object: int
     without: int
 
+    @property
+    def refound_rate(self) -> float:
+        """The share of clips in which the object was found again."""
+        return float(self.found_again.mean())
+
+
+class FollowsFrames(Protocol):
+    """A `Tracker`, here or of `keras_attend_runtime`."""
+
+    def init(self, frame: Any, box: Any) -> None:
+        """Begin with a box."""
+
+    def update(self, frame: Any) -> tuple[Any, Any]:
+        """Follow to the next frame."""
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """All that the last step returned."""
+
+
+def sure_track(tracker: FollowsFrames) -> SureTrack:
+    """Make a function of a tracker whose outputs have "presence"."""
+
+    def track(frames: Array, box: Array) -> tuple[Array, Array]:
+        tracker.init(frames[0], box)
+        boxes, presence = [np.asarray(box, "float32")], [1.0]
+        for frame in frames[1:]:
+            _, found = tracker.update(frame)
+            boxes.append(found)
+            presence.append(float(np.ravel(tracker.outputs["presence"])[0]))
+        return np.stack(boxes), np.array(presence)
+
+    return track
+
 
 def hidden_clips(
     track: SureTrack,
-    sequences: Iterable[Video],
-    occluders: Array,
+    sequences: Sequence[Video],
+    occluders: Sequence[Array] | None = None,
     *,
     frames: int = 80,
     hidden: tuple[int, int] = (20, 40),
@@ -59,7 +91,8 @@ def hidden_clips(
         track: `track(frames, box) -> (boxes, presence)`, of `[T, H, W, 3]` uint8 and a
             box to `[T, 4]` and `[T]`.
         sequences: of `datasets.otb` or `datasets.got10k`.
-        occluders: pictures `[K, h, w, 3]` uint8, taken in turn.
+        occluders: for each of `sequences` a picture `[h, w, 3]`, uint8; the next
+            one's first frame when absent.
         frames: of a clip.
         hidden: the first frame in which the object is hidden, and the first after.
         within: frames after it in which it is to be found.
@@ -75,13 +108,15 @@ def hidden_clips(
     again: list[bool] = []
     sure: list[Array] = []
     unsure: list[Array] = []
-    for video in sequences:
+    if occluders is None:
+        following = [*sequences[1:], *sequences[:1]]
+        occluders = [read_frames(video, [0])[0] for video in following]
+    for video, occluder in zip(sequences, occluders, strict=True):
         for start in range(0, len(video) - frames + 1, every):
             clip = video.part(start, start + frames)
             if not clip.present.all():
                 continue
             shown = read_frames(clip).copy()
-            occluder = occluders[len(again) % len(occluders)]
             for t in range(low, high):
                 cover(shown[t], clip.boxes[t], occluder)
             boxes, presence = track(shown, clip.boxes[0].copy())
@@ -100,7 +135,7 @@ def hidden_clips(
     count = sum(len(part) for part in sure)
     return HiddenClips(
         found_again=np.array(again),
-        presence_auc=_auc(values, np.arange(len(values)) < count),
+        presence_auc=auc(values, np.arange(len(values)) < count),
         with_object=count,
         without=len(values) - count,
     )
@@ -117,3 +152,34 @@ def cover(frame: Array, box: Array, occluder: Array) -> None:
     rows = np.linspace(0, occluder.shape[0] / 2, y1 - y0).astype(int)
     cols = np.linspace(0, occluder.shape[1] / 2, x1 - x0).astype(int)
     frame[y0:y1, x0:x1] = occluder[rows][:, cols]
+
+
+def hidden_results(
+    tracks: Sequence[SureTrack],
+    sequences: Sequence[Video],
+    *,
+    data: str,
+    baselines: Mapping[str, SureTrack] | None = None,
+) -> list[Result]:
+    """Measure trackers by the protocol of hidden objects, for `zoo.write_results`.
+
+    Args:
+        tracks: that of the trained model, then those of further training seeds.
+        sequences: as of `hidden_clips`.
+        data: their name in the protocol's name.
+        baselines: trackers, by name, that are measured as well as the static box.
+    """
+
+    def still(frames: Array, box: Array) -> tuple[Array, Array]:
+        return static_box(frames, box), np.ones(len(frames))
+
+    others = {"static box": still, **(baselines or {})}
+    scores = (
+        [hidden_clips(track, sequences) for track in tracks],
+        {name: hidden_clips(track, sequences) for name, track in others.items()},
+    )
+    protocol = f"{data}/hidden_clips"
+    return [
+        attribute_row(metric, protocol, metric, scores, None)
+        for metric in ("refound_rate", "presence_auc")
+    ]

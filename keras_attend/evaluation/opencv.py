@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_attend.arguments import check_choice
-from keras_attend.evaluation.tracking import Track
+from keras_attend.evaluation.tracking import SureTrack, Track
 from keras_attend.types import Array
 
 OPENCV = ("KCF", "CSRT", "MOSSE", "MIL", "MedianFlow", "TrackerNano")
@@ -25,6 +25,23 @@ def opencv_tracker(name: str) -> Track:
             is NanoTrack, a network trained on GOT-10k, COCO and others: its two files,
             `nanotrack_backbone_sim.onnx` and `nanotrack_head_sim.onnx`, must lie in
             the folder that the environment variable KERAS_ATTEND_NANOTRACK names.
+    """
+    sure = sure_opencv_tracker(name)
+
+    def track(frames: Array, box: Array) -> Array:
+        return sure(frames, box)[0]
+
+    return track
+
+
+def sure_opencv_tracker(name: str) -> SureTrack:
+    """Make a function of one of OpenCV's trackers, for `hidden_clips`.
+
+    TrackerNano says how sure it is; the others say only whether they have failed, which
+    is 0 here, and 1 otherwise.
+
+    Args:
+        name: as of `opencv_tracker`.
     """
     check_choice("name", name, OPENCV)
     try:
@@ -47,15 +64,17 @@ def opencv_tracker(name: str) -> Track:
             "opencv-contrib-python-headless"
         )
 
-    def track(frames: Array, box: Array) -> Array:
+    def track(frames: Array, box: Array) -> tuple[Array, Array]:
         tracker = create()
         first = tuple(round(float(v)) if whole else float(v) for v in box)
         tracker.init(_opencv_image(frames[0]), first)
-        found = [np.asarray(box, "float32")]
+        found, sure = [np.asarray(box, "float32")], [1.0]
         for frame in frames[1:]:
             seen, moved = tracker.update(_opencv_image(frame))
             found.append(np.asarray(moved, "float32") if seen else found[-1])
-        return np.stack(found)
+            scored = name == "TrackerNano"
+            sure.append(float(tracker.getTrackingScore() if scored else seen))
+        return np.stack(found), np.array(sure)
 
     return track
 

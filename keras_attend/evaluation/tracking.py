@@ -18,6 +18,8 @@ from keras_attend.types import Array
 from keras_attend.zoo.results import Result
 
 Track: TypeAlias = Callable[[Array, Array], Array]
+# A track that also says how sure it is that each box has the object, `[T]`.
+SureTrack: TypeAlias = Callable[[Array, Array], tuple[Array, Array]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,11 +189,14 @@ def presence_auc(model: Any, dataset: Any) -> tuple[float, float]:
             "`dataset` must hold frames with the object and frames without. "
             f"Received: {there.size} frames, {there.sum()} with it"
         )
-    return _auc(np.concatenate(scores), there), _auc(np.concatenate(clocks), there)
+    return auc(np.concatenate(scores), there), auc(np.concatenate(clocks), there)
 
 
-def _auc(values: Array, there: Array) -> float:
-    """Mann and Whitney's U over its greatest value; ties count half."""
+def auc(values: Array, there: Array) -> float:
+    """The area under the ROC curve: how well `values` tell what is there.
+
+    It is Mann and Whitney's U over its greatest value; ties count half.
+    """
     _, rank, count = np.unique(values, return_inverse=True, return_counts=True)
     middle = np.cumsum(count) - (count - 1) / 2  # of each value's ranks, from 1
     hits = there.sum()

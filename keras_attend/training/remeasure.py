@@ -42,6 +42,8 @@ ATTRIBUTES = {  # the attributes of the evaluation's scores, by metric
     "center_error_px": "center_error",
     "success_auc": "success_auc",
     "precision_20": "precision_20",
+    "refound_rate": "refound_rate",
+    "presence_auc": "presence_auc",
 }
 IMAGES, GAMES = 1000, 1000  # the number of images, and of games, of a sample
 # A sample of clips has so many parts, of so many clips each. The parts' spread gives
@@ -196,11 +198,14 @@ class _Judge:
         if folder is None:
             raise CannotMeasureError(f"--data or {DATA} must name the videos' folder")
         clips = re.fullmatch(r"(\d+)_frame_clips", name)
-        if not clips and name != "ope":
+        if not clips and name not in ("ope", "hidden_clips"):
             raise CannotMeasureError("no protocol of this name is known")
-        if not clips and self.quick:
+        if name == "ope" and self.quick:
             raise CannotMeasureError("whole videos are not part of a sample")
         videos = found.load(folder)
+        if name == "hidden_clips":
+            track = evaluation.sure_track(Tracker(self.model))
+            return evaluation.hidden_clips(track, videos)
         if self._track is None:
             self._track = _remembering(Tracker(self.model).track)
         if clips:

@@ -24,9 +24,15 @@ METRICS = {
     "success_auc": Metric("success AUC"),
     "precision_20": Metric("precision at 20 px"),
     "presence_auc": Metric("presence AUC"),
+    "refound_rate": Metric("share found again"),
 }
 # Protocols whose videos no training has seen: the README shows their scores as well.
-UNTRAINED = ("videos_test/60_frame_clips", "videos_test/ope", "otb_unseen/ope")
+UNTRAINED = (
+    "videos_test/60_frame_clips",
+    "videos_test/ope",
+    "videos_test/hidden_clips",
+    "otb_unseen/ope",
+)
 LARGEST = 1e12
 MAX_NAME = 200
 

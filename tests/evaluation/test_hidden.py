@@ -1,5 +1,6 @@
 """Clips in which the object is hidden for a while."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +8,10 @@ import pytest
 from PIL import Image
 
 from keras_attend.datasets import otb
-from keras_attend.evaluation import hidden_clips
+from keras_attend.evaluation import hidden_clips, hidden_results, sure_track
 
 CLIP = {"frames": 12, "hidden": (4, 7), "within": 3, "every": 12}
-OCCLUDER = np.full((1, 20, 20, 3), 9, "uint8")
+OCCLUDER = [np.full((20, 20, 3), 9, "uint8")]
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def bright(frames: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 def test_a_perfect_tracker(videos: tuple) -> None:
     found = hidden_clips(bright, videos, OCCLUDER, **CLIP)
     assert found.found_again.tolist() == [True, True]
-    assert found.presence_auc == 1.0
+    assert found.presence_auc == found.refound_rate == 1.0
     assert (found.with_object, found.without) == (2 * 8, 2 * 3)
 
 
@@ -64,6 +65,63 @@ def test_the_object_is_covered(videos: tuple) -> None:
 
     hidden_clips(look, videos, OCCLUDER, **CLIP)
     assert [(f == 255).any() for f in seen[0]] == [True] * 4 + [False] * 3 + [True] * 5
+
+
+def test_another_video_hides_the_object(videos: tuple, tmp_path: Path) -> None:
+    """It does unless there are pictures for it: here the next video is dark."""
+    dark = tmp_path / "dark.png"
+    Image.fromarray(np.full((40, 60, 3), 7, "uint8")).save(dark)
+    both = (videos[0], replace(videos[0], name="dark", frames=(dark,) * 25))
+    seen = []
+
+    def still(frames, box):
+        seen.append(frames)
+        return np.tile(box, (len(frames), 1)), np.linspace(1, 0, len(frames))
+
+    hidden_clips(still, both, **CLIP)
+    covered = seen[0][4:7, 10:20]
+    assert not (covered == 255).any()
+    assert (covered == 7).any(axis=(1, 2, 3)).all()
+
+
+class Counting:
+    """A tracker that moves right, and is less sure in each frame."""
+
+    def init(self, frame, box):
+        self.box, self.step = np.asarray(box, "float32"), 0
+
+    def update(self, frame):
+        self.step += 1
+        return True, self.box + np.array([self.step, 0, 0, 0])
+
+    @property
+    def outputs(self):
+        return {"presence": np.array([1 / (1 + self.step)])}
+
+
+def test_sure_track(videos: tuple) -> None:
+    boxes, presence = sure_track(Counting())(np.zeros((3, 9, 9, 3)), np.ones(4))
+    np.testing.assert_array_equal(boxes[:, 0], [1, 2, 3])
+    np.testing.assert_allclose(presence, [1, 1 / 2, 1 / 3])
+
+
+def test_results(videos: tuple) -> None:
+    long = tuple(  # 25 frames, four times: the square jumps back, and is there again
+        replace(
+            v,
+            frames=v.frames * 4,
+            boxes=np.tile(v.boxes, (4, 1)),
+            present=np.tile(v.present, 4),
+        )
+        for v in videos
+    )
+    rows = hidden_results([bright], long, data="squares", baselines={"same": bright})
+    found = {row.metric: row for row in rows}
+    assert found.keys() == {"refound_rate", "presence_auc"}
+    assert found["refound_rate"].protocol == "squares/hidden_clips"
+    assert found["refound_rate"].value == 1.0
+    assert found["refound_rate"].baselines["same"] == 1.0
+    assert found["presence_auc"].baselines["static box"] == 0.5
 
 
 def test_errors(videos: tuple) -> None:

@@ -275,10 +275,10 @@ class WideHARTCell(RecurrentTrackerCell):
         """The templates for the next frame, flat; a box in sight renews the second."""
         in_sight = ops.max(ops.abs(box[:, :2]), axis=-1, keepdims=True) < 1.5
         sure = ops.stop_gradient(sure) * ops.cast(in_sight, "float32")  # [B, 1]
-        recent = ops.where(
-            sure[..., None, None] > 0, self.template(nu, box), psi[:, 1:]
-        )
-        psi = ops.concatenate([psi[:, :1], recent], axis=1)
+        first, recent = ops.split(psi, 2, axis=1)
+        shown = self.template(nu, box)
+        recent = ops.where(sure[..., None, None] > 0, shown, recent)
+        psi = ops.concatenate([first, recent], axis=1)
         return ops.reshape(psi, (-1, self.state_spec["templates"]))
 
     @property

@@ -194,11 +194,12 @@ class DorsalStream(keras.layers.Layer):
         around = ops.max(S - object_, axis=-1)
         patterns = self.patterns(S)  # [B, 2, N, 32]
         h = hough(ops.matmul(plain_q, ops.swapaxes(plain, 1, 2)[:, None]), m, g)
-        h = ops.transpose(h, (0, 2, 1))
+        h = ops.stop_gradient(ops.transpose(h, (0, 2, 1)))  # these are ImageNet's
         near = ops.transpose(ops.concatenate([inside, around], axis=1), (0, 2, 1))
         shape = ops.log(anchor)[:, None] + ops.zeros_like(a[..., :2])
         last = coverage(expected[:, :2], expected[:, 2:], g)[..., None]
-        both = [parts[:, 0], parts[:, 1], patterns[:, 0], patterns[:, 1]]
+        # Of both templates; slices' gradients would take longer than these.
+        both = [*ops.unstack(parts, axis=1), *ops.unstack(patterns, axis=1)]
         seen = ops.concatenate([*both, 3 * near, 3 * h, a, shape, last], axis=-1)
         x = self.inside(seen) + self.alpha(alpha)[:, None]
         x = ops.reshape(ops.relu(self.norm(x)), (-1, g, g, self.width))
