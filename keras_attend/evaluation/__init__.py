@@ -67,7 +67,7 @@ is absent do not count:
 
 `<data>` of clips that are drawn along KITTI's labels: `rendered_kitti_validation`, by
 which the stages of a training were chosen, and `rendered_kitti_test`, by which nothing
-was (`zoo/hart_kitti/recipe.py` says how they differ).
+was (`training.rendered_sets` says how they differ).
 
 `value` is the mean over training seeds, `min` and `max` their spread. The baselines of
 each are the "static box", the tracker that never moves, and often OpenCV's trackers.

@@ -20,6 +20,7 @@ from keras_attend.training.video_trackers import (
     print_overlaps,
     split_videos,
     tracker_parser,
+    video_results,
     video_test_results,
     write_video_tracker,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "split_videos",
     "start_from",
     "tracker_parser",
+    "video_results",
     "video_test_results",
     "write_preset",
     "write_tracker",

@@ -90,6 +90,40 @@ def opencv_peers(*names: str) -> dict[str, Any]:
     return peers
 
 
+def video_results(
+    models: Sequence[Any], data: Path, name: str, hidden: bool = False
+) -> list[Result]:
+    """Measure trackers and OpenCV's on real videos: clips, and whole videos.
+
+    Args:
+        models: the trained model, then those of further training seeds.
+        data: the folder that `--data` names.
+        name: one of `VIDEO_SETS`.
+        hidden: clips in which the object is hidden for a while are measured, too.
+    """
+    videos = VIDEO_SETS[name].load(data)
+    tracks, peers = (
+        [Tracker(model).track for model in models],
+        opencv_peers(*TEST_PEERS),
+    )
+    rows = [
+        *evaluation.video_clip_results(tracks, videos, data=name, baselines=peers),
+        *evaluation.one_pass_results(tracks, videos, data=name, baselines=peers),
+    ]
+    if hidden:
+        rows += evaluation.hidden_results(
+            [evaluation.sure_track(Tracker(model)) for model in models],
+            videos,
+            data=name,
+            baselines={
+                peer: evaluation.sure_opencv_tracker(peer)
+                for peer in peers
+                if peer in ("CSRT", "TrackerNano")
+            },
+        )
+    return rows
+
+
 def video_test_results(model: Any, data: Path) -> list[Result]:
     """Measure a tracker on `videos_test`, in the folder that `--data` names.
 
@@ -98,16 +132,7 @@ def video_test_results(model: Any, data: Path) -> list[Result]:
     if not (data / "tracking_test").is_dir():
         print("Not measured: videos_test: --data holds no tracking_test/")
         return []
-    videos = VIDEO_SETS["videos_test"].load(data)
-    tracks, peers = [Tracker(model).track], opencv_peers(*TEST_PEERS)
-    return [
-        *evaluation.video_clip_results(
-            tracks, videos, data="videos_test", baselines=peers
-        ),
-        *evaluation.one_pass_results(
-            tracks, videos, data="videos_test", baselines=peers
-        ),
-    ]
+    return video_results([model], data, "videos_test")
 
 
 def measure_test(

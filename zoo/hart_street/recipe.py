@@ -1,8 +1,8 @@
-"""hart_kitti: HART follows cars, people, and other things.
+"""hart_street: HART follows cars and people in streets, and other things.
 
 Paper     Kosiorek et al. 2017, "Hierarchical Attentive Recurrent Tracking", section
           5.2: mean IoU 0.81 over 60-frame clips of KITTI's tracking videos
-Command   KERAS_BACKEND=jax python zoo/hart_kitti/recipe.py --data FOLDER
+Command   KERAS_BACKEND=jax python zoo/hart_street/recipe.py --data FOLDER
           (FOLDER/kitti: KITTI's labels, training/label_02, ten pictures of its video
           0005, training/image_02/0005, and pictures of streets, frames;
           FOLDER/tracking and FOLDER/tracking_test: 31 and 6 short videos of OTB, VOT,
@@ -23,7 +23,8 @@ from their stills.
 
 Six more real videos and the rendered validation clips were used to choose which stages
 to keep, so that their scores flatter. Nothing was chosen by the test sets: six other
-videos, and rendered clips of other objects, streets and sprites (see `rendered_test`).
+videos, and rendered clips of other objects, streets and sprites (see
+`training.rendered_sets`).
 
 The model's `presence` is reliable on rendered clips only (AUC 0.965 on those of
 validation). On real videos it says "present" in 74 of 75 frames in which the tracker
@@ -64,27 +65,20 @@ from keras_attend.datasets import (
     RenderedKITTI,
     Sequence,
     Sprite,
-    Style,
     View,
     cut_sprites,
     still_clips,
 )
+from keras_attend.training.rendered_sets import (
+    LOOKS,
+    PEERS,
+    rendered_results,
+    rendered_test,
+    rendered_validation,
+)
 from keras_attend.zoo import Result
 
 HERE = Path(__file__).parent
-# Which sprites (see `cut_sprites`) the objects of some training videos become.
-LOOKS = {
-    "otb_Diving": "person",
-    "otb_Human3": "person",
-    "otb_Skiing": "person",
-    "davis_breakdance": "person",
-    "davis_dance-twirl": "person",
-    "davis_bmx-trees": "cyclist",
-    "davis_scooter-black": "cyclist",
-    "davis_car-roundabout": "car",
-    "davis_drift-chicane": "car",
-    "vot15_car1": "car",
-}
 DETACHED = {"detached": True}  # see `HART.compile`
 # The size of a clip's frames in pixels, and the (least, greatest) size of the view that
 # they show, relative to the object's.
@@ -120,25 +114,6 @@ STAGES = (
         views=FAR,
     ),
 )
-PEERS = ("KCF", "MOSSE", "MedianFlow", "CSRT")
-# No training and no other data set of this recipe draws by these seeds.
-RENDERED_VALIDATION_SEED = 1_000_002
-RENDERED_TEST_SEED = 1_000_003
-# The tracks of KITTI's held-out videos that no validation clip follows.
-TEST_OBJECTS = {
-    "0005": {6, 23, 31},
-    "0010": {18},
-    "0012": {1, 2},
-    "0014": {1, 16},
-    "0016": {0, 1, 2, 8, 12, 19, 20, 23, 27},
-    "0018": {2, 3},
-}
-# Which sprites the objects of the test set's videos become.
-TEST_LOOKS = {
-    "otb_Car1": "car",
-    "davis_drift-straight": "car",
-    "uav123_person11": "person",
-}
 ABOUT: dict[str, Any] = {
     "description": (
         "HART follows cars, people and other things. It is trained on 25 short real "
@@ -202,74 +177,13 @@ def make() -> keras.Model:
     return ka.models.HART(cell)
 
 
-WHOLE: dict[str, Any] = {  # clips of 60 whole frames, as KITTI's camera takes them
-    "batch_size": 4,
-    "frames": 60,
-    "view": View(flip=False, reverse=False),
-    "style": Style(photometric=0),
-    "batches": 16,
-}
-
-
-def rendered_validation(data: Path) -> RenderedKITTI:
-    """Render the 64 validation clips by which the stages were chosen."""
-    out = {*training.VALIDATION, *training.TUNING}
-    found = ka.datasets.otb(data / "tracking")
-    sprites = cut_sprites([v for v in found if v.name not in out], LOOKS)
-    frames = data / "kitti" / "frames"
-    return RenderedKITTI(
-        data / "kitti",
-        frames,
-        sprites,
-        seed=RENDERED_VALIDATION_SEED,
-        split="validation",
-        **WHOLE,
-    )
-
-
-def rendered_test(data: Path) -> RenderedKITTI:
-    """Render 64 test clips, by which nothing was chosen.
-
-    Training and validation use all of KITTI's label files. So the labels are those of
-    validation's videos, but each clip follows an object that no validation clip
-    follows. (Validation's objects may pass by in the background.) The street is that of
-    video 0005, and the sprites are cut from the test set's videos; neither is in other
-    clips. Painted sprites are drawn by another seed.
-    """
-    videos = ka.datasets.otb(data / "tracking_test")
-    found = RenderedKITTI(
-        data / "kitti",
-        data / "kitti" / "training" / "image_02" / "0005",
-        cut_sprites(videos, TEST_LOOKS),
-        seed=RENDERED_TEST_SEED,
-        split="test",
-        **WHOLE,
-    )
-    found.tracks = [
-        (number, track)
-        for number, track in found.tracks
-        if track in TEST_OBJECTS[found.scenes[number].labels.video]
-    ]
-    return found
-
-
 def test_results(model: Any, data: Path) -> list[Result]:
     """Measure the model on the two test sets: real videos, and rendered clips."""
     rows = training.video_test_results(model, data)
     if rows:  # else the videos are absent, from which the sprites are cut
-        rows += rendered_results(model, rendered_test(data), "rendered_kitti_test")
+        clips, name = rendered_test(data), "rendered_kitti_test"
+        rows += rendered_results([model], clips, name, training.TEST_PEERS)
     return rows
-
-
-def rendered_results(model: Any, clips: RenderedKITTI, name: str) -> list[Result]:
-    """Measure the model on rendered clips; `name` is theirs in the protocols."""
-    batches = [clips[index] for index in range(len(clips))]
-    names = training.TEST_PEERS if clips.split == "test" else PEERS
-    peers = training.opencv_peers(*names)
-    return [
-        *ka.evaluation.clip_results([model], batches, data=name, baselines=peers),
-        *ka.evaluation.presence_results([model], batches, data=name),
-    ]
 
 
 def main() -> None:
@@ -308,7 +222,7 @@ def write(
         *ka.evaluation.video_clip_results(
             [track], judge, data="videos_validation", baselines=peers
         ),
-        *rendered_results(model, clips, "rendered_kitti_validation"),
+        *rendered_results([model], clips, "rendered_kitti_validation"),
         *ka.evaluation.one_pass_results(
             [track], real, data="kitti_held_out", baselines=peers
         ),
