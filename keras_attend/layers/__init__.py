@@ -15,6 +15,7 @@ from keras_attend.layers.retina import Retina
 from keras_attend.layers.spatial_softmax import SpatialSoftmax
 from keras_attend.layers.template_match import TemplateMatch
 from keras_attend.layers.v1 import V1
+from keras_attend.layers.v1_maps import V1Maps
 from keras_attend.layers.window import Window
 from keras_attend.layers.zoom_retina import ZoomRetina
 
@@ -34,6 +35,7 @@ __all__ = [
     "Retina",
     "SpatialSoftmax",
     "TemplateMatch",
+    "V1Maps",
     "Window",
     "ZoneoutLSTMCell",
     "ZoomRetina",

@@ -52,6 +52,9 @@ class MatchBoxes(KeepsArguments, keras.layers.Layer):
         filters: of $\phi$, and of the convolutions above it.
         candidates: how many boxes are returned.
         scales: the $s$ of the votes.
+        maps: a layer that has been trained already, such as `layers.V1Maps`: it gives
+            maps 8 pixels apart, of which $\phi$ is a learned mixture, and it is not
+            trained on. Without it $\phi$ is a network of four convolutions.
 
     Call arguments:
         images: `[N, rows, columns, C]` in 0..1.
@@ -67,6 +70,7 @@ class MatchBoxes(KeepsArguments, keras.layers.Layer):
         filters: int = 48,
         candidates: int = 4,
         scales: Sequence[float] = (0.7, 1.0, 1.4),
+        maps: keras.layers.Layer | None = None,
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
@@ -78,15 +82,18 @@ class MatchBoxes(KeepsArguments, keras.layers.Layer):
             )
         self.filters, self.candidates = filters, candidates
         self.memory_size = (1 + PARTS**2) * filters + 4
-        self.features = keras.Sequential(
-            [
+        self.maps = maps
+        if maps is not None:
+            maps.trainable = False
+            convolutions = [maps, layers.Conv2D(filters, 1)]
+        else:
+            convolutions = [
                 layers.Conv2D(filters // 2, STEP, STEP // 2, **SAME),
                 layers.Conv2D(filters, 3, 2, **SAME),
                 layers.Conv2D(filters, 3, **SAME),
                 layers.Conv2D(filters, 3, padding="same"),
-            ],
-            name="features",
-        )
+            ]
+        self.features = keras.Sequential(convolutions, name="features")
         small = keras.initializers.RandomNormal(stddev=1e-2)
         self.head = keras.Sequential(
             [
@@ -104,8 +111,8 @@ class MatchBoxes(KeepsArguments, keras.layers.Layer):
         maps = self.features.compute_output_shape(input_shape)
         matches = 1 + PARTS**2 * (1 + len(self.scales))
         self.head.build((*maps[:-1], 2 * self.filters + matches))
-        for layer in (self.features, self.head):  # a loaded network may be frozen
-            layer.trainable = self.trainable
+        if not self.trainable:  # a loaded network may be frozen
+            self.features.trainable = self.head.trainable = False
 
     def remember(self, images: Tensor, location: Tensor) -> Tensor:
         """Templates `[N, memory_size]` of the objects that images show.

@@ -11,62 +11,40 @@ import keras
 from keras import ops
 from keras.layers import Conv2D, Dense, DepthwiseConv2D, LayerNormalization
 
-from keras_attend.layers.efficient_v1 import EfficientV1
-from keras_attend.models.hart.wide_maps import coverage, doubled, hough, unit
+from keras_attend.layers.v1_maps import V1Maps
+from keras_attend.models.hart.wide_maps import coverage, hough, unit
 from keras_attend.types import Shape, Tensor
 
 GEOMETRY = 5  # numbers that say how a place lies to the object
 
 
 class VentralStream(keras.layers.Layer):
-    r"""What lies at each place of the window.
+    r"""What lies at each place of the window: $\nu = (k, a) = W V'$.
 
-    The outputs of V1's blocks are brought to one grid of stride 8 (finer ones by moving
-    neighbours into channels, coarser ones by interpolation), and normalised by
-    statistics that never change, so that an object has the same features in every
-    window:
-
-    $$V' = (V - m) / \sigma, \qquad \nu = (k, a) = W V'$$
+    $V'$ are V1's features on one grid (`V1Maps`), of which $W$ makes what places are
+    compared by, $k$, and what else is said of them, $a$.
 
     Args:
-        v1: gives features of strides 4, 8 and 16; `EfficientV1` when None.
+        v1: as of `V1Maps`.
         keys: channels of $k$, by which places are compared.
         values: channels of $a$, which say more about a place.
     """
 
     def __init__(self, v1: Any, keys: int, values: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.v1 = v1 or EfficientV1((2, 4, 10), name="v1")
+        self.maps = V1Maps(v1, name="maps")
         self.keys, self.values = keys, values
         self.neck = Dense(keys + values, name="neck")
 
     def build(self, input_shape: Shape) -> None:
         """Make the weights for glimpses `[B, rows, cols, 3]`."""
-        if not self.v1.built:  # one that was saved comes back built
-            self.v1.build(input_shape)
-        shapes = self.v1.compute_output_shape(input_shape)
-        widths: list[Any] = [shape[-1] for shape in shapes]
-        self.plain = widths[1] + widths[2]  # channels that are compared as they are
-        self.channels = 4 * widths[0] + self.plain
-        fixed = {"trainable": False, "shape": (self.channels,)}
-        self.mean = self.add_weight(initializer="zeros", name="mean", **fixed)
-        self.scale = self.add_weight(initializer="ones", name="scale", **fixed)
-        self.neck.build((None, self.channels))
+        self.maps.build(input_shape)
+        self.plain = sum(self.maps.widths[1:])  # channels that are compared as they are
+        self.neck.build((None, self.maps.channels))
 
     def adapt(self, glimpses: Tensor) -> None:
-        """Take the statistics $m$ and $\\sigma$ of some glimpses, once, for ever."""
-        V = ops.reshape(self.features(glimpses), (-1, self.channels))
-        self.mean.assign(ops.mean(V, axis=0))
-        self.scale.assign(1 / (ops.std(V, axis=0) + 1e-3))
-
-    def features(self, glimpses: Tensor) -> Tensor:
-        """Of glimpses `[B, 8 g, 8 g, 3]` all features side by side, `[B, g, g, C]`."""
-        fine, middle, coarse = self.v1(glimpses)
-        g, c = middle.shape[1], fine.shape[-1]
-        fine = ops.reshape(fine, (-1, g, 2, g, 2, c))
-        fine = ops.reshape(ops.transpose(fine, (0, 1, 3, 2, 4, 5)), (-1, g, g, 4 * c))
-        V = ops.concatenate([fine, middle, doubled(coarse)], axis=-1)
-        return ops.cast(V, self.compute_dtype)
+        """Take the maps' statistics of some glimpses, once, for ever."""
+        self.maps.adapt(glimpses)
 
     def call(self, glimpses: Tensor) -> Tensor:
         """Maps of glimpses `[B, 8 g, 8 g, 3]`, places in one axis, N = g * g.
@@ -75,11 +53,16 @@ class VentralStream(keras.layers.Layer):
             `[B, N, keys + values + plain]`: $k$, of length 1, $a$, and of V1's features
             those of strides 8 and 16, of length 1 too.
         """
-        V = (self.features(glimpses) - self.mean) * self.scale
-        V = ops.reshape(V, (-1, V.shape[1] * V.shape[2], self.channels))
+        V = self.maps(glimpses)
+        V = ops.reshape(V, (-1, V.shape[1] * V.shape[2], self.maps.channels))
         k, a = ops.split(self.neck(V), [self.keys], axis=-1)
         plain = ops.stop_gradient(V[..., -self.plain :])
         return ops.concatenate([unit(k), a, unit(plain)], axis=-1)
+
+    @property
+    def v1(self) -> Any:
+        """The layer that gives the features."""
+        return self.maps.v1
 
     @property
     def width(self) -> int:

@@ -17,24 +17,6 @@ def unit(x: Tensor) -> Tensor:
     return x * ops.rsqrt(square + 1e-4)
 
 
-def doubled(x: Tensor) -> Tensor:
-    """Maps `[B, n, n, C]` of twice as many rows and columns, by interpolation."""
-    n, channels = x.shape[1], x.shape[-1]
-    for axis in (1, 2):
-        first, last = (
-            (x[:, :1], x[:, -1:]) if axis == 1 else (x[:, :, :1], x[:, :, -1:])
-        )
-        body = ops.concatenate([first, x, last], axis=axis)
-        if axis == 1:
-            before, after = body[:, :-2], body[:, 2:]
-        else:
-            before, after = body[:, :, :-2], body[:, :, 2:]
-        pair = [0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after]
-        rows, cols = (2 * n, n) if axis == 1 else (2 * n, 2 * n)
-        x = ops.reshape(ops.stack(pair, axis=axis + 1), (-1, rows, cols, channels))
-    return x
-
-
 def hough(R: Tensor, m: Tensor, g: int) -> Tensor:
     r"""$h_i = \sum_q m_q R_{q, i + \delta_q} / \sum_q m_q$, `[B, K, N]`.
 

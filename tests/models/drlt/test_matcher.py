@@ -96,6 +96,36 @@ def test_depends_on_the_template(layer, random):
     assert abs(one - other).max() > 1e-3
 
 
+class Squares(keras.layers.Layer):
+    """Maps 8 pixels apart that somebody else has trained: one weight."""
+
+    def build(self, input_shape):
+        self.gain = self.add_weight((), "ones", name="gain")
+
+    def call(self, images):
+        means = ops.average_pool(images, 8, 8)
+        return self.gain * ops.concatenate([means, ops.square(means)], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        batch, rows, cols, channels = input_shape
+        return (batch, rows // 8, cols // 8, 2 * channels)
+
+
+def test_maps_of_another_network(random):
+    r"""They are mixed to $\phi$, and stay as they are when all else is trained."""
+    layer = MatchBoxes(filters=8, candidates=3, maps=Squares())
+    layer.build((None, *SIZE, 2))
+    images = random.random((2, *SIZE, 2)).astype("float32")
+    kernel, bias = layer.features.layers[1].get_weights()
+    means = images.reshape(2, 4, 8, 6, 8, 2).mean((2, 4))
+    want = np.concatenate([means, means**2], -1) @ kernel[0, 0] + bias
+    np.testing.assert_allclose(numpy(layer.features(images)), want, atol=1e-5)
+    trained = [v.path for v in layer.trainable_variables]
+    assert len(trained) == 10 and not any("gain" in path for path in trained)
+    at = np.array([[0.2, 0.3, 0.2, 0.3]] * 2, "float32")
+    assert layer(images, layer.remember(images, at)).shape == (2, 18)
+
+
 def test_scales_must_be_positive():
     with pytest.raises(ValueError, match="Received: scales"):
         MatchBoxes(scales=(1.0, -1.0))

@@ -75,14 +75,6 @@ def test_hough(p: int) -> None:
     np.testing.assert_allclose(found.reshape(want.shape), want, rtol=1e-4)
 
 
-def test_doubled() -> None:
-    x = np.random.default_rng(0).random((1, 4, 4, 3), "float32")
-    want = keras.layers.UpSampling2D(2, interpolation="bilinear")(x)
-    np.testing.assert_allclose(
-        layers.doubled(ops.convert_to_tensor(x)), want, atol=1e-5
-    )
-
-
 def test_cropped_and_geometry() -> None:
     g, p = 8, 4
     maps = ops.reshape(layers.places(g), (1, g * g, 2))
