@@ -60,7 +60,7 @@ def our_frames(frames, channels):
 
 
 def make_hart():
-    """`hart_kitti`'s size; not trained, it stays where it is too."""
+    """`hart_street`'s size; not trained, it stays where it is too."""
     model = HART(HARTCell(56, 256, maps=8, filters=(24, 32, 48)))
     model.build()
     return model

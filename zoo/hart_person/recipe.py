@@ -19,10 +19,10 @@ then of 12, of which 5 count in the first epochs. Half of the clips are stills o
 which a view moves. After a kill, the same command with `--resume` goes on.
 
 What decides is when to stop. The model was not trained on the six validation videos,
-but its stages were chosen by them. A third stage such as `hart_kitti`'s (24 epochs of
+but its stages were chosen by them. A third stage such as `hart_street`'s (24 epochs of
 clips of 40 frames, `detached`, rate 3e-4) overfits: 0.87 on the training videos, 0.464
 instead of 0.569 on the four videos of people and 0.491 instead of 0.546 on all six.
-`hart_kitti` gains by that stage because its clips are drawn anew in each epoch.
+`hart_street` gains by that stage because its clips are drawn anew in each epoch.
 
 With `--kth FOLDER` (see keras_attend/datasets/kth.py) the model is trained and judged
 on KTH's videos, leaving one subject out at a time, and no preset is written.

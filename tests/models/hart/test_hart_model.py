@@ -282,7 +282,7 @@ def test_fine_tunes_on_ten_clips():
     frames = x["frames"].repeat(4, 2).repeat(4, 3).repeat(3, 4)
     x = {"frames": frames, "box": 4 * x["box"]}
     y = {"boxes": 4 * y["boxes"], "present": y["present"]}
-    model = zoo.load("hart_kitti")
+    model = zoo.load("hart_street")
     before = evaluation.score_clips(model, [(x, y)]).mean_iou
     xla = keras.backend.backend() == "jax"
     model.compile(keras.optimizers.Adam(3e-4), jit_compile=xla)
