@@ -34,6 +34,8 @@ class V1Maps(KeepsArguments, keras.layers.Layer):
         v1: gives features of strides 4, 8 and 16; `EfficientV1()` when absent.
     """
 
+    jit_compile = False  # XLA's convolutions are slow on a CPU; see `EfficientV1`
+
     def __init__(self, v1: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.v1 = v1 or EfficientV1((2, 4, 10), name="v1")
@@ -67,7 +69,8 @@ class V1Maps(KeepsArguments, keras.layers.Layer):
     def features(self, images: Tensor) -> Tensor:
         """V: all features side by side, not yet normalised."""
         fine, middle, coarse = self.v1(images)
-        rows, cols, c = *middle.shape[1:3], fine.shape[-1]
+        _, rows, cols, _ = middle.shape
+        c = fine.shape[-1]
         fine = ops.reshape(fine, (-1, rows, 2, cols, 2, c))
         fine = ops.transpose(fine, (0, 1, 3, 2, 4, 5))
         fine = ops.reshape(fine, (-1, rows, cols, 4 * c))

@@ -47,9 +47,15 @@ class AttentionModel(KeepsArguments, keras.Model):
         return distributed.mean(sum(self.losses, loss))
 
     def compile(
-        self, optimizer: Any = "adam", *, jit_compile: bool = True, **kwargs: Any
+        self, optimizer: Any = "adam", *, jit_compile: bool | None = None, **kwargs: Any
     ) -> None:
-        """Keras's `compile`, by default under XLA and without a loss."""
+        """Keras's `compile`, by default under XLA and without a loss.
+
+        TensorFlow goes without XLA where that is faster (see `prefers_xla`); JAX has
+        nothing else.
+        """
+        if jit_compile is None:
+            jit_compile = self.prefers_xla or keras.backend.backend() == "jax"
         if kwargs.get("loss") is not None:
             name = type(self).__name__
             raise ValueError(
@@ -57,6 +63,11 @@ class AttentionModel(KeepsArguments, keras.Model):
                 f"out. Received: loss={kwargs['loss']!r}"
             )
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+
+    @property
+    def prefers_xla(self) -> bool:
+        """Whether TensorFlow runs the model faster under XLA, on a CPU."""
+        return True
 
     def get_compile_config(self) -> dict[str, Any]:
         """Arguments of `compile`, those of the subclass among them."""

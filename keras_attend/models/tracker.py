@@ -62,6 +62,11 @@ class RecurrentTracker(AttentionModel):
         return self.cell.channels
 
     @property
+    def prefers_xla(self) -> bool:
+        """False where the cell says `jit_compile = False`."""
+        return bool(getattr(self.cell, "jit_compile", True))
+
+    @property
     def first_judged(self) -> int:
         """Number of the first frame that metrics count: not 0, whose box is given."""
         return 1

@@ -120,6 +120,11 @@ class DRLTCell(RecurrentTrackerCell):
             )
 
     @property
+    def jit_compile(self) -> bool:
+        """Whether XLA suits the observation network; see `AttentionModel.compile`."""
+        return bool(getattr(self.observation, "jit_compile", True))
+
+    @property
     def state_spec(self) -> Nested:
         """Sizes of the state's tensors."""
         sizes = {"hidden": self.units, "memory": self.units, "given": self.numbers}

@@ -105,6 +105,11 @@ class MatchBoxes(KeepsArguments, keras.layers.Layer):
             name="head",
         )
 
+    @property
+    def jit_compile(self) -> bool:
+        """Whether XLA suits the network, as `maps` says."""
+        return bool(getattr(self.maps, "jit_compile", True))
+
     def build(self, input_shape: Shape) -> None:
         """Make the weights for images `[N, rows, columns, C]`."""
         self.features.build(input_shape)

@@ -42,6 +42,11 @@ class MatcherCell(RecurrentTrackerCell):
         self.channels, self.size = channels, parse_size(size, "size")
 
     @property
+    def jit_compile(self) -> bool:
+        """Whether XLA suits the observation network; see `AttentionModel.compile`."""
+        return bool(getattr(self.observation, "jit_compile", True))
+
+    @property
     def state_spec(self) -> Nested:
         """Sizes of the state's tensors: the template's alone."""
         return {"template": self.observation.memory_size}

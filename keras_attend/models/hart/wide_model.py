@@ -76,12 +76,6 @@ class WideHART(RecurrentTracker):
             for name in ("location", "boxes", "ahead", "presence")
         }
 
-    def compile(
-        self, optimizer: Any = "adam", *, jit_compile: bool = False, **kwargs: Any
-    ) -> None:
-        """Keras's `compile`, without XLA unless told otherwise."""
-        super().compile(optimizer, jit_compile=jit_compile, **kwargs)
-
     def call(
         self, inputs: dict[str, Tensor], training: bool | None = None
     ) -> dict[str, Tensor]:
