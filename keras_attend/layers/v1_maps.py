@@ -51,7 +51,7 @@ class V1Maps(KeepsArguments, keras.layers.Layer):
     @property
     def widths(self) -> list[int]:
         """Channels of the network's three outputs."""
-        shapes = self.v1.compute_output_shape((None, 64, 64, 3))
+        shapes: Any = self.v1.compute_output_shape((None, 64, 64, 3))
         return [shape[-1] for shape in shapes]
 
     @property

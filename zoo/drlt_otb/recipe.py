@@ -70,6 +70,8 @@ from keras_attend.datasets import (
 )
 from keras_attend.datasets import Sequence as Video
 from keras_attend.datasets.views import resample
+from keras_attend.layers import EfficientV1, V1Maps
+from keras_attend.training import imagenet
 
 HERE = Path(__file__).parent
 SIZE = 256
@@ -105,12 +107,7 @@ class Round(NamedTuple):
     span: int
 
 
-ROUNDS = (
-    Round(36, 1e-3, 192, 32),
-    Round(24, 7e-4, 192, 32),
-    Round(36, 7e-4, 192, 128),
-    Round(8, 5e-4, SIZE, 128),
-)
+ROUNDS = (Round(16, 1e-3, SIZE, 32), Round(16, 5e-4, SIZE, 128))
 SEEDS = 3
 WINDOW = 20  # frames of a window of the second stage; (paper: T = 10)
 LONGEST = 20  # frames of a clip of moving views in the second stage
@@ -178,7 +175,10 @@ def train_observation(
     if args.backbone:
         return backbone(args.backbone, args.backbone_weights), []
     keras.utils.set_random_seed(args.seed)
-    observation = ka.models.MatchBoxes(candidates=8)
+    observation = matcher("mixed_bfloat16")
+    imagenet.load_weights(observation.maps.v1)
+    seen, _ = moving_views(train, 16, 4, args.seed, SIZE)[0]
+    observation.maps.adapt(seen["frames"][:, 0])
     paths = []
     for number, one in enumerate(ROUNDS[:rounds]):
 
@@ -193,7 +193,18 @@ def train_observation(
         epochs = min(one.epochs, args.epochs or one.epochs)
         model: Any = training.fit(begin, data, paths[-1], args, epochs=epochs)
         observation = model.cell.observation
-    return observation, paths
+    exact = matcher("float32")
+    exact.set_weights(observation.get_weights())
+    return exact, paths
+
+
+def matcher(dtype: str) -> ka.models.MatchBoxes:
+    """The observation network, built; V1 computes in `dtype`."""
+    v1 = EfficientV1((2, 4, 10), dtype=dtype, name="v1")
+    found = ka.models.MatchBoxes(filters=64, candidates=8, maps=V1Maps(v1))
+    found.build((None, SIZE, SIZE, 3))
+    found.built = True
+    return found
 
 
 def backbone(name: str, weights: str | None) -> keras.Sequential:
