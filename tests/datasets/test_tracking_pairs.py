@@ -93,3 +93,18 @@ def test_guided(videos: tuple) -> None:
     assert (pairs(videos, guided=1.0)[0][0]["guided"] == 1).all()
     x, _ = pairs(videos, guided=0.0)[0]
     assert (x["guided"] == 0).all() and (x["moves"][:, 1:] == 0).all()
+
+
+def test_stills(videos: tuple) -> None:
+    """Pictures without labels: a third of the clips that are not real are of them."""
+    blue = np.zeros((70, 110, 3), "uint8")
+    blue[..., 2] = 200
+    x, y = pairs(videos, batch_size=60, real=0.0, gone=0.0, stills=[blue])[0]
+    middle = x["frames"][:, :, 40:56, 40:56].mean((1, 2, 3))  # [60, 3]
+    shown = middle[:, 2] > 2 * middle[:, 0]
+    assert 8 < shown.sum() < 34
+    assert y["present"][shown].all() and (y["boxes"][shown][..., 2:] > 2).all()
+    # None of them where all clips are real.
+    x, _ = pairs(videos, batch_size=30, real=1.0, gone=0.0, stills=[blue])[0]
+    middle = x["frames"][:, :, 40:56, 40:56].mean((1, 2, 3))
+    assert not (middle[:, 2] > 2 * middle[:, 0]).any()
