@@ -11,7 +11,7 @@ from keras import ops
 from keras.initializers import Constant
 from keras.layers import Dense
 
-from keras_attend.arguments import check_positive_integers
+from keras_attend.arguments import check_positive, check_positive_integers
 from keras_attend.boxes import convert_format
 from keras_attend.layers.cells import ZoneoutLSTMCell
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
@@ -21,7 +21,7 @@ from keras_attend.models.hart.wide_maps import cropped, decoded, geometry, peak
 from keras_attend.models.hart.wide_search import (
     SMALLEST,
     SURE,
-    WIDE,
+    UNITS,
     absolute,
     believed,
     erring,
@@ -76,6 +76,7 @@ class WideHARTCell(RecurrentTrackerCell):
         values: further channels of the ventral stream.
         width: channels of the dorsal stream.
         depth: blocks of the dorsal stream.
+        wide: the window's side, in sides of the object.
         center_prior: how much more likely the window's middle is taken to be than its
             border, in 0..1.
         inertia: in 0..1, how much of the last box's size stays when a new one is found.
@@ -90,14 +91,15 @@ class WideHARTCell(RecurrentTrackerCell):
 
     def __init__(
         self,
-        size: int = 144,
-        part: int = 8,
+        size: int = 160,
+        part: int = 10,
         units: int = 96,
         *,
         keys: int = 64,
         values: int = 32,
         width: int = 112,
         depth: int = 4,
+        wide: float = 4.0,
         center_prior: float = 0.4,
         inertia: float = 0.2,
         v1: Any = None,
@@ -105,13 +107,14 @@ class WideHARTCell(RecurrentTrackerCell):
     ) -> None:
         super().__init__(**kwargs)
         check_positive_integers(part=part, units=units, keys=keys, values=values)
+        check_positive(wide=wide)
         if size < 32 or size % 16:
             raise ValueError(
                 f"`size` must be a multiple of 16, at least 32. Received: size={size}"
             )
         self.size, self.part, self.units = size, part, units
         self.keys, self.values, self.width, self.depth = keys, values, width, depth
-        self.center_prior, self.inertia = center_prior, inertia
+        self.wide, self.center_prior, self.inertia = wide, center_prior, inertia
         self.grid = size // 8
         self.read = Window(size)
         self.ventral = VentralStream(v1, keys, values, name="ventral")
@@ -160,7 +163,9 @@ class WideHARTCell(RecurrentTrackerCell):
         frames = ops.convert_to_tensor(frames)
         box = convert_format(ops.cast(boxes, "float32"), "xywh", "center_yxhw")
         zeros = ops.zeros_like(box)
-        windows = window_of(box, zeros[:, :2], zeros[:, :1], limit_of(frames))
+        windows = window_of(
+            box, zeros[:, :2], zeros[:, :1], limit_of(frames), self.wide
+        )
         self.ventral.adapt(self.read(frames, windows))
 
     def initial_state(self, frame: Tensor, box: Tensor, noise: Nested = None) -> Nested:
@@ -170,7 +175,7 @@ class WideHARTCell(RecurrentTrackerCell):
         box = ops.concatenate([c, ops.maximum(sides, SMALLEST)], axis=-1)
         shift = ops.zeros_like(c)
         lost = ops.zeros_like(c[:, :1])
-        a_0 = window_of(box, shift, lost, limit_of(frame))  # [B, 3]
+        a_0 = window_of(box, shift, lost, limit_of(frame), self.wide)  # [B, 3]
         inside = relative(box, a_0)
         template = self.template(self.ventral(self.read(frame, a_0)), inside)
         both = ops.concatenate([template, template], axis=1)
@@ -252,11 +257,11 @@ class WideHARTCell(RecurrentTrackerCell):
         self, state: Nested, limit: Tensor, noise: Nested
     ) -> tuple[Tensor, Tensor]:
         """The last box `[B, 4]` and the window `[B, 3]`, in training with errors."""
-        box = state["box"]
+        box, rest = state["box"], (state["shift"], state["lost"], limit, self.wide)
         if noise is None:
-            return box, window_of(box, state["shift"], state["lost"], limit)
+            return box, window_of(box, *rest)
         box = erring(box, noise["moves"])
-        a = window_of(box, state["shift"], state["lost"], limit)
+        a = window_of(box, *rest)
         wider = ops.exp(noise["moves"][:, 3:])
         return box, ops.concatenate([a[:, :2], a[:, 2:] * wider], axis=-1)
 
@@ -268,7 +273,7 @@ class WideHARTCell(RecurrentTrackerCell):
             box: center row and column, height, width, `[B, 4]`, as `places` counts.
         """
         taken, center = cropped(nu, box[:, :2], self.grid, self.part)
-        gamma = geometry(center, box[:, 2:], self.part, WIDE / self.grid)
+        gamma = geometry(center, box[:, 2:], self.part, UNITS / self.grid)
         return ops.concatenate([gamma, taken], axis=-1)[:, None]
 
     def renewed(self, psi: Tensor, nu: Tensor, box: Tensor, sure: Tensor) -> Tensor:

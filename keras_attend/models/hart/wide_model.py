@@ -1,6 +1,7 @@
 """HART with a wide window: the tracker, and what it learns by."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
@@ -8,11 +9,12 @@ from keras import ops
 from keras_attend.boxes import convert_format
 from keras_attend.models.hart.wide_cell import WideHARTCell
 from keras_attend.models.hart.wide_maps import decoded, places
-from keras_attend.models.hart.wide_search import WIDE
+from keras_attend.models.hart.wide_search import UNITS
 from keras_attend.models.tracker import RecurrentTracker, targets
 from keras_attend.types import Tensor
 from keras_attend.unroll import unroll
 
+LOSSES = ("location", "boxes", "ahead", "presence")
 NEAR, LEARNED = 0.15, 0.22  # of the target's and of the boxes' bell, in object sides
 
 
@@ -51,6 +53,7 @@ class WideHART(RecurrentTracker):
 
     Args:
         cell: follows the object; `WideHARTCell()` when absent.
+        losses: which of "location", "boxes", "ahead" and "presence" are learned from.
 
     Beside "boxes" `[B, T, 4]`, the object's in each frame, `xywh` in pixels, the first
     one as it was given, it returns
@@ -67,14 +70,25 @@ class WideHART(RecurrentTracker):
       sides of the object.
     """
 
-    def __init__(self, cell: WideHARTCell | None = None, **kwargs: Any) -> None:
+    kept_as: ClassVar[dict[str, str]] = {"losses": "weighed"}
+
+    def __init__(
+        self,
+        cell: WideHARTCell | None = None,
+        *,
+        losses: Sequence[str] = LOSSES,
+        **kwargs: Any,
+    ) -> None:
+        if not set(losses) <= set(LOSSES) or "location" not in losses:
+            raise ValueError(
+                f"`losses` must be some of {LOSSES}, 'location' among them. "
+                f"Received: losses={losses!r}"
+            )
         if cell is None:
             cell = WideHARTCell(dtype=kwargs.get("dtype"), name="cell")
         super().__init__(cell, **kwargs)
-        self.parts = {
-            name: keras.metrics.Mean(name=name)
-            for name in ("location", "boxes", "ahead", "presence")
-        }
+        self.weighed = tuple(losses)
+        self.parts = {name: keras.metrics.Mean(name=name) for name in LOSSES}
 
     def call(
         self, inputs: dict[str, Tensor], training: bool | None = None
@@ -110,11 +124,11 @@ class WideHART(RecurrentTracker):
         boxes, present = targets(y)  # [B, T, 4], [B, T]
         window = convert_format(y_pred["region"], "xywh", "center_yxhw")
         true = convert_format(boxes, "xywh", "center_yxhw")
-        unit = window[..., 2:] / WIDE
+        unit = window[..., 2:] / UNITS
         c = (true[..., :2] - window[..., :2]) / unit  # [B, T, 2]
         true = ops.concatenate([c, true[..., 2:] / unit], axis=-1)
         seen = (
-            ops.cast(ops.max(ops.abs(c), axis=-1) < 0.475 * WIDE, "float32") * present
+            ops.cast(ops.max(ops.abs(c), axis=-1) < 0.475 * UNITS, "float32") * present
         )
         g = self.cell.grid
         logits = ops.reshape(y_pred["location"], (*ops.shape(c)[:2], g * g))
@@ -160,7 +174,7 @@ class WideHART(RecurrentTracker):
         }
         for name, value in losses.items():
             self.parts[name].update_state(value)
-        return sum(losses.values())
+        return sum(losses[name] for name in self.weighed)
 
 
 def box_error(true: Tensor, found: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from keras import ops
 from keras_attend.models.tracker import image_size
 from keras_attend.types import Tensor
 
-WIDE = 4.0  # the window's side, in sides of the object
+UNITS = 4.0  # of a window's side, in which points in it are counted
 SMALLEST = 4.0  # pixels: the least side of a box
 LOST = 0.6  # a lower presence means that the object has not been found
 SURE = 0.85  # a higher one that it has
@@ -29,23 +29,27 @@ def size_of(box: Tensor) -> Tensor:
     return ops.sqrt(box[:, 2:3] * box[:, 3:4])
 
 
-def window_of(box: Tensor, shift: Tensor, lost: Tensor, limit: Tensor) -> Tensor:
+def window_of(
+    box: Tensor, shift: Tensor, lost: Tensor, limit: Tensor, wide: float = 4.0
+) -> Tensor:
     r"""The next window, `[B, 3]`.
 
-    Its side is $4 S$ with $S = \sqrt{h w}$ of the box, its center the box's, moved by
-    $S$ times `shift`. When the object has not been seen for $n$ frames, the window
-    grows step by step to 2.2 times that, or to the whole frame if this is smaller.
-    Larger ones would show the object too small to be known again. So from the ninth
-    frame on every other window lies elsewhere in the frame, each time at another place.
+    Its side is `wide` times $S$, with $S = \sqrt{h w}$ of the box, its center the
+    box's, moved by $S$ times `shift`. When the object has not been seen for $n$ frames,
+    the window grows step by step to 2.2 times that, or to the whole frame if this is
+    smaller. Larger ones would show the object too small to be known again. So from the
+    ninth frame on every other window lies elsewhere in the frame, each time at another
+    place.
 
     Args:
         box: where the object was last, `[B, 4]`.
         shift: of the window, y and x, in units of S, `[B, 2]`.
         lost: n, `[B, 1]`.
         limit: the frame's height and width, `[2]`.
+        wide: the window's side, in units of S.
     """
     side = size_of(box)
-    whole = ops.max(limit) / (WIDE * side)
+    whole = ops.max(limit) / (wide * side)
     grown = ops.power(GROWTH, ops.relu(lost - PATIENCE))
     grown = ops.clip(grown, 1.0, ops.clip(whole, 1.0, WIDEST))
     center = box[:, :2] + side * shift * ops.cast(lost < 1, "float32")
@@ -53,7 +57,7 @@ def window_of(box: Tensor, shift: Tensor, lost: Tensor, limit: Tensor) -> Tensor
     elsewhere = ops.take(ops.convert_to_tensor(spread(POINTS)), turn, axis=0)
     away = ops.logical_and(lost > NEARBY, lost % 2 > 0.5)
     center = ops.where(away, elsewhere * limit, center)
-    return ops.concatenate([center, WIDE * side * grown], axis=-1)
+    return ops.concatenate([center, wide * side * grown], axis=-1)
 
 
 def believed(
@@ -90,7 +94,7 @@ def believed(
 
 def relative(box: Tensor, window: Tensor) -> Tensor:
     """A box as `places` counts: from the window's middle, a quarter of it a unit."""
-    unit = window[:, 2:] / WIDE
+    unit = window[:, 2:] / UNITS
     return ops.concatenate(
         [(box[:, :2] - window[:, :2]) / unit, box[:, 2:] / unit], axis=-1
     )
@@ -98,7 +102,7 @@ def relative(box: Tensor, window: Tensor) -> Tensor:
 
 def absolute(box: Tensor, window: Tensor) -> Tensor:
     """The inverse of `relative`."""
-    unit = window[:, 2:] / WIDE
+    unit = window[:, 2:] / UNITS
     return ops.concatenate([window[:, :2] + box[:, :2] * unit, box[:, 2:] * unit], -1)
 
 
