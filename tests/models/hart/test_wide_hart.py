@@ -209,13 +209,29 @@ def test_guide_and_moves_lead_the_window() -> None:
     np.testing.assert_allclose(side[:, 2], 12 * size, rtol=1e-4)
 
 
+def test_a_narrow_window_and_fewer_losses() -> None:
+    """The window is as wide as one says, and what is not learned from is not added."""
+    x, y = clip()
+    model = WideHART(small_cell(wide=2.5), losses=("location", "boxes"))
+    model.build()
+    outputs = model(x, training=True)
+    side = ops.convert_to_numpy(outputs["region"])[:, 0, 2]
+    np.testing.assert_allclose(side, 2.5 * np.sqrt(9 * 8), rtol=1e-5)
+    loss = ops.convert_to_numpy(model.sample_losses(x, y, outputs)).mean()
+    parts = [float(model.parts[name].result()) for name in ("location", "boxes")]
+    np.testing.assert_allclose(loss, sum(parts), rtol=1e-5)
+    assert float(model.parts["presence"].result()) > 0
+    with pytest.raises(ValueError, match="'location' among them"):
+        WideHART(small_cell(), losses=("boxes",))
+
+
 def test_saved_and_loaded(tmp_path: Path) -> None:
     x, _ = clip()
-    model = WideHART(small_cell(center_prior=0.3))
+    model = WideHART(small_cell(center_prior=0.3), losses=("location", "boxes"))
     found = model.predict(x, verbose=0)
     model.save(tmp_path / "wide.keras")
     again = keras.models.load_model(tmp_path / "wide.keras")
-    assert again.cell.center_prior == 0.3
+    assert again.cell.center_prior == 0.3 and again.weighed == ("location", "boxes")
     np.testing.assert_allclose(again.predict(x, verbose=0)["boxes"], found["boxes"])
 
 
