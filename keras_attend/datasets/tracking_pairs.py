@@ -40,6 +40,8 @@ class TrackingPairs(ClipBatches):
             square, or a part of it if it is larger.
         guided: chance that in a frame the window follows from the true box.
         gone: chance that the object is away for a part of the clip.
+        stretch: by how much the rows and columns of most clips that are not real are
+            stretched in each frame: the standard deviation of the logarithms.
         real: share of real clips; the rest are half objects and half rectangles.
         stills: pictures `[H, W, 3]`, uint8, of which nothing is known; a third of the
             clips that are not real then show a rectangle of one of them.
@@ -61,13 +63,15 @@ class TrackingPairs(ClipBatches):
         guided: float = 1.0,
         gone: float = 0.15,
         real: float = 0.5,
+        stretch: float = 0.1,
         stills: abc.Sequence[Array] = (),
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(batch_size, batches, frames, seed, **kwargs)
         check_positive_integers(side=side)
-        self.side, self.guided, self.gone, self.real = side, guided, gone, real
+        self.side, self.guided, self.gone = side, guided, gone
+        self.real, self.stretch = real, stretch
         self.videos, self.stills = list(videos), list(stills)
         self.pictures = [read_frames(video) for video in self.videos]
         lengths = np.array([min(len(video), 150) for video in self.videos])
@@ -108,7 +112,7 @@ class TrackingPairs(ClipBatches):
             boxes[:] = _rectangle(random, *pictures.shape[1:3])
         stretch = np.ones((T, 2))
         if not real and random.random() < 0.6:
-            stretch = np.exp(random.normal(0, 0.1, (T, 2)))
+            stretch = np.exp(random.normal(0, self.stretch, (T, 2)))
             stretch[0] = 1.0
         flip, light = random.random() < 0.5, _Light(random, real)
         away = self._away(random)
