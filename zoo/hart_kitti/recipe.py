@@ -36,9 +36,15 @@ from keras_attend.zoo import Result
 
 HERE = Path(__file__).parent
 BATCHES = 50  # of an epoch
-EPOCHS = (50, 20)  # of the stages
+EPOCHS = (50, 18)  # of the stages
 PAIRS = {"frames": 4, "batch_size": 30, "guided": 0.7, "gone": 0.2}
-OWN = {"frames": 8, "batch_size": 16, "guided": 0.4, "gone": 0.25}
+OWN = {
+    "frames": 8,
+    "batch_size": 16,
+    "guided": 0.4,
+    "gone": 0.25,
+    "stretch": 0.2,
+}
 ABOUT: dict[str, Any] = {
     "description": (
         "HART follows any object that the first frame shows, through a window of four "
@@ -104,11 +110,12 @@ def train(
     paths = tuple(args.runs / f"seed_{seed}_{name}.keras" for name in ("pairs", "own"))
     epochs = [min(n, args.epochs or n) for n in EPOCHS]
     stills = [read_image(path) for path in image_files(args.data / "kitti" / "frames")]
-    pairs = TrackingPairs(videos, batches=BATCHES, seed=seed, stills=stills, **PAIRS)
+    same = {"batches": BATCHES, "stills": stills}
+    pairs = TrackingPairs(videos, seed=seed, **same, **PAIRS)
     model = training.fit(
         lambda batches: first(pairs, batches), pairs, paths[0], args, epochs=epochs[0]
     )
-    own = TrackingPairs(videos, batches=BATCHES, seed=seed + 1000, **OWN)
+    own = TrackingPairs(videos, seed=seed + 1000, **same, **OWN)
     model = training.fit(
         lambda batches: second(model, batches), own, paths[1], args, epochs=epochs[1]
     )
