@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_attend.compat import pending_variables, replace_initializer
+from keras_attend.compat import pending_variables, replace_initializer, safe_mode
 from keras_attend.zoo.checks import files
 from keras_attend.zoo.checks.classes import check_config
 from keras_attend.zoo.presets import find, read_manifest
@@ -54,6 +54,19 @@ def load_folder(folder: Path, *, weights: bool = True, **overrides: Any) -> kera
     path = folder / files.CONFIG
     config = files.read_json(path, files.read_listed(folder, files.CONFIG, manifest))
     check_config(config, path)
+    with safe_mode():
+        return _loaded(folder, config, manifest, weights, overrides)
+
+
+def _loaded(
+    folder: Path,
+    config: dict[str, Any],
+    manifest: dict[str, Any],
+    weights: bool,
+    overrides: dict[str, Any],
+) -> keras.Model:
+    """Return the compiled model of a configuration that was checked."""
+    path = folder / files.CONFIG
     compile_config = config.pop("compile_config", None)
     override(config, overrides)
     if weights:
