@@ -12,9 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from keras_attend.disk import opened, read_text
 from keras_attend.types import Array
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp")
+# What Pillow may take a picture for, whatever its name: for others it runs programs.
+FORMATS = ("JPEG", "PNG", "BMP")
+MAX_PICTURE_BYTES = 2**28
 # For OTB's videos that are annotated from a later frame on: that frame's number.
 OTB_STARTS = {"BlurCar1": 247, "BlurCar3": 3, "BlurCar4": 18, "David": 300}
 
@@ -101,7 +105,7 @@ def got10k(folder: str | Path) -> tuple[Sequence, ...]:
         boxes = _read_boxes(video / "groundtruth.txt")
         label = video / "absence.label"
         if label.is_file():
-            absent = np.array(label.read_text(encoding="utf-8").split()) == "1"
+            absent = np.array(read_text(label).split()) == "1"
             if len(absent) != len(boxes):
                 raise ValueError(
                     f"{label} must have a line for each line of groundtruth.txt. "
@@ -152,7 +156,7 @@ def image_files(folder: Path) -> list[Path]:
 def _read_boxes(path: Path) -> Array:
     """Read boxes `[T, 4]` float32 as they are in a file."""
     rows = []
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = read_text(path).splitlines()
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -202,9 +206,13 @@ def _opened(path: Path) -> abc.Iterator[Any]:
     except ImportError as error:
         raise ImportError("Reading frames needs Pillow: pip install Pillow") from error
     try:
-        with Image.open(path) as image:
+        with (
+            opened(path, MAX_PICTURE_BYTES) as file,
+            Image.open(file, formats=FORMATS) as image,
+        ):
             yield image
     except FileNotFoundError:
         raise
-    except (OSError, SyntaxError) as error:  # Pillow raises both
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        # Pillow raises all of them.
         raise ValueError(f"{path} is damaged, or is no picture: {error}") from error

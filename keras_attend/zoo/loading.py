@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_attend.compat import pending_variables, replace_initializer, safe_mode
+from keras_attend.disk import explained
 from keras_attend.zoo.checks import files
+from keras_attend.zoo.checks.budget import check_budget
 from keras_attend.zoo.checks.classes import check_config
 from keras_attend.zoo.presets import find, read_manifest
 
@@ -54,6 +56,7 @@ def load_folder(folder: Path, *, weights: bool = True, **overrides: Any) -> kera
     path = folder / files.CONFIG
     config = files.read_json(path, files.read_listed(folder, files.CONFIG, manifest))
     check_config(config, path)
+    check_budget(config, path)
     with safe_mode():
         return _loaded(folder, config, manifest, weights, overrides)
 
@@ -70,9 +73,7 @@ def _loaded(
     compile_config = config.pop("compile_config", None)
     override(config, overrides)
     if weights:
-        # They are read and checked before there is a model, which takes memory.
-        content = files.read_listed(folder, files.WEIGHTS, manifest)
-        model = _with_weights(folder, config, content, manifest, overrides)
+        model = _with_weights(folder, config, manifest, overrides)
     else:
         model = _made(path, lambda: _deserialize(config), overrides)
     if compile_config:
@@ -134,15 +135,18 @@ def _arguments(config: dict[str, Any]) -> set[str]:
 def _with_weights(
     folder: Path,
     config: dict[str, Any],
-    content: bytes,
     manifest: dict[str, Any],
     overrides: dict[str, Any],
 ) -> keras.Model:
-    """Return a model with the weights in `content`, whose sha256 was checked."""
+    """Return a model with the weights of the folder, whose sha256 is checked.
+
+    They are copied before there is a model, and the copy is what is checked and read.
+    """
     parameters = manifest["parameters"]
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / files.WEIGHTS
-        path.write_bytes(content)
+        with explained(path), path.open("xb") as copy:
+            files.copy_listed(folder, files.WEIGHTS, manifest, copy)
         files.check_weights(path, parameters, folder / files.WEIGHTS)
         model, count = _made(
             folder / files.CONFIG, lambda: _empty(config, parameters), overrides

@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 import keras
 
+from keras_attend import disk
 from keras_attend.zoo.card import write_card
 from keras_attend.zoo.checks import files
 from keras_attend.zoo.checks.classes import check_config
@@ -112,7 +113,7 @@ def describe_preset(
 
 
 def _write_json(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    disk.write(path, json.dumps(content, indent=2) + "\n")
 
 
 def _halve(path: Path) -> None:

@@ -22,7 +22,6 @@ from keras_attend.zoo.hub.errors import explained
 from keras_attend.zoo.hub.names import HUB, check_repo
 
 LIBRARY = "keras_attend"
-MAX_OTHER_BYTES = 2**25  # of a card, a recipe, a picture
 OTHERS = {files.CARD, *files.EXTRA}
 
 Token = str | bool | None
@@ -55,7 +54,7 @@ def fetch(
             api = hf.HfApi(token=token, library_name=LIBRARY)
             there = api.list_repo_files(repo, revision=fetched.revision)
             for file in sorted(OTHERS & set(there)):
-                fetched.file(file, MAX_OTHER_BYTES, sums)
+                fetched.file(file, files.MAX_OTHER_BYTES, sums)
     return folder
 
 

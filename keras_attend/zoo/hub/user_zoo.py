@@ -14,10 +14,9 @@ import json
 import os
 import re
 import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
+from keras_attend import disk
 from keras_attend.zoo.checks import files
 from keras_attend.zoo.checks.files import MANIFEST
 from keras_attend.zoo.hub import file_server
@@ -85,26 +84,16 @@ def _fetch(url: str, name: str, force: bool) -> Path | None:
     folder = kept / version / name
     if force or not _is_whole(folder):
         _download(address, content, folder)
-    with _beside(latest) as new:
-        new.write_text(version, encoding="ascii")
-        os.replace(new, latest)  # at once, so that nobody reads half of it
+    disk.write(latest, version)  # at once, so that nobody reads half of it
     return folder
-
-
-@contextlib.contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """Give a path of the same name on the same disk, to be moved to `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as temporary:
-        yield Path(temporary) / path.name
 
 
 def _is_whole(folder: Path) -> bool:
     try:
-        content = (folder / MANIFEST).read_bytes()
+        content = files.read_limited(files.regular_file(folder, MANIFEST))
         manifest = files.check_manifest(folder / MANIFEST, content)
         for file in (files.CONFIG, files.WEIGHTS):
-            files.read_listed(folder, file, manifest)
+            files.copy_listed(folder, file, manifest)
     except (OSError, ValueError):
         return False
     return True
@@ -113,7 +102,7 @@ def _is_whole(folder: Path) -> bool:
 def _download(address: str, content: bytes, folder: Path) -> None:
     """Fetch the files of a preset, check them, and move them to `folder`."""
     manifest = files.check_manifest(folder / MANIFEST, content)
-    with _beside(folder.parent) as new:
+    with disk.beside(folder.parent) as new:
         new = new / folder.name
         new.mkdir(parents=True)
         (new / MANIFEST).write_bytes(content)
@@ -142,15 +131,20 @@ def copy(folder: Path, target: Path) -> None:
         raise FileExistsError(
             f"`folder` must not exist yet. Received: folder={str(target)!r}"
         )
-    with _beside(target) as new:
+    with disk.beside(target) as new:
         new.mkdir()
         for path in sorted(folder.iterdir()):
             if path.is_file():
                 # The Hub's cache holds links to its store: contents are copied.
-                shutil.copyfile(files.regular_file(folder, path.name), new / path.name)
+                source = files.regular_file(folder, path.name)
+                with (
+                    disk.opened(source, files.MAX_WEIGHTS_BYTES) as content,
+                    (new / path.name).open("xb") as file,
+                ):
+                    shutil.copyfileobj(content, file)
         results = new / RESULTS
         if results.is_file():  # it names the preset, whose name is the folder's
-            content = files.read_json(folder / RESULTS, files.read_limited(results))
-            content["preset"] = target.name
-            results.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+            table = files.read_json(folder / RESULTS, files.read_limited(results))
+            table["preset"] = target.name
+            results.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
         new.rename(target)  # this fails if there is a folder by now
