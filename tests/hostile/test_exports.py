@@ -1,14 +1,15 @@
 """`export` touches nothing that it did not write, and leaves no half of a file."""
 
 import errno
+import importlib
 
 import keras
 import pytest
 
 import keras_attend as ka
-from keras_attend.exporters import export as exporting
 from keras_attend.exporters import tensorflow
 
+exporting = importlib.import_module("keras_attend.exporters.export")
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="export needs TensorFlow"
 )
