@@ -5,7 +5,8 @@ import time
 import pytest
 from raw_server import RawServer
 
-from keras_attend.zoo.hub import file_server
+from keras_attend import zoo
+from keras_attend.zoo.hub import file_server, limits
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: x\r\n"
 BLOCK = b"x" * 65536
@@ -112,7 +113,7 @@ ATTACKS = [
 @pytest.mark.parametrize("how", ["read", "save"])
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
 def test_a_server_that_does_not_end(attack, how, tmp_path, monkeypatch):
-    monkeypatch.setattr(file_server, "PATIENCE", 1.0)
+    monkeypatch.setattr(file_server, "PATIENCE", 1.0, raising=False)
     server, begin = RawServer(attack), time.monotonic()
     try:
         with pytest.raises((OSError, ValueError), match=r"127\.0\.0\.1"):
@@ -137,3 +138,76 @@ def test_a_good_server_is_read(tmp_path):
     file_server.save(f"{server.url}/0", tmp_path / "file", 5)
     assert (tmp_path / "file").read_bytes() == b"hello"
     server.close()
+
+
+# The Hub, whose client is another.
+
+
+def headers(send, length=True):
+    send(b"HTTP/1.1 200 OK\r\nX-Repo-Commit: " + b"0" * 40 + b'\r\nETag: "abc"\r\n')
+    if length:
+        send(b"Content-Length: 100\r\n")
+    send(b"\r\n")
+
+
+def a_get_without_a_length(send, request):
+    headers(send, request.startswith(b"HEAD"))
+    if request.startswith(b"GET"):
+        endless(send)
+
+
+def a_gzip_bomb(send, request):
+    if request.startswith(b"HEAD"):
+        return headers(send)
+    send(OK + b"Content-Encoding: gzip\r\n\r\n")
+    endless(send)
+
+
+def a_get_that_drips(send, request):
+    headers(send)
+    if request.startswith(b"GET"):
+        slowly(send, b"")
+
+
+HUB_ATTACKS = [
+    *(a_get_without_a_length, a_gzip_bomb, a_get_that_drips, silent),
+    *(slow_headers, slow_continue, endless_continue, endless_headers),
+]
+
+
+@pytest.mark.parametrize("attack", HUB_ATTACKS, ids=lambda attack: attack.__name__)
+def test_a_hub_that_does_not_end(attack, hub, tmp_path, monkeypatch):
+    server = at(RawServer(attack), monkeypatch)
+    begin = time.monotonic()
+    with pytest.raises((OSError, ValueError), match="org/small"):
+        zoo.load("hf://org/small")
+    assert time.monotonic() - begin < 6
+    assert server.sent < 2**24
+    kept = [path for path in (tmp_path / "hf").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in kept) < 10_000
+    server.close()
+
+
+def test_a_hub_whose_list_does_not_end(hub, monkeypatch):
+    def pages(send, request):
+        body = b'[{"id": "org/small", "padding": "' + b"x" * 10**6 + b'"}]'
+        link = f'Link: <{server.url}/api/models?cursor=1>; rel="next"\r\n'.encode()
+        length = f"Content-Length: {len(body)}\r\n\r\n".encode()
+        send(OK + link + length + body)
+
+    server = at(RawServer(pages), monkeypatch)
+    with pytest.raises(ValueError, match="the list of org must have at most"):
+        zoo.list_models("hf://org")
+    server.close()
+
+
+def at(server, monkeypatch):
+    """Make the Hub's client, and its patience, a raw server's."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(limits, "PATIENCE", 1.0)
+    monkeypatch.setattr(limits, "RATE", 10**6)
+    monkeypatch.setattr(constants, "ENDPOINT", server.url)
+    template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    return server

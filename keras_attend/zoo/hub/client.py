@@ -19,9 +19,11 @@ from huggingface_hub import constants
 
 from keras_attend.zoo.checks import files
 from keras_attend.zoo.hub.errors import explained
+from keras_attend.zoo.hub.limits import limited
 from keras_attend.zoo.hub.names import HUB, check_repo
 
 LIBRARY = "keras_attend"
+MAX_LIST_BYTES = 2**23  # of the names of files or presets
 OTHERS = {files.CARD, *files.EXTRA}
 
 Token = str | bool | None
@@ -52,7 +54,8 @@ def fetch(
             explained(f"{HUB}{repo}", revision, token),
         ):
             api = hf.HfApi(token=token, library_name=LIBRARY)
-            there = api.list_repo_files(repo, revision=fetched.revision)
+            with limited(hf.get_session(), f"the list of {repo}", MAX_LIST_BYTES):
+                there = api.list_repo_files(repo, revision=fetched.revision)
             for file in sorted(OTHERS & set(there)):
                 fetched.file(file, files.MAX_OTHER_BYTES, sums)
     return folder
@@ -73,7 +76,8 @@ class _Revision:
         # The disk may have damaged the cache's copy: it is fetched a second time.
         again = self.force or not constants.is_offline_mode()
         for force in sorted({self.force, again}):
-            path = self._download(file, limit, force)
+            with limited(hf.get_session(), f"{HUB}{self.repo}: {file}", limit):
+                path = self._download(file, limit, force)
             if _is_right(path, limit, expected):
                 return path
         content = path.read_bytes()
@@ -105,8 +109,19 @@ class _Revision:
             planned = download(dry_run=True)
             if not planned.is_cached:
                 self._check(file, planned.commit_hash, limit)
-        path = download(force_download=force)
+        try:
+            path = download(force_download=force)
+        except ValueError:  # of `limited`: what is too large is not to be gone on with
+            self._remove_parts()
+            raise
         return files.regular_file(Path(path).parent, file)
+
+    def _remove_parts(self) -> None:
+        folder = (
+            Path(constants.HF_HUB_CACHE) / f"models--{self.repo.replace('/', '--')}"
+        )
+        for part in folder.glob("blobs/*.incomplete"):
+            part.unlink(missing_ok=True)
 
     def _check(self, file: str, commit: str, limit: int) -> None:
         """Refuse a file, before it is fetched, by its size and its tag."""
@@ -139,7 +154,8 @@ def list_presets(author: str) -> list[str]:
     check_repo(f"{author}/name", HUB + author)
     with explained(f"{HUB}{author}"):
         api = hf.HfApi(library_name=LIBRARY)
-        found = api.list_models(author=author, filter=LIBRARY)
+        with limited(hf.get_session(), f"the list of {author}", MAX_LIST_BYTES):
+            found = list(api.list_models(author=author, filter=LIBRARY))
         return sorted(f"{HUB}{model.id}" for model in found)
 
 
