@@ -45,7 +45,7 @@ ON_JAX := tests/layers $(foreach name,boxes losses metrics policies reinforce un
 FIRST := $(wildcard $(addprefix tests/,evaluation exporters layers models tracking training))
 SECOND := $(filter-out $(FIRST) tests/golden tests/__pycache__,\
 	$(patsubst %/,%,$(wildcard tests/*/)) $(sort $(wildcard tests/test_*.py)))
-PYTEST := $(RUN) -m pytest -p no:cacheprovider -m "not slow and not packaging"
+PYTEST := $(RUN) -m pytest -p no:cacheprovider -m "not slow and not hostile and not packaging"
 
 # Two lanes at a time. The second's output comes after the first's, and any may fail.
 test: lint
@@ -54,7 +54,7 @@ test: lint
 	( KERAS_BACKEND=jax $(PYTEST) $(ON_JAX); jax=$$?; \
 	KERAS_BACKEND=tensorflow $(PYTEST) $(SECOND); rest=$$?; \
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider \
-		-m "packaging and not slow"; exit $$((jax | rest | $$?)) ) \
+		-m "packaging and not slow and not hostile"; exit $$((jax | rest | $$?)) ) \
 		> build/test-second.log 2>&1 & second=$$!; \
 	KERAS_BACKEND=tensorflow $(PYTEST) $(FIRST); first=$$?; \
 	wait $$second; second=$$?; \
@@ -93,7 +93,7 @@ test-next:
 	@$(NEXT)/bin/python -c 'import jax, keras, tensorflow as tf; \
 	print(f"Keras {keras.__version__}, TensorFlow {tf.__version__}, JAX {jax.__version__}")'
 	@KERAS_BACKEND=tensorflow $(NEXT)/bin/python -m pytest $(TESTS); tensorflow=$$?; \
-	KERAS_BACKEND=jax $(NEXT)/bin/python -m pytest -m "not slow and not packaging" \
+	KERAS_BACKEND=jax $(NEXT)/bin/python -m pytest -m "not slow and not hostile and not packaging" \
 		$(TESTS); jax=$$?; exit $$((tensorflow | jax))
 
 # One backend a process; either may fail, and both show their tables.

@@ -16,6 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+try:
+    import fcntl
+except ImportError:  # Windows, where nothing is locked
+    fcntl = None  # type: ignore[assignment]
+
 MAX_TEXT_BYTES = 2**26  # of a file of boxes or labels; the longest known has 2 MB
 PREFIX = ".keras_attend_"  # of what is being written
 STALE = 24 * 3600.0  # seconds after which what was being written is abandoned
@@ -117,6 +122,27 @@ def write(path: Path, content: bytes | str) -> None:
     data = content.encode() if isinstance(content, str) else content
     with replacing(path) as new:
         new.write_bytes(data)
+
+
+def locked(path: Path) -> BinaryIO:
+    """Hold a lock on `path` until the file that is returned is closed, or a kill.
+
+    Another process that holds it is an error.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    file = lock.open("ab")
+    if fcntl is not None:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.close()
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                raise
+            raise ValueError(
+                f"{path} must be written by one process at a time. Received: another "
+                f"one that holds {lock}. Wait for its end, or use another path"
+            ) from error
+    return file
 
 
 @contextmanager
