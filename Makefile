@@ -75,7 +75,7 @@ test-models: $(VENV)/.dev
 
 test-slow: $(VENV)/.dev
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -m slow
-	KERAS_BACKEND=jax $(RUN) -m pytest -m "not packaging"
+	KERAS_BACKEND=jax $(RUN) -m pytest -m "not packaging and not hostile"
 
 # The newest Keras, TensorFlow and JAX that can be installed, pre-releases among them,
 # in an environment of their own; `make TESTS=tests/layers test-next` runs a part.
