@@ -99,7 +99,7 @@ def beside(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(path.parent)
     with (
-        explained(path),
+        explained(path, "What was there is as it was"),
         tempfile.TemporaryDirectory(dir=path.parent, prefix=PREFIX) as folder,
     ):
         yield Path(folder) / path.name
@@ -146,8 +146,11 @@ def locked(path: Path) -> BinaryIO:
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
+def explained(
+    path: Path, kept: str = "What was written before can be read"
+) -> Iterator[None]:
     """Say of an error of a full disk which file it was, and what to do."""
+    free = ""
     try:
         yield
     except OSError as error:
@@ -157,8 +160,8 @@ def explained(path: Path) -> Iterator[None]:
             free = f"; {shutil.disk_usage(path.parent).free} bytes are free there"
         raise OSError(
             error.errno,
-            f"{path} could not be written ({error.strerror}{free}). What was there is "
-            "as it was. Free some space and try again",
+            f"{path} could not be written ({error.strerror}{free}). {kept}. Free some "
+            "space and try again",
         ) from error
 
 

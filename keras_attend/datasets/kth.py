@@ -195,6 +195,8 @@ def read_boxes(
             corners = numbers[6:].reshape(-1, 4)
             if len(corners) != end - start + 1:
                 raise ValueError(f"{len(corners)} boxes")
+            if (corners[:, 2:] < corners[:, :2]).any():
+                raise ValueError("a box that is turned round")
         except (ValueError, KeyError) as error:
             raise ValueError(
                 f"Line {row} of {path} must be: subject, scenario, action (1 to "

@@ -19,6 +19,7 @@ IMAGES = (".jpg", ".jpeg", ".png", ".bmp")
 # What Pillow may take a picture for, whatever its name: for others it runs programs.
 FORMATS = ("JPEG", "PNG", "BMP")
 MAX_PICTURE_BYTES = 2**28
+MAX_PIXELS = 2**26  # of a frame; a few kB can be unpacked to any number
 # For OTB's videos that are annotated from a later frame on: that frame's number.
 OTB_STARTS = {"BlurCar1": 247, "BlurCar3": 3, "BlurCar4": 18, "David": 300}
 
@@ -88,7 +89,7 @@ def otb(
                 kept = [f for f in frames if f.stem.isdigit() and int(f.stem) >= first]
             number = path.stem.removeprefix("groundtruth_rect").removeprefix(".")
             name = f"{video.name}-{number}" if number else video.name
-            sequences.append(_sequence(name, kept, boxes))
+            sequences.append(_sequence(name, kept, boxes, video / "img"))
     return tuple(sequences)
 
 
@@ -112,7 +113,7 @@ def got10k(folder: str | Path) -> tuple[Sequence, ...]:
                     f"Received: {len(absent)} lines, {len(boxes)} boxes"
                 )
             boxes[absent] = np.nan
-        sequences.append(_sequence(video.name, image_files(video), boxes))
+        sequences.append(_sequence(video.name, image_files(video), boxes, video))
     return tuple(sequences)
 
 
@@ -165,14 +166,35 @@ def _read_boxes(path: Path) -> Array:
         except ValueError as error:
             raise ValueError(
                 f"Line {number} of {path} must be x,y,w,h (commas, tabs or spaces). "
-                f"Received: {line!r}"
+                f"Received: {line[:200]!r}"
             ) from error
         rows.append((x, y, w, h))
     return np.array(rows, "float32").reshape(-1, 4)
 
 
-def _sequence(name: str, frames: abc.Sequence[Path], boxes: Array) -> Sequence:
+def _check_numbers(frames: abc.Sequence[Path], boxes: Array, folder: Path) -> None:
+    """Refuse a folder that lacks a frame: those after it would get others' boxes."""
+    if not len(boxes) or not all(path.stem.isdecimal() for path in frames):
+        return  # their order is all that is known
+    numbers = [int(path.stem) for path in frames[: len(boxes)]]
+    # Where there are fewer frames than boxes, the first box is of number 0 or 1.
+    expected = numbers[0] if len(frames) >= len(boxes) else min(numbers[0], 1)
+    for path, number in zip(frames, numbers, strict=False):
+        if number != expected:
+            what = "is there twice" if number < expected else "is missing"
+            wrong = min(number, expected)
+            name = f"{wrong:0{len(path.stem)}d}{path.suffix}"
+            raise ValueError(
+                f"{folder} must hold a frame for each box. Received: {name} {what}"
+            )
+        expected += 1
+
+
+def _sequence(
+    name: str, frames: abc.Sequence[Path], boxes: Array, folder: Path
+) -> Sequence:
     """Pair frames with boxes as far as there are both, and make boxes 0-based."""
+    _check_numbers(frames, boxes, folder)
     count = min(len(frames), len(boxes))
     if count == 0:
         raise ValueError(
@@ -184,6 +206,14 @@ def _sequence(name: str, frames: abc.Sequence[Path], boxes: Array) -> Sequence:
     moved = boxes - np.array([1, 1, 0, 0], "float32")
     moved = np.where(present[:, None], moved, np.float32(0))
     return Sequence(name, tuple(frames[:count]), moved, present)
+
+
+def _check_picture(image: Any) -> None:
+    """Refuse a picture whose pixels are too many or too deep, before it is decoded."""
+    if image.width * image.height > MAX_PIXELS:
+        raise ValueError(f"{image.width}x{image.height} pixels, over {MAX_PIXELS}")
+    if image.mode.startswith(("I", "F")):
+        raise ValueError("pixels of more than 8 bits; convert them to 8 bits")
 
 
 def read_image(path: Path, mode: str = "RGB") -> Array:
@@ -210,6 +240,7 @@ def _opened(path: Path) -> abc.Iterator[Any]:
             opened(path, MAX_PICTURE_BYTES) as file,
             Image.open(file, formats=FORMATS) as image,
         ):
+            _check_picture(image)
             yield image
     except FileNotFoundError:
         raise
