@@ -106,6 +106,21 @@ def beside(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Give a temporary folder, or say what to do where none can be made."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=PREFIX)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"No temporary folder can be made ({error.strerror or error}). Free some "
+            "space, or set TMPDIR to a folder on another disk",
+        ) from error
+    with folder:
+        yield Path(folder.name)
+
+
+@contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a path to write a file to, which replaces `path` once it is whole.
 

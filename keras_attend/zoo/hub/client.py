@@ -85,8 +85,8 @@ class _Revision:
         path.resolve().unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         raise ValueError(
-            f"{HUB}{self.repo}@{self.revision}: {file} is damaged or was changed: its "
-            f"sha256 must be {expected}. "
+            f"{HUB}{self.repo}@{self.revision}: {file} is damaged or was changed: "
+            f"{f'its sha256 must be {expected}' if expected else 'it is no JSON'}. "
             f"Received: {hashlib.sha256(content).hexdigest()} ({len(content)} bytes). "
             "It was removed from the cache; tell the preset's owner if this happens "
             "again."
@@ -144,9 +144,20 @@ class _Revision:
 
 
 def _is_right(path: Path, limit: int, sha256: str | None) -> bool:
-    if sha256 is None or path.stat().st_size > limit:
-        return sha256 is None
+    if path.stat().st_size > limit:
+        return False
+    if sha256 is None:
+        return path.suffix != ".json" or _is_json(path)
     return hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+
+
+def _is_json(path: Path) -> bool:
+    """Return whether a file is what its name says: a proxy may have sent a page."""
+    try:
+        files.read_json(path, files.read_limited(path))
+    except ValueError:
+        return False
+    return True
 
 
 def list_presets(author: str) -> list[str]:

@@ -20,6 +20,7 @@ from keras_attend import disk
 from keras_attend.zoo.checks import files
 from keras_attend.zoo.checks.files import MANIFEST
 from keras_attend.zoo.hub import file_server
+from keras_attend.zoo.results import read_results
 
 VARIABLE = "KERAS_ATTEND_ZOO"
 CACHE = "KERAS_ATTEND_CACHE"
@@ -45,12 +46,17 @@ def folders() -> list[Path]:
     return [folder]
 
 
+def is_name(name: str) -> bool:
+    """Return whether a text can be a preset's name, and no path."""
+    return re.fullmatch(r"[A-Za-z0-9][\w.-]*", name, re.ASCII) is not None
+
+
 def find(name: str, force: bool = False) -> Path | None:
     """Return the folder of a preset of the user's zoo; None if it has none.
 
     With `force` a file server's preset is fetched again if it is in the cache.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name, re.ASCII):
+    if not is_name(name):
         return None  # it could be a path
     zoo = os.environ.get(VARIABLE, "")
     if file_server.is_url(zoo):
@@ -83,8 +89,18 @@ def _fetch(url: str, name: str, force: bool) -> Path | None:
     version = hashlib.sha256(content).hexdigest()
     folder = kept / version / name
     if force or not _is_whole(folder):
-        _download(address, content, folder)
-    disk.write(latest, version)  # at once, so that nobody reads half of it
+        try:
+            _download(address, content, folder)
+        except PermissionError as error:
+            if error.errno is None:  # the server's refusal
+                raise
+            raise PermissionError(
+                error.errno,
+                f"{kept} cannot be written ({error.strerror}). Set {CACHE} to a folder "
+                "that can",
+            ) from error
+    with contextlib.suppress(OSError):  # a cache may be read-only
+        disk.write(latest, version)  # at once, so that nobody reads half of it
     return folder
 
 
@@ -94,9 +110,16 @@ def _is_whole(folder: Path) -> bool:
         manifest = files.check_manifest(folder / MANIFEST, content)
         for file in (files.CONFIG, files.WEIGHTS):
             files.copy_listed(folder, file, manifest)
+        _check_unlisted(folder)
     except (OSError, ValueError):
         return False
     return True
+
+
+def _check_unlisted(folder: Path) -> None:
+    """Check the files whose sha256 is not known: a proxy may have sent its own page."""
+    files.check_keras_version(folder / files.METADATA)
+    read_results(folder)
 
 
 def _download(address: str, content: bytes, folder: Path) -> None:
@@ -112,6 +135,7 @@ def _download(address: str, content: bytes, folder: Path) -> None:
         with contextlib.suppress(FileNotFoundError):  # a preset may have no results
             limit = files.MAX_JSON_BYTES
             file_server.save(f"{address}/{RESULTS}", new / RESULTS, limit)
+        _check_unlisted(new)
         folder.parent.mkdir(exist_ok=True)
         try:
             new.rename(folder)
