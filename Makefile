@@ -13,7 +13,7 @@ ifneq ($(wildcard ../shared/data/mnist.npz),)
 export KERAS_ATTEND_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help demo test test-models test-slow test-next lint bench notebooks zoo zoo-check
+.PHONY: help demo test test-models test-slow test-hostile test-next lint bench notebooks zoo zoo-check
 .PHONY: clean
 .DELETE_ON_ERROR:
 
@@ -22,6 +22,7 @@ help:
 	@echo "make test       style, types, and the tests on TensorFlow and on JAX"
 	@echo "make test-models  the models on JAX, and their long tests on TensorFlow"
 	@echo "make test-slow  the long tests, and all of them on JAX"
+	@echo "make test-hostile  all attacks on presets, files, servers and trainings"
 	@echo "make test-next  the tests on the newest pre-releases of the backends"
 	@echo "make bench      the benchmarks on TensorFlow and on JAX, on one core"
 	@echo "make notebooks  run the tutorials and store what they show"
@@ -76,6 +77,11 @@ test-models: $(VENV)/.dev
 test-slow: $(VENV)/.dev
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -m slow
 	KERAS_BACKEND=jax $(RUN) -m pytest -m "not packaging and not hostile"
+
+# Attacks: on presets, servers, files of all kinds, and kills of trainings.
+test-hostile: $(VENV)/.dev
+	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider \
+		-m "hostile or not slow" tests/hostile
 
 # The newest Keras, TensorFlow and JAX that can be installed, pre-releases among them,
 # in an environment of their own; `make TESTS=tests/layers test-next` runs a part.
