@@ -47,11 +47,11 @@ def print_list(options: argparse.Namespace) -> int:
             damaged[name] = " ".join(str(error).split())
     if options.json:
         listed = [_summary(preset) for preset in presets]
-        wrong = [{"name": name, "error": error} for name, error in damaged.items()]
+        wrong = [{"name": name, "error": why} for name, why in damaged.items()]
         print(json.dumps([*listed, *wrong], indent=2))
         return 0
-    for name, error in damaged.items():
-        print(f"keras-attend: {name} is left out. {error}", file=sys.stderr)
+    for name, why in damaged.items():
+        print(f"keras-attend: {name} is left out. {why}", file=sys.stderr)
     rows = []
     for preset in presets:
         result = headline(preset.metrics)

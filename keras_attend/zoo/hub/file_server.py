@@ -200,9 +200,12 @@ class _Bounded(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
         budget = self._budget
 
         class Connection(kind):  # type: ignore[misc, valid-type]
+            sock: Any
+
             def connect(self) -> None:
                 super().connect()
-                self.sock = _BoundedSocket(self.sock, budget)
+                whole = self.sock
+                self.sock = _BoundedSocket(whole, budget)
 
         return Connection
 
