@@ -29,7 +29,10 @@ from keras_attend.zoo.verify import verify
 
 ZOO = Path(__file__).parents[2] / "zoo"
 CONFIG, WEIGHTS, MANIFEST = "config.json", "model.weights.h5", "preset.json"
-CODE = "import os; open(os.environ['HOSTILE_MARKER'], 'w')"
+CODE = keras.layers.Lambda(
+    lambda x: (open(__import__("os").environ["HOSTILE_MARKER"], "w"), x)[1]
+).get_config()
+
 
 VALUES = {
     "null": None,
@@ -45,11 +48,18 @@ VALUES = {
     "list": [],
     "numbers": [10**6, 10**6, 10**6],
     "dict": {},
-    "lambda": {"class_name": "__lambda__", "config": {"value": [CODE, None, None]}},
+    # Code that would leave the marker.
+    "lambda": CODE["function"],
+    "hidden lambda": CODE["function"] | {"registered_name": "keras_attend>RAM"},
     "Lambda": {
-        "module": "keras.layers",
         "class_name": "Lambda",
-        "config": {"function": CODE},
+        "config": CODE,
+        "registered_name": "keras_attend>RAM",
+    },
+    "hidden Lambda": {
+        "class_name": "Lambda",
+        "config": CODE
+        | {"function": CODE["function"] | {"registered_name": "keras_attend>RAM"}},
         "registered_name": "keras_attend>RAM",
     },
     "lookup": {
@@ -76,7 +86,7 @@ def attacks():
     small = _small()
     for file in (CONFIG, MANIFEST, "metadata.json", "results.json"):
         yield from _changed(small, file, VALUES)
-    few = {name: VALUES[name] for name in ("10^9", "null", "Lambda", "list")}
+    few = {name: VALUES[name] for name in ("10^9", "null", "hidden Lambda", "list")}
     for preset in ("ram_mnist", "hart_kitti"):
         yield from _changed(ZOO / preset, CONFIG, few)
     yield from _weights(small)
