@@ -30,7 +30,7 @@ from keras_attend.zoo.verify import verify
 ZOO = Path(__file__).parents[2] / "zoo"
 CONFIG, WEIGHTS, MANIFEST = "config.json", "model.weights.h5", "preset.json"
 CODE = keras.layers.Lambda(
-    lambda x: (open(__import__("os").environ["HOSTILE_MARKER"], "w"), x)[1]
+    lambda x: (__import__("pathlib").Path("../code_ran").touch(), x)[1]
 ).get_config()
 
 

@@ -43,14 +43,14 @@ class End:
 def run(name, attack, seconds=SECONDS, memory=MEMORY):
     """Run `attack(folder)` in a child, in a folder of its own, and return its `End`."""
     with tempfile.TemporaryDirectory(prefix="attack_") as place:
-        folder, marker = Path(place) / "work", Path(place) / "code_ran"
+        folder = Path(place) / "work"
         folder.mkdir()
         receiver, sender = os.pipe()
         begin = time.monotonic()
         child = os.fork()
         if child == 0:
             os.close(receiver)
-            _child(attack, folder, marker, sender, seconds, memory)
+            _child(attack, folder, sender, seconds, memory)
         os.close(sender)
         with os.fdopen(receiver, "rb") as told:
             content = told.read()
@@ -66,9 +66,8 @@ def run(name, attack, seconds=SECONDS, memory=MEMORY):
     return End(name, kind, detail, spent)
 
 
-def _child(attack, folder, marker, sender, seconds, memory):
+def _child(attack, folder, sender, seconds, memory):
     """Call the attack, tell how it ended, and end."""
-    os.environ["HOSTILE_MARKER"] = str(marker)
     os.chdir(folder)
     silent = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
