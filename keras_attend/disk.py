@@ -128,7 +128,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     with beside(path) as new:
         yield new
-        _flush(new)
+        flush(new)
         os.replace(new, path)
 
 
@@ -180,7 +180,7 @@ def explained(
         ) from error
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Have a file's content on the disk before its name is."""
     with path.open("rb") as file:
         os.fsync(file.fileno())

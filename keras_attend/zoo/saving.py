@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -58,8 +57,8 @@ def save_preset(
     config = keras.saving.serialize_keras_object(model)
     check_config(config, folder / CONFIG)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".") as temporary:
-        written = Path(temporary)
+    with disk.beside(folder / MANIFEST) as manifest_path:
+        written = manifest_path.parent
         # A copy that was never compiled has neither optimizer nor metrics to save.
         compile_config = config.pop("compile_config", None)
         copy = keras.saving.deserialize_keras_object(config)
@@ -88,6 +87,8 @@ def save_preset(
         # What `load` would refuse, such as a description of two lines, is not written.
         files.check_manifest(folder / MANIFEST, json.dumps(manifest).encode())
         _write_json(written / MANIFEST, manifest)
+        for file in (METADATA, CONFIG, WEIGHTS, MANIFEST):
+            disk.flush(written / file)
         old, new = folder / WEIGHTS, written / WEIGHTS
         if not (old.is_file() and old.read_bytes() == new.read_bytes()):
             (folder / "results.json").unlink(missing_ok=True)

@@ -137,7 +137,7 @@ def test_results_survive_a_full_disk(folder, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(disk, "_flush", full)
+    monkeypatch.setattr(disk, "flush", full)
     about = {"device": "x", "training_seconds": 1, "commit": "c"}
     with pytest.raises(
         OSError, match=r"results\.json could not be written .*as it was"

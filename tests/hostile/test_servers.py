@@ -113,7 +113,7 @@ ATTACKS = [
 @pytest.mark.parametrize("how", ["read", "save"])
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
 def test_a_server_that_does_not_end(attack, how, tmp_path, monkeypatch):
-    monkeypatch.setattr(file_server, "PATIENCE", 1.0, raising=False)
+    monkeypatch.setattr(file_server, "PATIENCE", 0.4)
     server, begin = RawServer(attack), time.monotonic()
     try:
         with pytest.raises((OSError, ValueError), match=r"127\.0\.0\.1"):
@@ -205,8 +205,8 @@ def at(server, monkeypatch):
     """Make the Hub's client, and its patience, a raw server's."""
     from huggingface_hub import constants
 
-    monkeypatch.setattr(limits, "PATIENCE", 1.0)
-    monkeypatch.setattr(limits, "RATE", 10**6)
+    monkeypatch.setattr(limits, "PATIENCE", 0.5)
+    monkeypatch.setattr(limits, "RATE", 10**7)
     monkeypatch.setattr(constants, "ENDPOINT", server.url)
     template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
