@@ -13,7 +13,7 @@ ifneq ($(wildcard ../shared/data/mnist.npz),)
 export KERAS_ATTEND_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help demo test test-models test-slow test-next lint bench notebooks zoo zoo-check
+.PHONY: help demo test test-models test-slow test-hostile test-next lint bench notebooks zoo zoo-check
 .PHONY: clean
 .DELETE_ON_ERROR:
 
@@ -22,6 +22,7 @@ help:
 	@echo "make test       style, types, and the tests on TensorFlow and on JAX"
 	@echo "make test-models  the models on JAX, and their long tests on TensorFlow"
 	@echo "make test-slow  the long tests, and all of them on JAX"
+	@echo "make test-hostile  all attacks on presets, files, servers and trainings"
 	@echo "make test-next  the tests on the newest pre-releases of the backends"
 	@echo "make bench      the benchmarks on TensorFlow and on JAX, on one core"
 	@echo "make notebooks  run the tutorials and store what they show"
@@ -45,7 +46,7 @@ ON_JAX := tests/layers $(foreach name,boxes losses metrics policies reinforce un
 FIRST := $(wildcard $(addprefix tests/,evaluation exporters layers models tracking training))
 SECOND := $(filter-out $(FIRST) tests/golden tests/__pycache__,\
 	$(patsubst %/,%,$(wildcard tests/*/)) $(sort $(wildcard tests/test_*.py)))
-PYTEST := $(RUN) -m pytest -p no:cacheprovider -m "not slow and not packaging"
+PYTEST := $(RUN) -m pytest -p no:cacheprovider -m "not slow and not hostile and not packaging"
 
 # Two lanes at a time. The second's output comes after the first's, and any may fail.
 test: lint
@@ -54,7 +55,7 @@ test: lint
 	( KERAS_BACKEND=jax $(PYTEST) $(ON_JAX); jax=$$?; \
 	KERAS_BACKEND=tensorflow $(PYTEST) $(SECOND); rest=$$?; \
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider \
-		-m "packaging and not slow"; exit $$((jax | rest | $$?)) ) \
+		-m "packaging and not slow and not hostile"; exit $$((jax | rest | $$?)) ) \
 		> build/test-second.log 2>&1 & second=$$!; \
 	KERAS_BACKEND=tensorflow $(PYTEST) $(FIRST); first=$$?; \
 	wait $$second; second=$$?; \
@@ -75,7 +76,12 @@ test-models: $(VENV)/.dev
 
 test-slow: $(VENV)/.dev
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -m slow
-	KERAS_BACKEND=jax $(RUN) -m pytest -m "not packaging"
+	KERAS_BACKEND=jax $(RUN) -m pytest -m "not packaging and not hostile"
+
+# Attacks: on presets, servers, files of all kinds, and kills of trainings.
+test-hostile: $(VENV)/.dev
+	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider \
+		-m "hostile or not slow" tests/hostile
 
 # The newest Keras, TensorFlow and JAX that can be installed, pre-releases among them,
 # in an environment of their own; `make TESTS=tests/layers test-next` runs a part.
@@ -93,7 +99,7 @@ test-next:
 	@$(NEXT)/bin/python -c 'import jax, keras, tensorflow as tf; \
 	print(f"Keras {keras.__version__}, TensorFlow {tf.__version__}, JAX {jax.__version__}")'
 	@KERAS_BACKEND=tensorflow $(NEXT)/bin/python -m pytest $(TESTS); tensorflow=$$?; \
-	KERAS_BACKEND=jax $(NEXT)/bin/python -m pytest -m "not slow and not packaging" \
+	KERAS_BACKEND=jax $(NEXT)/bin/python -m pytest -m "not slow and not hostile and not packaging" \
 		$(TESTS); jax=$$?; exit $$((tensorflow | jax))
 
 # One backend a process; either may fail, and both show their tables.

@@ -1,25 +1,29 @@
 """Callbacks for long trainings: checkpoints, growing clips, a change of reward."""
 
 import json
-import os
+import tempfile
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_attend import distributed
+from keras_attend import disk, distributed
 from keras_attend.arguments import check_not_negative, check_positive_integers
+
+NOTES = "keras_attend.json"  # in the archive that a `.keras` file is
 
 
 class Checkpoint(keras.callbacks.Callback):
     """Save the model and its optimizer, so that a killed training can be resumed.
 
     Each checkpoint replaces the one before in a single step: whenever the process dies,
-    there is a complete one, which `Checkpoint.resume(path)` reads. Beside it, in
-    `<path>.json`, are the seconds of training so far and the state of the model's
-    random numbers, which Keras's file leaves out.
+    there is a complete one, which `Checkpoint.resume(path)` reads. Within the file are
+    also the seconds of training so far and the state of the model's random numbers,
+    which Keras leaves out: a training that goes on ends with the same weights as one
+    that was never interrupted. While one process trains, no other can with this path.
 
     Args:
         path: the `.keras` file.
@@ -35,6 +39,7 @@ class Checkpoint(keras.callbacks.Callback):
             raise ValueError(f"`path` must end in .keras. Received: path={path}")
         self.every = every
         self._began = self._saved = 0.0  # seconds, by the monotonic clock
+        self._lock: Any = None
 
     @staticmethod
     def resume(path: str | Path) -> Any | None:
@@ -45,20 +50,22 @@ class Checkpoint(keras.callbacks.Callback):
         """
         if not Path(path).exists():
             return None
+        states = _notes(path)["seeds"]
         model = keras.saving.load_model(path)
-        states = _notes(path).get("seeds", [])
-        for seed, state in zip(distributed.seeds(model), states, strict=False):
+        for seed, state in zip(distributed.seeds(model), states, strict=True):
             seed.assign(np.array(state, seed.dtype))
         return model
 
     @staticmethod
     def seconds_spent(path: str | Path) -> float:
         """Return how many seconds of training led to the last checkpoint."""
-        return float(_notes(path).get("seconds", 0.0))
+        return float(_notes(path)["seconds"]) if Path(path).exists() else 0.0
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Count the seconds on from those of the checkpoint that was resumed."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if distributed.cluster().first:
+            self._lock = disk.locked(self.path)
         self._saved = time.monotonic()
         self._began = self._saved - self.seconds_spent(self.path)
 
@@ -72,18 +79,21 @@ class Checkpoint(keras.callbacks.Callback):
     def on_train_end(self, logs: Any = None) -> None:
         """Make the last checkpoint."""
         self._save()
+        if self._lock is not None:
+            self._lock.close()
 
     def _save(self) -> None:
-        worker = distributed.cluster().index
-        partial = self.path.with_name(f".{self.path.stem}.partial_{worker}.keras")
-        self.model.save(partial)
-        if worker:
-            partial.unlink()
-            return
-        os.replace(partial, self.path)
+        with tempfile.TemporaryDirectory() as folder:
+            if not distributed.cluster().first:
+                # On TensorFlow all workers must save; one of them keeps the file.
+                self.model.save(Path(folder) / self.path.name)
+                return
         seeds = [np.asarray(seed).tolist() for seed in distributed.seeds(self.model)]
         notes = {"seconds": round(time.monotonic() - self._began, 1), "seeds": seeds}
-        Path(f"{self.path}.json").write_text(json.dumps(notes) + "\n")
+        with disk.replacing(self.path) as new:
+            self.model.save(new)
+            with zipfile.ZipFile(new, "a") as archive:
+                archive.writestr(NOTES, json.dumps(notes))
         self._saved = time.monotonic()
 
 
@@ -142,6 +152,13 @@ class RewardSwitch(keras.callbacks.Callback):
 
 
 def _notes(path: str | Path) -> dict[str, Any]:
-    """Read what is noted beside a checkpoint, as far as there is anything."""
-    found = Path(f"{path}.json")
-    return dict(json.loads(found.read_text())) if found.exists() else {}
+    """Read what is noted within a checkpoint."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            notes = json.loads(archive.read(NOTES))
+            return {"seconds": notes["seconds"], "seeds": notes["seeds"]}
+    except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"`path` must be a file that `Checkpoint` has written. Received: {path} "
+            f"({error})"
+        ) from error

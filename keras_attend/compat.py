@@ -6,6 +6,7 @@ moves one, a test of its own fails, and only this file has to change.
 """
 
 import functools
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -54,6 +55,30 @@ def replace_initializer(variable: Any, initializer: Callable[..., Any]) -> None:
     """
     if getattr(variable, "_initializer", None) is not None:
         variable._initializer = initializer
+
+
+def keras_symbol(module: str, name: str) -> Any:
+    """Return what Keras would make for a module and a name of its own, or None.
+
+    Keras finds its public names in a table and others in the module itself. No module
+    is imported here.
+    """
+    from keras.src.api_export import get_symbol_from_name
+
+    found = get_symbol_from_name(f"{module}.{name}")
+    if found is None:
+        found = getattr(sys.modules.get(module), "__dict__", {}).get(name)
+    return found
+
+
+def safe_mode() -> Any:
+    """Return a context in which Keras runs no code of a configuration.
+
+    `safe_mode=True` has no effect after `keras.config.enable_unsafe_deserialization()`.
+    """
+    from keras.src.saving.serialization_lib import SafeModeScope
+
+    return SafeModeScope(True)
 
 
 def set_direction(metric: Any, direction: str) -> None:

@@ -45,6 +45,11 @@ def checked_frame(frame: Any) -> NDArray[Any]:
         raise ValueError(
             f"A frame must not be empty. Received: frame.shape={frame.shape}"
         )
+    if min(frame.shape[:2]) < 2:  # nothing can move along one row or column
+        raise ValueError(
+            "A frame must have at least two rows and columns. "
+            f"Received: frame.shape={frame.shape}"
+        )
     if frame.dtype != np.uint8 and frame.dtype != np.float32:
         if frame.dtype.kind != "f":
             raise ValueError(

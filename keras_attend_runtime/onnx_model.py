@@ -1,17 +1,17 @@
 """Run a tracker in an ONNX file by ONNX Runtime."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_attend_runtime.checked_file import TYPES, description, read_model
 from keras_attend_runtime.frames import overlaps, with_channels, with_dtype
 
 Found = tuple[NDArray[np.float32], NDArray[np.bool_]]  # boxes [N, 4], presence [N]
 
-DTYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
+MAX_THREADS = 256
 
 
 class OnnxModel:
@@ -29,27 +29,25 @@ class OnnxModel:
             raise ImportError(
                 "Exported trackers need onnxruntime: pip install onnxruntime"
             ) from error
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"There is no file {path}.")
+        if type(threads) is not int or not 1 <= threads <= MAX_THREADS:
+            raise ValueError(
+                f"`threads` must be an integer in 1..{MAX_THREADS}. "
+                f"Received: threads={threads!r}"
+            )
+        content = read_model(Path(path))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         # As TensorFlow does: to multiply the tiny numbers in Gaussians' tails is slow.
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
         try:
             self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
+                content, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # its exceptions have no base class of their own
             raise ValueError(
                 f"ONNX Runtime cannot read {path}: {' '.join(str(error).split())}"
             ) from error
-        found = self._session.get_modelmeta().custom_metadata_map.get("keras_attend")
-        self.metadata: dict[str, Any] = json.loads(found) if found else {}
-        if self.metadata.get("kind") != "tracker":
-            raise ValueError(
-                "`model` must be a tracker that `keras_attend.export` wrote. "
-                f"Received: {path}, {self.metadata or 'which holds no description'}"
-            )
+        self.metadata: dict[str, Any] = description(Path(path), self._session)
         self.channels: int = self.metadata["channels"]
         self._objects: list[_OneObject] = []
 
@@ -103,7 +101,7 @@ class _OneObject:
         self._first = np.array(True)
         self._box = np.ascontiguousarray(box[None])  # [1, 4]
         one, other = (
-            {x.name: np.zeros(x.shape, DTYPES[x.type]) for x in session.get_outputs()}
+            {x.name: np.zeros(x.shape, TYPES[x.type]) for x in session.get_outputs()}
             for _ in range(2)
         )
         self._turns = [(self._bound(one, other), other), (self._bound(other, one), one)]

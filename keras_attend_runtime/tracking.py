@@ -1,5 +1,6 @@
 """The methods that all trackers have, and the tracker that runs an ONNX file."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,6 +33,23 @@ class FrameTracker:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._started = False
+        self._process = os.getpid()
+
+    def __getstate__(self) -> Any:
+        """Refuse to be pickled or copied: what follows objects is compiled here."""
+        raise TypeError(
+            "A Tracker cannot be pickled or copied: make another one, from the same "
+            "model or file, in each process and for each video."
+        )
+
+    def _check_process(self) -> None:
+        # The backends' threads, which a step waits for, are not there after a fork.
+        if os.getpid() != self._process:
+            raise ValueError(
+                "A Tracker must be used by the process that made it. Received: a call "
+                f"in process {os.getpid()}, a fork of {self._process}. Make the "
+                'Tracker there; `multiprocessing.get_context("spawn")` suits best.'
+            )
 
     @property
     def channels(self) -> int:
@@ -45,6 +63,7 @@ class FrameTracker:
             frame: the first frame, `[H, W]`, `[H, W, 1]` or `[H, W, 3]`.
             box: `(x, y, w, h)`, or `[N, 4]` for N objects at once.
         """
+        self._check_process()
         frame = checked_frame(frame)
         check_range(frame)
         box = check_box(box, *frame.shape[:2])
@@ -63,7 +82,8 @@ class FrameTracker:
         """Follow the object to the next frame.
 
         Args:
-            frame: a frame of the first one's height and width.
+            frame: a frame of the first one's height and width. It may have another
+                dtype or number of channels.
 
         Returns:
             Whether the object is present, and its box, `[4]`; for N objects `[N]` and
@@ -75,7 +95,9 @@ class FrameTracker:
                 "The tracker does not know yet what to follow. Call "
                 "`init(frame, box)` before `update(frame)`."
             )
+        self._check_process()
         frame = checked_frame(frame)
+        check_range(frame)  # a single NaN would stay in the state
         if frame.shape[:2] != self._frame_size:
             raise ValueError(
                 "A frame must have the height and width of the first one, "

@@ -54,6 +54,26 @@ def test_a_variable_with_a_value_keeps_it():
     assert (keras.ops.convert_to_numpy(variable) == 1).all()
 
 
+def test_keras_finds_public_names_and_those_of_private_modules():
+    assert compat.keras_symbol("keras.layers", "Dense") is keras.layers.Dense
+    add = compat.keras_symbol("keras.src.ops.numpy", "Add")
+    assert issubclass(add, keras.Operation)
+    assert compat.keras_symbol("keras.layers", "absent") is None
+    assert compat.keras_symbol("absent", "Dense") is None
+
+
+def test_safe_mode_holds_against_the_program():
+    layer = keras.layers.Lambda(lambda x: x)
+    config = keras.saving.serialize_keras_object(layer)
+    keras.config.enable_unsafe_deserialization()
+    try:
+        with compat.safe_mode(), pytest.raises(ValueError, match="unsafe"):
+            keras.saving.deserialize_keras_object(config)
+        keras.saving.deserialize_keras_object(config)
+    finally:
+        compat.safe_mode().__class__(None).__enter__()
+
+
 @pytest.mark.skipif(not TENSORFLOW, reason="TensorFlow's names")
 def test_names_of_keras_under_tf_distribute():
     optimizer = keras.optimizers.SGD(clipnorm=1.0)

@@ -14,8 +14,15 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # What stands in the package's root, beside the folders of `pyproject.toml`'s contract.
 ROOT = {
     *("__init__.py", "__main__.py", "py.typed"),
-    *("arguments.py", "types.py", "compat.py", "distributed.py", "boxes.py"),
-    *("callbacks.py", "optimizers.py", "reinforce.py", "policies.py", "losses.py"),
+    *("arguments.py", "types.py", "compat.py", "disk.py", "distributed.py"),
+    *(
+        "boxes.py",
+        "callbacks.py",
+        "optimizers.py",
+        "reinforce.py",
+        "policies.py",
+        "losses.py",
+    ),
     *("metrics.py", "unroll.py"),
 }
 NOT_PUBLIC = ("keras.src", "jax._src", "tensorflow.python")

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 
 from keras_attend import zoo
@@ -38,10 +39,19 @@ def add_info(commands: Commands) -> None:
 
 def print_list(options: argparse.Namespace) -> int:
     """Print a line for each preset, with its `headline` result."""
-    presets = [zoo.info(name) for name in zoo.list_models()]
+    presets, damaged = [], {}
+    for name in zoo.list_models():
+        try:
+            presets.append(zoo.info(name))
+        except (OSError, ValueError) as error:  # the others are listed all the same
+            damaged[name] = " ".join(str(error).split())
     if options.json:
-        print(json.dumps([_summary(preset) for preset in presets], indent=2))
+        listed = [_summary(preset) for preset in presets]
+        wrong = [{"name": name, "error": why} for name, why in damaged.items()]
+        print(json.dumps([*listed, *wrong], indent=2))
         return 0
+    for name, why in damaged.items():
+        print(f"keras-attend: {name} is left out. {why}", file=sys.stderr)
     rows = []
     for preset in presets:
         result = headline(preset.metrics)

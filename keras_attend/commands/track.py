@@ -6,11 +6,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any, TextIO
 
+from keras_attend import disk
 from keras_attend.boxes import check_box
 from keras_attend.commands.parsers import NAME_HELP, Commands, add_command
 from keras_attend.tracking import Tracker
@@ -60,7 +62,8 @@ def track(options: argparse.Namespace) -> int:
             stack.enter_context(writer)
         table = None
         if boxes:  # line by line, so that the table can be read while it grows
-            table = stack.enter_context(boxes.open("w", encoding="utf-8", buffering=1))
+            table = boxes.open("w", encoding="utf-8", buffering=1)
+            stack.callback(_closed, table)
             table.write("frame,x,y,w,h,present\n")
         results = _Results(tracker, writer, table)
         bar = stack.enter_context(_bar(video.length))
@@ -74,6 +77,8 @@ def track(options: argparse.Namespace) -> int:
                 present, found = tracker.update(frame)
                 results.write(frame, found, present)
                 bar.update()
+            if writer:
+                writer.close()
         except (OSError, ValueError) as error:
             kept = f"The first {results.count} are in {outputs}."
             raise ValueError(f"{error} {kept}") from error
@@ -98,12 +103,21 @@ def _check_outputs(source: str, out: Path | None, boxes: Path | None) -> None:
     if not (out or boxes):
         raise ValueError("Nothing to write: give --out or --boxes, or both.")
     paths = [path for path in (Path(source), out, boxes) if path]
-    if len({path.resolve() for path in paths}) < len(paths):
+    # A hard link is the same file under another name.
+    found = [path for path in paths if path.exists()]
+    same = any(a.samefile(b) for a, b in combinations(found, 2))
+    if same or len({path.resolve() for path in paths}) < len(paths):
         raise ValueError("INPUT, --out and --boxes must be different files.")
     if boxes and boxes.is_dir():
         raise ValueError(f"--boxes must be a file. Received the folder {boxes}")
     if boxes and not boxes.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {boxes.parent}.")
+
+
+def _closed(table: TextIO) -> None:
+    """Close the table; on a full disk its last line may be half there."""
+    with suppress(OSError):
+        table.close()
 
 
 @dataclass
@@ -120,7 +134,8 @@ class _Results:
         box = tuple(float(number) for number in box)
         if self.table:
             numbers = ",".join(f"{number:.2f}" for number in box)
-            self.table.write(f"{self.count},{numbers},{int(present)}\n")
+            with disk.explained(Path(self.table.name)):
+                self.table.write(f"{self.count},{numbers},{int(present)}\n")
         if self.writer:
             outputs = self.tracker.outputs
             window, glimpse = outputs.get("window"), outputs.get("glimpse")
@@ -132,12 +147,15 @@ class _Results:
 
 @contextmanager
 def _signals() -> Iterator[list[int]]:
-    """Collect the numbers of Ctrl-C and SIGTERM, so that no frame is half written."""
+    """Collect the numbers of signals that end programs: no frame is half written."""
     received: list[int] = []
     handlers: dict[signal.Signals, Any] = {}
     # Python gives signals to the main thread alone.
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
+        names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")  # Windows has two of them
+        for number in (
+            getattr(signal, name) for name in names if hasattr(signal, name)
+        ):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 handlers[number] = signal.signal(
                     number, lambda number, _: received.append(number)

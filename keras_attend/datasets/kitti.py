@@ -79,7 +79,13 @@ class KITTI:
         tracks: list[Sequence] = []
         images = self.folder / "training" / "image_02"
         for labels in read_folder(folder):
-            files = {int(p.stem): p for p in (images / labels.video).glob("*.png")}
+            pictures = sorted((images / labels.video).glob("*.png"))
+            for path in pictures:
+                if not path.stem.isdecimal():
+                    raise ValueError(
+                        f"{path} must be named by its number, such as 000000.png"
+                    )
+            files = {int(path.stem): path for path in pictures}
             if files:
                 self._check_size(files[min(files)])
                 kept = labels.kept(kinds, occluded, truncated)

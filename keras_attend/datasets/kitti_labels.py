@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_attend.arguments import check_choice
+from keras_attend.disk import read_text
 from keras_attend.types import Array
 
 KINDS = (
@@ -76,7 +77,7 @@ class KITTILabels:
 def read_labels(path: str | Path) -> KITTILabels:
     """Read a label file, except for its DontCare rows."""
     path = Path(path)
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = read_text(path).splitlines()
     kinds, numbers = [], []
     for row, line in enumerate(lines, start=1):
         parts = line.split()

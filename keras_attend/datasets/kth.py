@@ -28,6 +28,7 @@ import numpy as np
 
 from keras_attend.arguments import check_choice
 from keras_attend.datasets.sequences import Sequence, read_image
+from keras_attend.disk import read_text
 from keras_attend.types import Array
 
 BOX_FILE = "KTHBoundingBoxInfo.txt"
@@ -181,7 +182,7 @@ def read_boxes(
     line without boxes is of a video that is missing in KTH; it is left out.
     """
     sequences = []
-    text = Path(path).read_text(encoding="utf-8", errors="replace")
+    text = read_text(Path(path), errors="replace")
     for row, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.startswith("#"):
             continue
@@ -194,6 +195,8 @@ def read_boxes(
             corners = numbers[6:].reshape(-1, 4)
             if len(corners) != end - start + 1:
                 raise ValueError(f"{len(corners)} boxes")
+            if (corners[:, 2:] < corners[:, :2]).any():
+                raise ValueError("a box that is turned round")
         except (ValueError, KeyError) as error:
             raise ValueError(
                 f"Line {row} of {path} must be: subject, scenario, action (1 to "

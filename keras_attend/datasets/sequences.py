@@ -12,9 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from keras_attend.disk import opened, read_text
 from keras_attend.types import Array
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp")
+# What Pillow may take a picture for, whatever its name: for others it runs programs.
+FORMATS = ("JPEG", "PNG", "BMP")
+MAX_PICTURE_BYTES = 2**28
+MAX_PIXELS = 2**26  # of a frame; a few kB can be unpacked to any number
 # For OTB's videos that are annotated from a later frame on: that frame's number.
 OTB_STARTS = {"BlurCar1": 247, "BlurCar3": 3, "BlurCar4": 18, "David": 300}
 
@@ -84,7 +89,7 @@ def otb(
                 kept = [f for f in frames if f.stem.isdigit() and int(f.stem) >= first]
             number = path.stem.removeprefix("groundtruth_rect").removeprefix(".")
             name = f"{video.name}-{number}" if number else video.name
-            sequences.append(_sequence(name, kept, boxes))
+            sequences.append(_sequence(name, kept, boxes, video / "img"))
     return tuple(sequences)
 
 
@@ -101,14 +106,14 @@ def got10k(folder: str | Path) -> tuple[Sequence, ...]:
         boxes = _read_boxes(video / "groundtruth.txt")
         label = video / "absence.label"
         if label.is_file():
-            absent = np.array(label.read_text(encoding="utf-8").split()) == "1"
+            absent = np.array(read_text(label).split()) == "1"
             if len(absent) != len(boxes):
                 raise ValueError(
                     f"{label} must have a line for each line of groundtruth.txt. "
                     f"Received: {len(absent)} lines, {len(boxes)} boxes"
                 )
             boxes[absent] = np.nan
-        sequences.append(_sequence(video.name, image_files(video), boxes))
+        sequences.append(_sequence(video.name, image_files(video), boxes, video))
     return tuple(sequences)
 
 
@@ -152,7 +157,7 @@ def image_files(folder: Path) -> list[Path]:
 def _read_boxes(path: Path) -> Array:
     """Read boxes `[T, 4]` float32 as they are in a file."""
     rows = []
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = read_text(path).splitlines()
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -161,14 +166,35 @@ def _read_boxes(path: Path) -> Array:
         except ValueError as error:
             raise ValueError(
                 f"Line {number} of {path} must be x,y,w,h (commas, tabs or spaces). "
-                f"Received: {line!r}"
+                f"Received: {line[:200]!r}"
             ) from error
         rows.append((x, y, w, h))
     return np.array(rows, "float32").reshape(-1, 4)
 
 
-def _sequence(name: str, frames: abc.Sequence[Path], boxes: Array) -> Sequence:
+def _check_numbers(frames: abc.Sequence[Path], boxes: Array, folder: Path) -> None:
+    """Refuse a folder that lacks a frame: those after it would get others' boxes."""
+    if not len(boxes) or not all(path.stem.isdecimal() for path in frames):
+        return  # their order is all that is known
+    numbers = [int(path.stem) for path in frames[: len(boxes)]]
+    # Where there are fewer frames than boxes, the first box is of number 0 or 1.
+    expected = numbers[0] if len(frames) >= len(boxes) else min(numbers[0], 1)
+    for path, number in zip(frames, numbers, strict=False):
+        if number != expected:
+            what = "is there twice" if number < expected else "is missing"
+            wrong = min(number, expected)
+            name = f"{wrong:0{len(path.stem)}d}{path.suffix}"
+            raise ValueError(
+                f"{folder} must hold a frame for each box. Received: {name} {what}"
+            )
+        expected += 1
+
+
+def _sequence(
+    name: str, frames: abc.Sequence[Path], boxes: Array, folder: Path
+) -> Sequence:
     """Pair frames with boxes as far as there are both, and make boxes 0-based."""
+    _check_numbers(frames, boxes, folder)
     count = min(len(frames), len(boxes))
     if count == 0:
         raise ValueError(
@@ -180,6 +206,14 @@ def _sequence(name: str, frames: abc.Sequence[Path], boxes: Array) -> Sequence:
     moved = boxes - np.array([1, 1, 0, 0], "float32")
     moved = np.where(present[:, None], moved, np.float32(0))
     return Sequence(name, tuple(frames[:count]), moved, present)
+
+
+def _check_picture(image: Any) -> None:
+    """Refuse a picture whose pixels are too many or too deep, before it is decoded."""
+    if image.width * image.height > MAX_PIXELS:
+        raise ValueError(f"{image.width}x{image.height} pixels, over {MAX_PIXELS}")
+    if image.mode.startswith(("I", "F")):
+        raise ValueError("pixels of more than 8 bits; convert them to 8 bits")
 
 
 def read_image(path: Path, mode: str = "RGB") -> Array:
@@ -202,9 +236,14 @@ def _opened(path: Path) -> abc.Iterator[Any]:
     except ImportError as error:
         raise ImportError("Reading frames needs Pillow: pip install Pillow") from error
     try:
-        with Image.open(path) as image:
+        with (
+            opened(path, MAX_PICTURE_BYTES) as file,
+            Image.open(file, formats=FORMATS) as image,
+        ):
+            _check_picture(image)
             yield image
     except FileNotFoundError:
         raise
-    except (OSError, SyntaxError) as error:  # Pillow raises both
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        # Pillow raises all of them.
         raise ValueError(f"{path} is damaged, or is no picture: {error}") from error

@@ -1,7 +1,7 @@
 """Write a trained model as a file that runs without Keras."""
 
 import logging
-import shutil
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 
 import keras_attend
+from keras_attend import disk
 from keras_attend.arguments import check_choice
 from keras_attend.exporters import onnx, tensorflow
 from keras_attend.exporters.trace import (
@@ -21,6 +22,7 @@ from keras_attend.exporters.trace import (
 from keras_attend.layers.crop import parse_size
 from keras_attend.models.ram import RAM, Feedforward
 
+MAX_SIDE, MAX_PIXELS = 2**14, 2**26  # of frames; with larger ones TensorFlow crashes
 # How a path ends, by format.
 ENDINGS = {"saved_model": "", "onnx": ".onnx", "litert": ".tflite"}
 
@@ -111,21 +113,51 @@ def export(
         first_location=first_location,
     )
     traced.metadata |= {"int8": int8, "keras_attend": keras_attend.__version__}
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if format == "saved_model":
+        _check_folder(path)
     with _explained(model, format):
         if format == "onnx":
-            onnx.save(traced, path, int8)
+            with disk.replacing(path) as new:
+                onnx.save(traced, new, int8)
         elif format == "litert":
-            tensorflow.save_litert(traced, path, int8)
+            with disk.replacing(path) as new:
+                tensorflow.save_litert(traced, new, int8)
         else:
-            if (path / "saved_model.pb").exists():
-                shutil.rmtree(path)  # old files would stay beside the new ones
-            tensorflow.save_saved_model(traced, path)
+            with disk.beside(path) as new:
+                tensorflow.save_saved_model(traced, new)
+                if path.exists():
+                    _check_folder(path)  # while it was written others may have used it
+                    path.rename(new.with_name("old"))
+                new.rename(path)
     return path
+
+
+def _check_folder(path: Path) -> None:
+    """Refuse to replace a folder that holds anything but what `export` has written."""
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise ValueError(
+            f"`path` must be a folder. Received: path={str(path)!r}, a file"
+        )
+    files = (file for file in path.rglob("*") if file.is_symlink() or file.is_file())
+    found = {file.relative_to(path).as_posix() for file in files}
+    ours = tensorflow.FILES if tensorflow.MARK in found else set()
+    others = sorted(found - ours)
+    if others or path.is_symlink():
+        raise ValueError(
+            "`path` must be a new folder, or one that `export` has written and that "
+            f"holds nothing else. Received: path={str(path)!r}, with {others[:3]}"
+        )
 
 
 def _size(model: keras.Model, size: Sequence[int] | None) -> tuple[int, int] | None:
     shape = None if size is None else parse_size(list(size), "size")
+    if shape is not None and (max(shape) > MAX_SIDE or math.prod(shape) > MAX_PIXELS):
+        raise ValueError(
+            f"`size` must be of at most {MAX_SIDE} rows and columns and {MAX_PIXELS} "
+            f"pixels. Received: size={size}"
+        )
     if not isinstance(model, Feedforward):
         return shape
     _, height, width, _ = model.serving_shape
@@ -162,6 +194,8 @@ def _explained(model: keras.Model, format: str) -> Iterator[None]:
         raise ImportError(
             f"format={format!r} needs {error.name}: pip install 'keras-attend[export]'"
         ) from error
+    except OSError:  # of the disk, not of the format
+        raise
     except Exception as error:
         raise ValueError(
             f"{type(model).__name__} cannot be written as {format!r}; another format, "

@@ -9,6 +9,11 @@ from typing import Any
 from keras_attend.exporters.trace import TracedModel
 
 METADATA = "keras_attend.json"
+MARK = f"assets.extra/{METADATA}"  # of the folders that are written here
+FILES = {
+    *(MARK, "saved_model.pb", "fingerprint.pb"),
+    *("variables/variables.index", "variables/variables.data-00000-of-00001"),
+}
 
 
 def save_saved_model(traced: TracedModel, path: Path) -> None:

@@ -9,6 +9,7 @@ from keras_attend.arguments import check_shape
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
 from keras_attend.metrics import BoxIoU, CenterError
 from keras_attend.models.base import AttentionModel
+from keras_attend.models.first_batch import check_first_batch
 from keras_attend.types import Shape, Tensor
 from keras_attend.unroll import unroll
 
@@ -70,6 +71,11 @@ class RecurrentTracker(AttentionModel):
     def first_judged(self) -> int:
         """Number of the first frame that metrics count: not 0, whose box is given."""
         return 1
+
+    def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
+        """Keras's `fit`, after a check of the first batch."""
+        check_first_batch(x, y)
+        return super().fit(x, y, **kwargs)
 
     def build(self, input_shape: dict[str, Shape] | None = None) -> None:
         """Make the weights, which are the same for all sizes of frames."""

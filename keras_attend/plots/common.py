@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_attend import disk
+
 # Red, green and blue: the first point of a path, the path itself and its last point.
 FIRST, PATH, LAST = "#d62728", "#2ca02c", "#1f77b4"
 
@@ -29,8 +31,8 @@ def show(axis: Any, image: NDArray[Any]) -> None:
 def finish(figure: Any, path: str | Path | None) -> Any:
     """Write the figure to `path`, if one is given, and return it."""
     if path is not None:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=110)
+        with disk.replacing(Path(path)) as new:
+            figure.savefig(new, dpi=110)
     return figure
 
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attend import disk
 from keras_attend.plots.common import FIRST, PATH, pyplot, show
 
 
@@ -90,8 +91,8 @@ def animate_games(
                     spine.set(color=colour, lw=2.5)
 
     still = frames_per_second  # a second on the last frame
-    path.parent.mkdir(parents=True, exist_ok=True)
-    FuncAnimation(figure, draw, frames + still).save(
-        path, PillowWriter(fps=frames_per_second), dpi=60
-    )
+    with disk.replacing(path) as new:
+        FuncAnimation(figure, draw, frames + still).save(
+            new, PillowWriter(fps=frames_per_second), dpi=60
+        )
     plt.close(figure)

@@ -59,6 +59,10 @@ class CompiledStep:
         boxes = ops.convert_to_tensor(boxes, "float32")
         return self._start([self._feed(frame), boxes, *weights])
 
+    def take_over(self, other: "CompiledStep") -> None:
+        """Go on with the state of another step, for frames of another kind."""
+        self._state_like = other._state_like
+
     def step(
         self, weights: list[Tensor], frame: NDArray[Any], state: Sequence[Tensor]
     ) -> tuple[NDArray[Any], NDArray[Any], Sequence[Tensor], Sequence[Tensor]]:

@@ -91,7 +91,7 @@ class KerasEngine:
         """Follow the objects to the next frame; see `Engine`."""
         run = self._run
         if run is None or frame.shape != run.shape or frame.dtype != run.dtype:
-            run = self._ready(frame)
+            run = self._ready(frame, self._run)
         boxes, present, self._outputs, self._state = run.step(
             self._weights, frame, self._state
         )
@@ -114,10 +114,15 @@ class KerasEngine:
         cell, model = self.model.cell.variables, self.model.variables
         self._variables = list({id(v): v for v in [*cell, *model]}.values())
 
-    def _ready(self, frame: NDArray[Any]) -> CompiledStep:
+    def _ready(
+        self, frame: NDArray[Any], before: CompiledStep | None = None
+    ) -> CompiledStep:
+        """Return the step for such frames; `before` is the one that had the state."""
         key = (frame.shape, frame.dtype, self._count)
         if key not in self._compiled:
             self._compiled[key] = CompiledStep(
                 self.model.cell, self.channels, self._variables, *key
             )
+        if before is not None:
+            self._compiled[key].take_over(before)
         return self._compiled[key]

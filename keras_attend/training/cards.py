@@ -10,6 +10,7 @@ import csv
 import io
 from pathlib import Path
 
+from keras_attend import disk
 from keras_attend.zoo.card import (
     NOTICE,
     SCORES,
@@ -161,7 +162,7 @@ def main(arguments: list[str] | None = None) -> int:
         stale += 1
         print(f"{'out of date' if check else 'written'}: {path}")
         if not check:
-            path.write_text(text, encoding="utf-8")
+            disk.write(path, text)
     return int(check and stale > 0)
 
 

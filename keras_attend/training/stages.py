@@ -37,6 +37,7 @@ def fit(
     """
     epochs = epochs or args.epochs
     steps = min(args.steps or len(data), len(data))
+    batches = FirstBatches(data, steps)
     with scope():
         model = Checkpoint.resume(path) if args.resume else None
         if model is None:
@@ -44,10 +45,9 @@ def fit(
         data.epoch = int(ops.convert_to_numpy(model.optimizer.iterations)) // steps
         if data.epoch < epochs:
             model.fit(
-                prepare(model, data),
+                prepare(model, batches),
                 epochs=epochs,
                 initial_epoch=data.epoch,
-                steps_per_epoch=steps if args.steps else None,
                 shuffle=False,  # `data` does
                 verbose=2 if cluster().first else 0,
                 callbacks=[Checkpoint(path, every=args.checkpoint_every), *callbacks],
@@ -56,6 +56,40 @@ def fit(
         return model
     wait(path.name)  # the first worker may still be writing
     return Checkpoint.resume(path)
+
+
+class FirstBatches(keras.utils.PyDataset):
+    """The first batches of each epoch of other data.
+
+    `fit(steps_per_epoch=...)` would go on, in the next epoch, where the last one ended:
+    a training that is resumed would not know where that was.
+
+    Args:
+        data: a `PyDataset`.
+        count: how many batches an epoch has, at most as many as those of `data`.
+    """
+
+    def __init__(self, data: Any, count: int) -> None:
+        super().__init__(
+            workers=data.workers,
+            use_multiprocessing=data.use_multiprocessing,
+            max_queue_size=data.max_queue_size,
+        )
+        self.data, self.count = data, count
+
+    def on_epoch_begin(self) -> None:
+        """Pass the call on to the data."""
+        self.data.on_epoch_begin()
+
+    def on_epoch_end(self) -> None:
+        """Go on to the next epoch of the data."""
+        self.data.on_epoch_end()
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Any:
+        return self.data[index]
 
 
 class Stage(NamedTuple):

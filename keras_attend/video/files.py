@@ -3,19 +3,40 @@
 import re
 import sys
 from collections.abc import Callable, Generator
-from contextlib import closing
+from contextlib import closing, nullcontext, suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_attend.datasets.sequences import image_files, read_image
+from keras_attend import disk
+from keras_attend.datasets.sequences import MAX_PIXELS, image_files, read_image
 
 Frame = NDArray[np.uint8]  # [H, W, 3]
 Frames = Generator[Frame, None, None]
 
 DEFAULT_FPS = 30.0  # frames a second of a folder, and of a file that does not say
+# The containers that a file may be. Others are lists of files and addresses to open.
+CONTAINERS = (
+    *("mov", "mp4", "matroska", "webm", "avi", "mpeg", "mpegts", "mpegvideo", "ogg"),
+    *("flv", "asf", "gif", "h264", "hevc", "ivf", "yuv4mpegpipe"),
+)
+PLAIN: dict[str, Any] = {
+    "options": {
+        "format_whitelist": ",".join(CONTAINERS),
+        "protocol_whitelist": "file",
+    },
+    "metadata_errors": "replace",  # a title may be in any encoding
+}
+# A video is written in parts of a second, which can be played after a kill. Once it is
+# finished it is as other mp4 files are.
+IN_PARTS = {
+    "movflags": "hybrid_fragmented",
+    "frag_duration": "1000000",
+    "flush_packets": "1",
+}
 # FFmpeg's input format and device name for a camera, by operating system.
 CAMERAS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}")}
 
@@ -60,7 +81,10 @@ def read_video(path: str | Path) -> Video:
             "`path` must be a video file, a folder of images or 'camera:0'. There is "
             f"no such file. Received: {path}"
         )
-    return _read_file(path, file=path)
+    if not Path(path).is_file():
+        raise ValueError(f"`path` must be a regular file. Received: {path}")
+    # An absolute path names no protocol, and the file can lead to no other file.
+    return _read_file(path, file=str(Path(path).absolute()), **PLAIN)
 
 
 def _camera(path: str) -> dict[str, Any]:
@@ -88,9 +112,10 @@ def _open(name: str, **source: Any) -> Any:
     av, _ = _libraries()
     try:
         container = av.open(**source)
-    except (av.FFmpegError, OSError) as error:
+    except (av.FFmpegError, OSError, ValueError) as error:
         raise ValueError(
-            f"{name} is not a video that can be read: {error.strerror}."
+            f"{name} is not a video that can be read: "
+            f"{getattr(error, 'strerror', None) or error}."
         ) from error
     # FFmpeg also opens text files and single images, as videos of drawn characters or
     # of one frame.
@@ -98,7 +123,22 @@ def _open(name: str, **source: Any) -> Any:
     if not container.streams.video or format == "tty" or format.endswith("_pipe"):
         container.close()
         raise ValueError(f"{name} is not a video: FFmpeg calls it {format!r}.")
+    try:
+        _check_size(name, container.streams.video[0].codec_context)
+    except ValueError:
+        container.close()
+        raise
     return container
+
+
+def _check_size(name: str, picture: Any) -> None:
+    """Refuse pictures of too many pixels before they are unpacked."""
+    width, height = picture.width, picture.height
+    if width * height > MAX_PIXELS:
+        raise ValueError(
+            f"{name} must have frames of at most {MAX_PIXELS} pixels. "
+            f"Received: {width}x{height}."
+        )
 
 
 def _decoded(name: str, **source: Any) -> Frames:
@@ -118,6 +158,7 @@ def _decoded(name: str, **source: Any) -> Frames:
                 if packet.stream.index != stream.index:
                     continue
                 for frame in packet.decode():
+                    _check_size(name, frame)
                     image = frame.to_ndarray(format="rgb24")
                     turns = round(
                         frame.rotation / 90
@@ -186,8 +227,9 @@ class VideoWriter:
         with VideoWriter("out.mp4", fps=30) as writer:
             writer.write(frame)
 
-    Leaving the block finishes the file, also when an exception or Ctrl-C ends it. The
-    file is created when the first frame is written.
+    Leaving the block finishes the file, also when an exception or Ctrl-C ends it. After
+    a kill, or on a full disk, all but the last seconds can be played. The file is
+    created when the first frame is written.
 
     Args:
         path: the file, `*.mp4`; one that exists is overwritten.
@@ -202,7 +244,8 @@ class VideoWriter:
             raise FileNotFoundError(f"There is no folder {self.path.parent}.")
         if not 0 < self.fps < float("inf"):
             raise ValueError(f"`fps` must be positive. Received: fps={fps}")
-        self._imageio = _libraries()[1]
+        self._av = _libraries()[0]
+        self._stream: Any = None
         self._file: Any = None
         self._shape: tuple[int, ...] = ()
 
@@ -211,10 +254,7 @@ class VideoWriter:
         frame = checked_frame(frame)
         if self._file is None:
             self._shape = frame.shape
-            self._file = self._imageio.imopen(self.path, "w", plugin="pyav")
-            self._file.init_video_stream(
-                "libx264", fps=self.fps, pixel_format="yuv420p"
-            )
+            self._open()
         if frame.shape != self._shape:
             raise ValueError(
                 f"All frames of a video must have one size, {self._shape}. "
@@ -222,16 +262,35 @@ class VideoWriter:
             )
         # yuv420p keeps one colour for each 2 x 2 pixels, so that sides must be even.
         odd = [(0, side % 2) for side in frame.shape[:2]]
-        self._file.write_frame(np.pad(frame, [*odd, (0, 0)], mode="edge"))
+        padded = np.pad(frame, [*odd, (0, 0)], mode="edge")
+        picture = self._av.VideoFrame.from_ndarray(padded, format="rgb24")
+        with disk.explained(self.path):
+            self._file.mux(self._stream.encode(picture))
+
+    def _open(self) -> None:
+        path = str(self.path.absolute())  # which names no protocol
+        with disk.explained(self.path):
+            self._file = self._av.open(path, "w", container_options=IN_PARTS)
+        rate = Fraction(self.fps).limit_denominator(65535)
+        self._stream = self._file.add_stream("libx264", rate=rate)
+        height, width = self._shape[:2]
+        self._stream.width, self._stream.height = width + width % 2, height + height % 2
+        self._stream.pix_fmt = "yuv420p"
 
     def close(self) -> None:
         """Finish the file; nothing can be written after that."""
         if self._file is not None:
             file, self._file = self._file, None
-            file.close()
+            with disk.explained(self.path):
+                try:
+                    file.mux(self._stream.encode())  # what the encoder still holds
+                finally:
+                    file.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # Where an error has come before, that one is told.
+        with suppress(OSError) if kind else nullcontext():
+            self.close()

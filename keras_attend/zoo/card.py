@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from keras_attend import disk
 from keras_attend.zoo.presets import ModelInfo, info
 from keras_attend.zoo.results import METRICS, Result, Results, read_results
 from keras_attend.zoo.tables import number
@@ -75,7 +76,7 @@ def write_card(folder: str | Path) -> None:
     """Write the `README.md` of the preset in a folder."""
     folder = Path(folder)
     text = card(info(folder), read_results(folder))
-    (folder / "README.md").write_text(text, encoding="utf-8")
+    disk.write(folder / "README.md", text)
 
 
 def results_table(results: Results | None) -> list[str]:

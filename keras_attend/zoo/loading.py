@@ -2,7 +2,6 @@
 
 import inspect
 import math
-import tempfile
 from collections.abc import Callable
 from itertools import takewhile
 from pathlib import Path
@@ -12,8 +11,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_attend.compat import pending_variables, replace_initializer
+from keras_attend.compat import pending_variables, replace_initializer, safe_mode
+from keras_attend.disk import explained, temporary_folder
 from keras_attend.zoo.checks import files
+from keras_attend.zoo.checks.budget import check_budget
 from keras_attend.zoo.checks.classes import check_config
 from keras_attend.zoo.presets import find, read_manifest
 
@@ -54,18 +55,53 @@ def load_folder(folder: Path, *, weights: bool = True, **overrides: Any) -> kera
     path = folder / files.CONFIG
     config = files.read_json(path, files.read_listed(folder, files.CONFIG, manifest))
     check_config(config, path)
+    check_budget(config, path)
+    with safe_mode():
+        return _loaded(folder, config, manifest, weights, overrides)
+
+
+def _loaded(
+    folder: Path,
+    config: dict[str, Any],
+    manifest: dict[str, Any],
+    weights: bool,
+    overrides: dict[str, Any],
+) -> keras.Model:
+    """Return the compiled model of a configuration that was checked."""
+    path = folder / files.CONFIG
     compile_config = config.pop("compile_config", None)
+    _check_entry(config, compile_config, path)
     override(config, overrides)
     if weights:
-        # They are read and checked before there is a model, which takes memory.
-        content = files.read_listed(folder, files.WEIGHTS, manifest)
-        model = _with_weights(folder, config, content, manifest, overrides)
+        model = _with_weights(folder, config, manifest, overrides)
     else:
-        model = _made(path, lambda: _deserialize(config), overrides)
+        model = _made(path, lambda: _model(config), overrides)
     if compile_config:
         arguments = _made(path, lambda: _deserialize(compile_config), overrides)
-        model.compile(**arguments)
+        _made(path, lambda: model.compile(**arguments), {})
     return model
+
+
+def _check_entry(config: dict[str, Any], compile_config: Any, path: Path) -> None:
+    """Refuse a configuration that is not laid out as a model's is."""
+    keys = {"class_name", "config", "registered_name"}
+    if not (config.keys() >= keys and isinstance(config["config"], dict)):
+        raise ValueError(
+            f"{path} must hold {', '.join(sorted(keys))}, and in `config` the "
+            f"arguments of a model. Received: {', '.join(sorted(config))[:200]}"
+        )
+    if compile_config is not None and not isinstance(compile_config, dict):
+        raise ValueError(
+            f"`compile_config` of {path} must be a table of arguments. "
+            f"Received: {str(compile_config)[:80]!r}"
+        )
+
+
+def _model(config: dict[str, Any]) -> keras.Model:
+    found = _deserialize(config)
+    if not isinstance(found, keras.Model):
+        raise ValueError(f"a {type(found).__name__}, which is no model")
+    return found
 
 
 def _deserialize(config: dict[str, Any]) -> Any:
@@ -121,15 +157,18 @@ def _arguments(config: dict[str, Any]) -> set[str]:
 def _with_weights(
     folder: Path,
     config: dict[str, Any],
-    content: bytes,
     manifest: dict[str, Any],
     overrides: dict[str, Any],
 ) -> keras.Model:
-    """Return a model with the weights in `content`, whose sha256 was checked."""
+    """Return a model with the weights of the folder, whose sha256 is checked.
+
+    They are copied before there is a model, and the copy is what is checked and read.
+    """
     parameters = manifest["parameters"]
-    with tempfile.TemporaryDirectory() as temporary:
-        path = Path(temporary) / files.WEIGHTS
-        path.write_bytes(content)
+    with temporary_folder() as temporary:
+        path = temporary / files.WEIGHTS
+        with explained(path), path.open("xb") as copy:
+            files.copy_listed(folder, files.WEIGHTS, manifest, copy)
         files.check_weights(path, parameters, folder / files.WEIGHTS)
         model, count = _made(
             folder / files.CONFIG, lambda: _empty(config, parameters), overrides
@@ -165,7 +204,7 @@ def _empty(config: dict[str, Any], parameters: int) -> tuple[keras.Model, int]:
     """
     with keras.StatelessScope():
         try:
-            model = _deserialize(config)
+            model = _model(config)
         except BaseException:
             # At its end the scope gives values to the variables made so far.
             for variable in pending_variables():

@@ -71,9 +71,11 @@ def list_models(folder: str | Path | None = None) -> list[str]:
 
         return client.list_presets(str(folder).removeprefix(HUB))
     folders = [Path(folder)] if folder else [presets_folder(), *user_zoo.folders()]
-    return sorted(
-        {path.parent.name for each in folders for path in each.glob(f"*/{MANIFEST}")}
-    )
+    found = {
+        path.parent.name for each in folders for path in each.glob(f"*/{MANIFEST}")
+    }
+    # Other names are of folders that no name can load, and a terminal might obey them.
+    return sorted(filter(user_zoo.is_name, found))
 
 
 def info(name: str | Path) -> ModelInfo:

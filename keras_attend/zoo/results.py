@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from keras_attend import disk
 from keras_attend.zoo.checks import files
 
 
@@ -181,7 +182,7 @@ def write_results(
     name, rows, sets = folder.resolve().name, tuple(results), dict(test_sets or {})
     content = Results(name, device, training_seconds, commit, rows, sets)
     text = json.dumps(asdict(content), indent=2) + "\n"
-    (folder / "results.json").write_text(text, encoding="utf-8")
+    disk.write(folder / "results.json", text)
 
 
 def read_results(folder: Path) -> Results | None:

@@ -4,13 +4,13 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
 import keras
 
+from keras_attend import disk
 from keras_attend.zoo.card import write_card
 from keras_attend.zoo.checks import files
 from keras_attend.zoo.checks.classes import check_config
@@ -57,8 +57,8 @@ def save_preset(
     config = keras.saving.serialize_keras_object(model)
     check_config(config, folder / CONFIG)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".") as temporary:
-        written = Path(temporary)
+    with disk.beside(folder / MANIFEST) as manifest_path:
+        written = manifest_path.parent
         # A copy that was never compiled has neither optimizer nor metrics to save.
         compile_config = config.pop("compile_config", None)
         copy = keras.saving.deserialize_keras_object(config)
@@ -87,6 +87,8 @@ def save_preset(
         # What `load` would refuse, such as a description of two lines, is not written.
         files.check_manifest(folder / MANIFEST, json.dumps(manifest).encode())
         _write_json(written / MANIFEST, manifest)
+        for file in (METADATA, CONFIG, WEIGHTS, MANIFEST):
+            disk.flush(written / file)
         old, new = folder / WEIGHTS, written / WEIGHTS
         if not (old.is_file() and old.read_bytes() == new.read_bytes()):
             (folder / "results.json").unlink(missing_ok=True)
@@ -112,7 +114,7 @@ def describe_preset(
 
 
 def _write_json(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    disk.write(path, json.dumps(content, indent=2) + "\n")
 
 
 def _halve(path: Path) -> None:

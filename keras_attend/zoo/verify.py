@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from keras_attend.zoo.checks import files
+from keras_attend.zoo.checks.budget import check_budget
 from keras_attend.zoo.checks.classes import check_config
 from keras_attend.zoo.loading import load
 from keras_attend.zoo.presets import read_manifest
@@ -27,7 +28,7 @@ class Check:
 def verify(folder: Path) -> tuple[list[Check], keras.Model | None]:
     """Check the folder of a preset, and return the checks and the model, if it loads.
 
-    No code of the preset is run, and no file is loaded whose sha256 is wrong.
+    No code of the preset is run, and nothing is loaded after a check has failed.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {folder}.")
@@ -49,10 +50,13 @@ def verify(folder: Path) -> tuple[list[Check], keras.Model | None]:
             checks.append(checked("sha256", partial(_file, folder, file, sha256)))
         checks.append(checked("size", lambda: _size(folder, manifest["size_bytes"])))
         checks.append(checked("classes", lambda: _classes(folder / files.CONFIG)))
-        checks.append(checked("loads", load_model))
+        if all(check.ok for check in checks):
+            checks.append(checked("loads", load_model))
+        else:
+            checks.append(Check("loads", False, "not tried: a check before it fails"))
         if model is not None:
             checks.append(checked("parameters", lambda: _parameters(model, manifest)))
-    checks.append(checked("card", lambda: _card(folder / files.CARD)))
+    checks.append(checked("card", lambda: _card(folder)))
     checks.append(checked("results", lambda: _results(folder)))
     return checks, model
 
@@ -67,12 +71,13 @@ def checked(name: str, look: Callable[[], str]) -> Check:
 
 
 def _file(folder: Path, file: str, sha256: str) -> str:
-    files.read_checked(folder, file, sha256)
+    limit = files.MAX_WEIGHTS_BYTES if file == files.WEIGHTS else files.MAX_OTHER_BYTES
+    files.check_sum(folder, file, sha256, limit)
     return file
 
 
 def _size(folder: Path, expected: int) -> str:
-    path = folder / files.WEIGHTS
+    path = files.regular_file(folder, files.WEIGHTS)
     size = path.stat().st_size
     if size != expected:
         raise ValueError(f"{path} must have {expected} bytes. Received: {size}")
@@ -80,7 +85,10 @@ def _size(folder: Path, expected: int) -> str:
 
 
 def _classes(path: Path) -> str:
-    check_config(files.read_json(path, files.read_limited(path)), path)
+    files.regular_file(path.parent, path.name)
+    config = files.read_json(path, files.read_limited(path))
+    check_config(config, path)
+    check_budget(config, path)
     return "of Keras and keras_attend only, and no code"
 
 
@@ -92,8 +100,9 @@ def _parameters(model: Any, manifest: dict[str, Any]) -> str:
     return found
 
 
-def _card(path: Path) -> str:
-    text = path.read_text(encoding="utf-8")
+def _card(folder: Path) -> str:
+    path = files.regular_file(folder, files.CARD)
+    text = files.read_limited(path, files.MAX_OTHER_BYTES).decode()
     if not text.startswith("---\n"):
         raise ValueError(
             f"{path} must begin with the card's facts, between two lines of '---'. "

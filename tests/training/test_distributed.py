@@ -191,4 +191,4 @@ def test_other_workers_write_elsewhere(tmp_path, monkeypatch):
         callback = Checkpoint(path, every=1000)
         model.fit(x, y, epochs=1, verbose=0, callbacks=[callback])
         names = {p.name for p in tmp_path.iterdir()}
-        assert names == (set() if index else {"model.keras", "model.keras.json"})
+        assert names == (set() if index else {"model.keras", ".model.keras.lock"})

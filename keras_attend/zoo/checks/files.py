@@ -7,15 +7,18 @@ manifest says. Each error names the file, what it must hold and what it holds.
 """
 
 import hashlib
+import io
 import json
 import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 import keras
+
+from keras_attend import disk
 
 CONFIG = "config.json"
 METADATA = "metadata.json"
@@ -35,6 +38,10 @@ MAX_DEPTH = 64  # presets that ship nest 6 deep, a Functional model 12
 MAX_TEXT = 2000  # characters of a description
 MAX_NOTES = 20
 MAX_WEIGHTS_BYTES = 2**32
+MAX_OTHER_BYTES = 2**25  # of a card, a recipe, a picture
+# A weights file is at most so much larger than its numbers, of up to eight bytes each.
+MAX_OVERHEAD = 2**24
+CHUNK = 2**20
 MAX_OBJECTS = 10_000  # groups and arrays in a weights file
 
 
@@ -109,34 +116,48 @@ def limit_of(file: str, manifest: dict[str, Any]) -> int:
 
 
 def read_limited(path: Path, limit: int = MAX_JSON_BYTES) -> bytes:
-    """Return a file's bytes, unless there are more than `limit`."""
-    size = path.stat().st_size
-    if size > limit:
-        raise ValueError(
-            f"{path} must have at most {limit} bytes. Received: {size} bytes"
-        )
-    return path.read_bytes()
+    """Return a regular file's bytes, unless there are more than `limit`."""
+    return disk.read(path, limit)
 
 
-def read_checked(
-    folder: Path, file: str, sha256: str, limit: int = MAX_WEIGHTS_BYTES
-) -> bytes:
-    """Return the bytes of a preset's file, if their sha256 is right."""
+def check_sum(
+    folder: Path,
+    file: str,
+    sha256: str,
+    limit: int = MAX_WEIGHTS_BYTES,
+    copy: BinaryIO | None = None,
+) -> None:
+    """Refuse a preset's file whose sha256 is wrong; it is never in memory as a whole.
+
+    `copy` is a file that takes the content. It may be used only if nothing is raised.
+    """
     path = regular_file(folder, file)
-    content = read_limited(path, limit)
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
+    found, size = hashlib.sha256(), 0
+    with disk.opened(path, limit) as source:
+        while (chunk := source.read(CHUNK)) and size <= limit:
+            size += len(chunk)
+            found.update(chunk)
+            if copy is not None:
+                copy.write(chunk)
+    if found.hexdigest() != sha256:
         raise ValueError(
             f"{path} is damaged or was changed: its sha256 must be {sha256}. "
-            f"Received: {found} ({len(content)} bytes). Install or fetch it again."
+            f"Received: {found.hexdigest()} ({size} bytes). Install or fetch it again."
         )
-    return content
 
 
 def read_listed(folder: Path, file: str, manifest: dict[str, Any]) -> bytes:
     """Return the bytes of a file whose size and sha256 are as the manifest lists."""
-    sha256, limit = manifest["sha256"][file], limit_of(file, manifest)
-    return read_checked(folder, file, sha256, limit)
+    content = io.BytesIO()
+    copy_listed(folder, file, manifest, content)
+    return content.getvalue()
+
+
+def copy_listed(
+    folder: Path, file: str, manifest: dict[str, Any], copy: BinaryIO | None = None
+) -> None:
+    """Check a file's size and sha256 as the manifest lists them; see `check_sum`."""
+    check_sum(folder, file, manifest["sha256"][file], limit_of(file, manifest), copy)
 
 
 def check_manifest(path: Path, content: bytes) -> dict[str, Any]:
@@ -161,6 +182,8 @@ def check_manifest(path: Path, content: bytes) -> dict[str, Any]:
                 )
         if manifest["parameters"] > manifest["size_bytes"]:
             raise ValueError("`size_bytes` is too small for so many `parameters`")
+        if manifest["size_bytes"] > 8 * manifest["parameters"] + MAX_OVERHEAD:
+            raise ValueError("`size_bytes` is too large for so few `parameters`")
         _check_sums(manifest["sha256"])
     except ValueError as error:
         raise ValueError(
@@ -233,9 +256,9 @@ def _sizes(group: h5py.Group, seen: set[int]) -> Iterator[int]:
         if address in seen:  # groups can hold each other
             raise OSError(f"{name!r} is there twice")
         seen.add(address)
+        if len(seen) > MAX_OBJECTS:
+            raise OSError(f"more than {MAX_OBJECTS} arrays")
         if isinstance(item, h5py.Group):
-            if len(seen) > MAX_OBJECTS:
-                raise OSError(f"more than {MAX_OBJECTS} arrays")
             yield from _sizes(item, seen)
         elif not isinstance(item, h5py.Dataset):
             raise OSError(f"{name!r} is no array")
@@ -243,5 +266,8 @@ def _sizes(group: h5py.Group, seen: set[int]) -> Iterator[int]:
             raise OSError(f"the numbers of {name!r} are in another file")
         elif item.dtype.kind not in "fiub" or item.shape is None:
             raise OSError(f"{name!r} holds {item.dtype}, not numbers")
+        elif item.chunks or item.id.get_storage_size() != item.nbytes:
+            # A few bytes can be compressed, or never written, numbers by the billion.
+            raise OSError(f"the file does not hold all numbers of {name!r} as they are")
         else:
             yield math.prod(item.shape)

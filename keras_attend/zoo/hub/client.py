@@ -19,10 +19,11 @@ from huggingface_hub import constants
 
 from keras_attend.zoo.checks import files
 from keras_attend.zoo.hub.errors import explained
+from keras_attend.zoo.hub.limits import limited
 from keras_attend.zoo.hub.names import HUB, check_repo
 
 LIBRARY = "keras_attend"
-MAX_OTHER_BYTES = 2**25  # of a card, a recipe, a picture
+MAX_LIST_BYTES = 2**23  # of the names of files or presets
 OTHERS = {files.CARD, *files.EXTRA}
 
 Token = str | bool | None
@@ -53,9 +54,10 @@ def fetch(
             explained(f"{HUB}{repo}", revision, token),
         ):
             api = hf.HfApi(token=token, library_name=LIBRARY)
-            there = api.list_repo_files(repo, revision=fetched.revision)
+            with limited(hf.get_session(), f"the list of {repo}", MAX_LIST_BYTES):
+                there = api.list_repo_files(repo, revision=fetched.revision)
             for file in sorted(OTHERS & set(there)):
-                fetched.file(file, MAX_OTHER_BYTES, sums)
+                fetched.file(file, files.MAX_OTHER_BYTES, sums)
     return folder
 
 
@@ -74,7 +76,8 @@ class _Revision:
         # The disk may have damaged the cache's copy: it is fetched a second time.
         again = self.force or not constants.is_offline_mode()
         for force in sorted({self.force, again}):
-            path = self._download(file, limit, force)
+            with limited(hf.get_session(), f"{HUB}{self.repo}: {file}", limit):
+                path = self._download(file, limit, force)
             if _is_right(path, limit, expected):
                 return path
         content = path.read_bytes()
@@ -82,8 +85,8 @@ class _Revision:
         path.resolve().unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         raise ValueError(
-            f"{HUB}{self.repo}@{self.revision}: {file} is damaged or was changed: its "
-            f"sha256 must be {expected}. "
+            f"{HUB}{self.repo}@{self.revision}: {file} is damaged or was changed: "
+            f"{f'its sha256 must be {expected}' if expected else 'it is no JSON'}. "
             f"Received: {hashlib.sha256(content).hexdigest()} ({len(content)} bytes). "
             "It was removed from the cache; tell the preset's owner if this happens "
             "again."
@@ -106,8 +109,19 @@ class _Revision:
             planned = download(dry_run=True)
             if not planned.is_cached:
                 self._check(file, planned.commit_hash, limit)
-        path = download(force_download=force)
+        try:
+            path = download(force_download=force)
+        except ValueError:  # of `limited`: what is too large is not to be gone on with
+            self._remove_parts()
+            raise
         return files.regular_file(Path(path).parent, file)
+
+    def _remove_parts(self) -> None:
+        folder = (
+            Path(constants.HF_HUB_CACHE) / f"models--{self.repo.replace('/', '--')}"
+        )
+        for part in folder.glob("blobs/*.incomplete"):
+            part.unlink(missing_ok=True)
 
     def _check(self, file: str, commit: str, limit: int) -> None:
         """Refuse a file, before it is fetched, by its size and its tag."""
@@ -130,9 +144,20 @@ class _Revision:
 
 
 def _is_right(path: Path, limit: int, sha256: str | None) -> bool:
-    if sha256 is None or path.stat().st_size > limit:
-        return sha256 is None
+    if path.stat().st_size > limit:
+        return False
+    if sha256 is None:
+        return path.suffix != ".json" or _is_json(path)
     return hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+
+
+def _is_json(path: Path) -> bool:
+    """Return whether a file is what its name says: a proxy may have sent a page."""
+    try:
+        files.read_json(path, files.read_limited(path))
+    except ValueError:
+        return False
+    return True
 
 
 def list_presets(author: str) -> list[str]:
@@ -140,7 +165,8 @@ def list_presets(author: str) -> list[str]:
     check_repo(f"{author}/name", HUB + author)
     with explained(f"{HUB}{author}"):
         api = hf.HfApi(library_name=LIBRARY)
-        found = api.list_models(author=author, filter=LIBRARY)
+        with limited(hf.get_session(), f"the list of {author}", MAX_LIST_BYTES):
+            found = list(api.list_models(author=author, filter=LIBRARY))
         return sorted(f"{HUB}{model.id}" for model in found)
 
 

@@ -6,9 +6,11 @@ It takes the standard library's client, which is imported faster than the Hub's.
 import base64
 import hashlib
 import http.client
+import io
 import os
 import re
 import shutil
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -18,6 +20,9 @@ from pathlib import Path
 from typing import Any
 
 TIMEOUT = 30.0  # seconds without a byte
+# A file must come within `PATIENCE` seconds and another one for `RATE` bytes of it. All
+# that comes with it, such as headers and the bodies of redirections, is at most `MORE`.
+PATIENCE, RATE, MORE = 60.0, 20_000, 2**19
 CHUNK = 2**20
 # The Hub's client has this variable, and shows the same bars.
 NO_BARS = "HF_HUB_DISABLE_PROGRESS_BARS"
@@ -51,7 +56,7 @@ def without_secrets(url: str) -> str:
 
 def read(url: str, limit: int) -> bytes:
     """Return a small file's bytes, or raise if there are more than `limit`."""
-    with _open(url) as response:
+    with _open(url, limit) as response:
         content: bytes = response.read(limit + 1)
         _check_whole(url, response, len(content), limit)
         return content
@@ -62,7 +67,7 @@ def save(url: str, path: Path, limit: int, sha256: str | None = None) -> None:
     found, size = hashlib.sha256(), 0
     try:
         with (
-            _open(url) as response,
+            _open(url, limit) as response,
             path.open("xb") as file,
             _bar(path.name, _promised(response)) as bar,
         ):
@@ -135,8 +140,84 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
+class _TooMuch(http.client.HTTPException):
+    reason = "it sends more than it may, or too slowly"
+
+
+class _Budget:
+    """What is left of the bytes and the time that a file and all with it may take."""
+
+    def __init__(self, limit: int) -> None:
+        self.left = limit + MORE
+        self.end = time.monotonic() + PATIENCE + limit / RATE
+
+
+class _BoundedFile(io.RawIOBase):
+    """Reads from a socket, whatever the server says of lengths, within a budget."""
+
+    def __init__(self, sock: Any, budget: _Budget) -> None:
+        self._sock, self._budget = sock, budget
+        self._raw = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        budget, remaining = self._budget, self._budget.end - time.monotonic()
+        if budget.left <= 0 or remaining <= 0:
+            raise _TooMuch
+        self._sock.settimeout(min(TIMEOUT, remaining))
+        count: int | None = self._raw.readinto(buffer)
+        budget.left -= count or 0
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _BoundedSocket:
+    """A socket whose `makefile`, from which the client reads, keeps to a budget."""
+
+    def __init__(self, sock: Any, budget: _Budget) -> None:
+        self._sock, self._budget = sock, budget
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def makefile(self, *args: Any, **kwargs: Any) -> io.BufferedReader:
+        return io.BufferedReader(_BoundedFile(self._sock, self._budget))
+
+
+class _Bounded(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
+    """Opens connections that keep to a budget, one for all redirections."""
+
+    def __init__(self, budget: _Budget) -> None:
+        super().__init__()
+        self._budget = budget
+
+    def _bounded(self, kind: type[http.client.HTTPConnection]) -> Any:
+        budget = self._budget
+
+        class Connection(kind):  # type: ignore[misc, valid-type]
+            sock: Any
+
+            def connect(self) -> None:
+                super().connect()
+                whole = self.sock
+                self.sock = _BoundedSocket(whole, budget)
+
+        return Connection
+
+    def http_open(self, req: Any) -> Any:
+        return self.do_open(self._bounded(http.client.HTTPConnection), req)
+
+    def https_open(self, req: Any) -> Any:
+        return self.do_open(self._bounded(http.client.HTTPSConnection), req)
+
+
 @contextmanager
-def _open(url: str) -> Iterator[http.client.HTTPResponse]:
+def _open(url: str, limit: int) -> Iterator[http.client.HTTPResponse]:
     """Give the server's response; every error says what to do about it."""
     parts = urllib.parse.urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
@@ -148,7 +229,7 @@ def _open(url: str) -> Iterator[http.client.HTTPResponse]:
         request.add_unredirected_header("Authorization", f"Basic {secret}")
     plain = without_secrets(url)
     try:
-        opener = urllib.request.build_opener(_Redirects)
+        opener = urllib.request.build_opener(_Redirects, _Bounded(_Budget(limit)))
         try:
             response = opener.open(request, timeout=TIMEOUT)
         except ValueError as error:  # the server redirects to no valid address

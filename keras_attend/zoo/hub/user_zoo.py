@@ -14,13 +14,13 @@ import json
 import os
 import re
 import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
+from keras_attend import disk
 from keras_attend.zoo.checks import files
 from keras_attend.zoo.checks.files import MANIFEST
 from keras_attend.zoo.hub import file_server
+from keras_attend.zoo.results import read_results
 
 VARIABLE = "KERAS_ATTEND_ZOO"
 CACHE = "KERAS_ATTEND_CACHE"
@@ -46,12 +46,17 @@ def folders() -> list[Path]:
     return [folder]
 
 
+def is_name(name: str) -> bool:
+    """Return whether a text can be a preset's name, and no path."""
+    return re.fullmatch(r"[A-Za-z0-9][\w.-]*", name, re.ASCII) is not None
+
+
 def find(name: str, force: bool = False) -> Path | None:
     """Return the folder of a preset of the user's zoo; None if it has none.
 
     With `force` a file server's preset is fetched again if it is in the cache.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name, re.ASCII):
+    if not is_name(name):
         return None  # it could be a path
     zoo = os.environ.get(VARIABLE, "")
     if file_server.is_url(zoo):
@@ -84,36 +89,43 @@ def _fetch(url: str, name: str, force: bool) -> Path | None:
     version = hashlib.sha256(content).hexdigest()
     folder = kept / version / name
     if force or not _is_whole(folder):
-        _download(address, content, folder)
-    with _beside(latest) as new:
-        new.write_text(version, encoding="ascii")
-        os.replace(new, latest)  # at once, so that nobody reads half of it
+        try:
+            _download(address, content, folder)
+        except PermissionError as error:
+            if error.errno is None:  # the server's refusal
+                raise
+            raise PermissionError(
+                error.errno,
+                f"{kept} cannot be written ({error.strerror}). Set {CACHE} to a folder "
+                "that can",
+            ) from error
+    with contextlib.suppress(OSError):  # a cache may be read-only
+        disk.write(latest, version)  # at once, so that nobody reads half of it
     return folder
-
-
-@contextlib.contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """Give a path of the same name on the same disk, to be moved to `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as temporary:
-        yield Path(temporary) / path.name
 
 
 def _is_whole(folder: Path) -> bool:
     try:
-        content = (folder / MANIFEST).read_bytes()
+        content = files.read_limited(files.regular_file(folder, MANIFEST))
         manifest = files.check_manifest(folder / MANIFEST, content)
         for file in (files.CONFIG, files.WEIGHTS):
-            files.read_listed(folder, file, manifest)
+            files.copy_listed(folder, file, manifest)
+        _check_unlisted(folder)
     except (OSError, ValueError):
         return False
     return True
 
 
+def _check_unlisted(folder: Path) -> None:
+    """Check the files whose sha256 is not known: a proxy may have sent its own page."""
+    files.check_keras_version(folder / files.METADATA)
+    read_results(folder)
+
+
 def _download(address: str, content: bytes, folder: Path) -> None:
     """Fetch the files of a preset, check them, and move them to `folder`."""
     manifest = files.check_manifest(folder / MANIFEST, content)
-    with _beside(folder.parent) as new:
+    with disk.beside(folder.parent) as new:
         new = new / folder.name
         new.mkdir(parents=True)
         (new / MANIFEST).write_bytes(content)
@@ -123,6 +135,7 @@ def _download(address: str, content: bytes, folder: Path) -> None:
         with contextlib.suppress(FileNotFoundError):  # a preset may have no results
             limit = files.MAX_JSON_BYTES
             file_server.save(f"{address}/{RESULTS}", new / RESULTS, limit)
+        _check_unlisted(new)
         folder.parent.mkdir(exist_ok=True)
         try:
             new.rename(folder)
@@ -142,15 +155,20 @@ def copy(folder: Path, target: Path) -> None:
         raise FileExistsError(
             f"`folder` must not exist yet. Received: folder={str(target)!r}"
         )
-    with _beside(target) as new:
+    with disk.beside(target) as new:
         new.mkdir()
         for path in sorted(folder.iterdir()):
             if path.is_file():
                 # The Hub's cache holds links to its store: contents are copied.
-                shutil.copyfile(files.regular_file(folder, path.name), new / path.name)
+                source = files.regular_file(folder, path.name)
+                with (
+                    disk.opened(source, files.MAX_WEIGHTS_BYTES) as content,
+                    (new / path.name).open("xb") as file,
+                ):
+                    shutil.copyfileobj(content, file)
         results = new / RESULTS
         if results.is_file():  # it names the preset, whose name is the folder's
-            content = files.read_json(folder / RESULTS, files.read_limited(results))
-            content["preset"] = target.name
-            results.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+            table = files.read_json(folder / RESULTS, files.read_limited(results))
+            table["preset"] = target.name
+            results.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
         new.rename(target)  # this fails if there is a folder by now

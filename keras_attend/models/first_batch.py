@@ -1,0 +1,73 @@
+"""Check the first batch that a tracker is trained on.
+
+A single NaN makes all weights NaN, without a word.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+COUNT = 32  # clips of arrays whose frames are checked; all their boxes are
+
+
+def check_first_batch(x: Any, y: Any) -> None:
+    """Raise a `ValueError` that names the clip, if a batch would spoil the weights.
+
+    Args:
+        x: the inputs of `fit`, or data that give inputs and targets: a `PyDataset`, or
+            a `tf.data.Dataset`. Of a generator nothing is taken.
+        y: the targets, if `x` holds inputs alone.
+    """
+    if isinstance(x, keras.utils.PyDataset):
+        batch = x[0] if len(x) else ()
+    elif hasattr(x, "element_spec"):
+        batch = next(iter(x), ())
+    else:
+        batch = (x, y)
+    if not isinstance(batch, tuple) or len(batch) < 2:
+        return
+    x, y = batch[:2]
+    if not (isinstance(x, dict) and isinstance(y, dict)):
+        return  # `call` and the losses say what is wrong
+    frames, box = (_array(x.get(key)) for key in ("frames", "box"))
+    boxes, present = (_array(y.get(key)) for key in ("boxes", "present"))
+    if frames is not None and frames.dtype.kind == "f":
+        part = frames[:COUNT]
+        wrong = ~((part >= 0) & (part <= 1))  # NaN is in no range
+        _refuse("frames", part, wrong, "must hold finite numbers in 0..1, or be uint8")
+    if box is not None:
+        wrong = ~(np.isfinite(box).all(-1) & (box[..., 2:] > 0).all(-1))
+        _refuse("box", box, wrong, "must be finite, with a positive width and height")
+    if present is not None:
+        wrong = ~((present >= 0) & (present <= 1))
+        _refuse("present", present, wrong, "must be in 0..1")
+    if boxes is not None:
+        wrong = ~np.isfinite(boxes).all(-1)
+        if present is not None and present.shape == wrong.shape:
+            wrong &= present > 0  # elsewhere a box may hold anything
+        _refuse("boxes", boxes, wrong, "must be finite where the object is present")
+
+
+def _array(value: Any) -> NDArray[Any] | None:
+    """Return what is given as an array; what cannot be one is for others to refuse."""
+    if value is None:
+        return None
+    try:
+        found = keras.ops.convert_to_numpy(value)
+    except (TypeError, ValueError):
+        return None
+    return found if found.ndim and found.dtype.kind in "fiub" else None
+
+
+def _refuse(name: str, value: Any, wrong: NDArray[np.bool_], accepted: str) -> None:
+    if not wrong.any():
+        return
+    clip, *place = np.argwhere(wrong)[0].tolist()
+    frame = f", frame {place[0]}" if place else ""
+    received = value[tuple([clip, *place])]
+    raise ValueError(
+        f"`{name}` {accepted}. Received: {received} in clip {clip} of the first "
+        f"batch{frame}"
+    )

@@ -1,0 +1,199 @@
+"""A training that is killed at any moment goes on to the weights it would have had."""
+
+import argparse
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from keras_attend import disk
+from keras_attend.callbacks import Checkpoint
+from keras_attend.datasets import Digits
+from keras_attend.training import stages
+
+RECIPES = Path(__file__).parents[2] / "zoo"
+
+
+class Killed(BaseException):
+    """What ends a training in the middle of anything."""
+
+
+def make(steps=0):
+    keras.utils.set_random_seed(1)
+    layers = [keras.layers.Flatten(), keras.layers.Dropout(0.3), keras.layers.Dense(2)]
+    model = keras.Sequential([keras.Input((8, 8, 1)), *layers])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01), loss, jit_compile=False)
+    return model
+
+
+def data():
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (80, 8, 8, 1)).astype("uint8")
+    return Digits(images, random.integers(0, 2, 80), batch_size=16, shift=1.0)
+
+
+def train(path, steps, epochs=4, kill=None, batches=None):
+    """Train as recipes do, and go on after each kill; the weights, the iterations."""
+    args = argparse.Namespace(
+        steps=steps, epochs=epochs, resume=True, checkpoint_every=0.0
+    )
+    for _ in range(30):
+        try:
+            callbacks = (kill,) if kill else ()
+            model = stages.fit(make, batches or data(), path, args, callbacks)
+            return model.get_weights(), int(model.optimizer.iterations)
+        except Killed:
+            pass
+    raise AssertionError("it never ended")
+
+
+class AtBatches(keras.callbacks.Callback):
+    """Kills the training at these batches, counted over all its lives."""
+
+    def __init__(self, *batches):
+        super().__init__()
+        self.batches, self.count = set(batches), 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.count += 1
+        if self.count in self.batches:
+            raise Killed
+
+
+@pytest.mark.parametrize("steps", [2, pytest.param(None, marks=pytest.mark.hostile)])
+def test_kills_between_batches(steps, tmp_path):
+    whole, count = train(tmp_path / "a" / "m.keras", steps)
+    killed, again = train(
+        tmp_path / "b" / "m.keras", steps, kill=AtBatches(1, 4, 6, 8, 13)
+    )
+    assert count == again == 4 * (steps or 5)
+    for one, other in zip(whole, killed, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        *("writestr", "before replace"),
+        *(pytest.param(m, marks=pytest.mark.hostile) for m in ("save", "seconds")),
+        pytest.param("flush", marks=pytest.mark.hostile),
+    ],
+)
+def test_kills_while_a_checkpoint_is_written(moment, tmp_path, monkeypatch):
+    whole, count = train(tmp_path / "a" / "m.keras", 2)
+    calls = []
+
+    def killing(function, before=True):
+        def call(*args, **kwargs):
+            calls.append(1)
+            found = None if before else function(*args, **kwargs)
+            if len(calls) in (2, 3, 5):
+                raise Killed
+            return function(*args, **kwargs) if before else found
+
+        return call
+
+    path = tmp_path / "b" / "m.keras"
+    owner, name, before = {
+        "save": (keras.Sequential, "save", True),
+        "seconds": (keras.Sequential, "save", False),
+        "writestr": (zipfile.ZipFile, "writestr", False),
+        "flush": (disk, "flush", True),
+        "before replace": (os, "replace", True),
+    }[moment]
+    monkeypatch.setattr(owner, name, killing(getattr(owner, name), before))
+    killed, again = train(path, 2)
+    assert count == again
+    for one, other in zip(whole, killed, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    assert {p.name for p in path.parent.iterdir()} == {"m.keras", ".m.keras.lock"}
+
+
+def test_a_file_that_is_no_checkpoint(tmp_path):
+    path = tmp_path / "m.keras"
+    make().save(path)
+    with pytest.raises(ValueError, match="that `Checkpoint` has written"):
+        Checkpoint.resume(path)
+    path.write_bytes(b"half of it")
+    with pytest.raises(ValueError, match="that `Checkpoint` has written"):
+        Checkpoint.seconds_spent(path)
+
+
+def hold(path, ready, end):
+    lock = disk.locked(path)
+    ready.set()
+    end.wait(60)
+    lock.close()
+
+
+def test_a_second_training_on_a_checkpoint_is_refused(tmp_path):
+    path = tmp_path / "m.keras"
+    context = multiprocessing.get_context("spawn")
+    ready, end = context.Event(), context.Event()
+    other = context.Process(target=hold, args=(path, ready, end))
+    other.start()
+    try:
+        assert ready.wait(60)
+        with pytest.raises(ValueError, match="must be written by one process"):
+            train(path, 2, epochs=1)
+        assert not path.exists()
+    finally:
+        end.set()
+        other.join()
+    train(path, 2, epochs=1)  # its end frees the path
+
+
+@pytest.mark.hostile
+@pytest.mark.packaging
+@pytest.mark.usefixtures("mnist_file")
+@pytest.mark.parametrize("flags", [["--steps", "4"], ["--steps", "7"]], ids=str)
+def test_ten_random_kills_of_a_recipe(flags, tmp_path):
+    command = [sys.executable, str(RECIPES / "ram_mnist" / "recipe.py"), "--seed", "0"]
+    command += [*flags, "--epochs", "40", "--checkpoint-every", "0", "--validate"]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    random = np.random.default_rng(0)
+
+    def run(folder, seconds=None):
+        process = subprocess.Popen(
+            [*command, "--runs", str(folder), "--resume"],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            return process.wait()
+
+    begin = time.monotonic()
+    assert run(tmp_path / "whole") == 0
+    spent = time.monotonic() - begin
+    for _ in range(10):
+        run(tmp_path / "killed", random.uniform(0.3, 0.9) * spent)
+    assert run(tmp_path / "killed") == 0
+    whole, killed = (
+        Checkpoint.resume(tmp_path / name / "seed_0.keras")
+        for name in ("whole", "killed")
+    )
+    assert int(whole.optimizer.iterations) == int(killed.optimizer.iterations)
+    exact = keras.backend.backend() == "jax"
+    for one, other in zip(whole.get_weights(), killed.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=0 if exact else 1e-5)
+
+
+def test_notes_are_in_the_checkpoint(tmp_path):
+    path = tmp_path / "m.keras"
+    train(path, 2, epochs=1)
+    with zipfile.ZipFile(path) as archive:
+        notes = json.loads(archive.read("keras_attend.json"))
+    assert notes["seconds"] == Checkpoint.seconds_spent(path) and notes["seeds"]
