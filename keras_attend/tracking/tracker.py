@@ -74,6 +74,7 @@ class KerasEngine:
         self._compiled: dict[tuple[Any, ...], CompiledStep] = {}
         self._run: CompiledStep | None = None
         self._weights: list[Tensor] = []
+        self._held: list[Any] = []  # variables, see `CompiledStep`
         self._state: Sequence[Tensor] = []
         self._outputs: Sequence[Tensor] = []
 
@@ -83,6 +84,8 @@ class KerasEngine:
         self._build(frame, boxes)
         # Copies, because training on JAX donates the model's own arrays.
         self._weights = [ops.copy(v) for v in self._variables]
+        for held, value in zip(self._held, self._weights, strict=False):
+            held.assign(value)
         self._run = self._ready(frame)
         self._state = self._run.start(self._weights, frame, boxes)
         return self.step(frame)
@@ -113,6 +116,14 @@ class KerasEngine:
             self.model({"frames": np.zeros(shape, "float32"), "box": boxes[:1]})
         cell, model = self.model.cell.variables, self.model.variables
         self._variables = list({id(v): v for v in [*cell, *model]}.values())
+        xla = getattr(self.model.cell, "jit_compile", True)
+        if keras.backend.backend() == "tensorflow" and not (xla or self._held):
+            import tensorflow as tf
+
+            self._held = [
+                tf.Variable(ops.convert_to_tensor(v), trainable=False)
+                for v in self._variables
+            ]
 
     def _ready(
         self, frame: NDArray[Any], before: CompiledStep | None = None
@@ -121,7 +132,7 @@ class KerasEngine:
         key = (frame.shape, frame.dtype, self._count)
         if key not in self._compiled:
             self._compiled[key] = CompiledStep(
-                self.model.cell, self.channels, self._variables, *key
+                self.model.cell, self.channels, self._variables, *key, self._held
             )
         if before is not None:
             self._compiled[key].take_over(before)

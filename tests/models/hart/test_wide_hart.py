@@ -243,6 +243,25 @@ def test_tracker_gives_what_the_model_does() -> None:
     np.testing.assert_allclose(found, want, atol=1e-3)
 
 
+def test_tracker_keeps_the_weights_that_it_began_with() -> None:
+    """New weights of the model count from the next `init` on."""
+    x, _ = clip(batch=1, frames=3)
+    frames, box = x["frames"][0], x["box"][0]
+    model = WideHART(small_cell())
+    tracker = Tracker(model)
+    tracker.track(frames, box)
+
+    def presence() -> float:
+        tracker.update(frames[1])
+        return float(tracker.outputs["presence"][0])
+
+    tracker.init(frames[0], box)
+    model.cell.presence.bias.assign([-2.0])
+    assert presence() > 0.5
+    tracker.init(frames[0], box)
+    assert presence() < 0.5
+
+
 @pytest.mark.parametrize("size", [16, 100])
 def test_size_of_glimpses(size: int) -> None:
     with pytest.raises(ValueError, match="`size` must be a multiple of 16"):
