@@ -253,7 +253,7 @@ def test_tracker_keeps_the_weights_that_it_began_with() -> None:
 
     def presence() -> float:
         tracker.update(frames[1])
-        return float(tracker.outputs["presence"][0])
+        return float(np.ravel(tracker.outputs["presence"])[0])
 
     tracker.init(frames[0], box)
     model.cell.presence.bias.assign([-2.0])
