@@ -55,7 +55,11 @@ ABOUT: dict[str, Any] = {
     "paper": "Kosiorek et al. 2017, with another V1 and on other videos",
     "notes": (
         "V1's weights are those of EfficientNet-Lite0 (Apache-2.0; see NOTICE).",
-        "The six videos of `videos_validation` chose the settings of its training.",
+        "The six videos of `videos_validation` chose the settings of its training. "
+        "`videos_test` and `rendered_kitti_test` were measured once, afterwards.",
+        "It computes in 160x160 pixels, however large the frame is. XLA would make it "
+        "slower on a CPU, so that `predict` and `Tracker` leave it to TensorFlow; on "
+        "JAX it takes several times as long.",
     ),
 }
 
