@@ -320,6 +320,7 @@ def test_an_unknown_preset(small, capsys):
 @pytest.mark.parametrize("name", ["ratm_balls", "ram_catch"])
 def test_presets_score_what_they_say(name):
     """Those that need no data."""
-    found = measured(zoo.load(name), *zoo.info(name).metrics)
+    content = read_results(presets.presets_folder() / name)
+    found = list(remeasure.remeasure(zoo.load(name), content, quick=True))
     assert not any(one.differs for one in found)
     assert all(one.value is not None for one in found)
