@@ -242,10 +242,20 @@ def test_a_full_disk_leaves_a_video(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM])
 def test_signals_are_collected(number):
-    with _signals() as received:
-        os.kill(os.getpid(), number)
-        time.sleep(0.01)
-        assert received == [number]
+    """Unless the process was told to ignore them, as `nohup` does."""
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        with _signals() as received:
+            os.kill(os.getpid(), number)
+            time.sleep(0.01)
+            assert received == [number]
+        signal.signal(number, signal.SIG_IGN)
+        with _signals() as received:
+            os.kill(os.getpid(), number)
+            time.sleep(0.01)
+            assert received == []
+    finally:
+        signal.signal(number, before)
 
 
 @pytest.mark.hostile

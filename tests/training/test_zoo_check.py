@@ -180,6 +180,8 @@ def test_every_result_of_the_zoo_is_known(monkeypatch, tmp_path):
         score_clips=lambda *_: SimpleNamespace(**scores),
         video_clips=lambda *_: SimpleNamespace(**scores),
         one_pass=lambda *_: SimpleNamespace(**scores),
+        hidden_clips=lambda *_: SimpleNamespace(**scores),
+        sure_track=lambda _: None,
     )
     nothing = np.zeros((3, 4))
     names = {
