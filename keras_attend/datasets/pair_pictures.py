@@ -1,11 +1,8 @@
 """What befalls the pictures of `TrackingPairs`: light, occlusion, stretching, blur."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from keras_attend.types import Array
 
 
 class Light:

@@ -9,7 +9,6 @@ from collections import abc
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.arguments import check_positive_integers
 from keras_attend.datasets.clips import ClipBatches
@@ -22,8 +21,7 @@ from keras_attend.datasets.pair_pictures import (
     write_into,
 )
 from keras_attend.datasets.sequences import Sequence, read_frames
-
-Array = NDArray[Any]
+from keras_attend.types import Array
 
 GREY = 127  # of what lies beyond a picture
 STEPS = (1, 1, 1, 2, 3, 5, 8)  # frames of a video from one of a clip to the next

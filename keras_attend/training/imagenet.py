@@ -8,11 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_attend.layers.efficient_v1 import EfficientV1
-
-Array = NDArray[Any]
+from keras_attend.types import Array
 
 EPSILON = 1e-3  # of the network's batch normalisation
 
