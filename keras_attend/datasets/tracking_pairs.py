@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_attend.arguments import check_positive_integers
-from keras_attend.datasets.clips import ClipBatches
+from keras_attend.arguments import check_positive_integers, check_shares
+from keras_attend.datasets.clips import Clip, ClipBatches
 from keras_attend.datasets.pair_pictures import (
     Light,
     blurred,
@@ -32,10 +32,10 @@ FARTHEST = 1.4  # sides of the object by which a window is off
 class TrackingPairs(ClipBatches):
     """Clips of real videos and of still pictures, with what befalls an object in them.
 
-    Half of the clips are real. The others show one frame of a video again and again,
-    with the object in it, or with any rectangle in its place. In all of them the light
-    changes, things come between, and in some the object is hidden, painted over, or
-    the whole picture is another one for a while.
+    Half of the clips are real, or `drawn`. The others show one frame of a video again
+    and again, with the object in it, or with any rectangle in its place. In all of them
+    the light changes, things come between, and in some the object is hidden, painted
+    over, or the whole picture is another one for a while.
 
     Args:
         videos: to draw from; all their frames are kept in memory.
@@ -49,6 +49,9 @@ class TrackingPairs(ClipBatches):
         stretch: by how much the rows and columns of most clips that are not real are
             stretched in each frame: the standard deviation of the logarithms.
         real: share of real clips; the rest are half objects and half rectangles.
+        drawn: more clips, (frames `[T, H, W, 3]` uint8, boxes, present) each, such as
+            those of `RenderedKITTI`.
+        drawn_share: the share of the real clips that are taken from `drawn`.
         stills: pictures `[H, W, 3]`, uint8, of which nothing is known; a third of the
             clips that are not real then show a rectangle of one of them.
         seed: of the draws.
@@ -71,16 +74,20 @@ class TrackingPairs(ClipBatches):
         real: float = 0.5,
         stretch: float = 0.1,
         stills: abc.Sequence[Array] = (),
+        drawn: abc.Sequence[Clip] = (),
+        drawn_share: float = 0.35,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(batch_size, batches, frames, seed, **kwargs)
         check_positive_integers(side=side)
+        check_shares(real=real, drawn_share=drawn_share)
         self.side, self.guided, self.gone = side, guided, gone
         self.real, self.stretch = real, stretch
-        self.videos, self.stills = list(videos), list(stills)
-        self.pictures = [read_frames(video) for video in self.videos]
-        lengths = np.array([min(len(video), 150) for video in self.videos])
+        self.stills, self.drawn = list(stills), list(drawn)
+        self.drawn_share = drawn_share if self.drawn else 0.0
+        self.videos = [(read_frames(v), v.boxes, v.present) for v in videos]
+        lengths = np.array([min(len(video), 150) for video in videos])
         self.chances = np.sqrt(lengths) / np.sqrt(lengths).sum()
 
     def random(self, index: int) -> np.random.Generator:
@@ -104,12 +111,16 @@ class TrackingPairs(ClipBatches):
     def draw_clip(self, random: np.random.Generator, frames: Array) -> dict[str, Array]:
         """Draw a clip into `frames` `[T, side, side, 3]`; what belongs to it."""
         T = self.frames
-        number = random.choice(len(self.videos), p=self.chances)
-        video, pictures = self.videos[number], self.pictures[number]
         real = random.random() < self.real
-        index = self._indices(random, video, real)
-        boxes = video.boxes[index].astype("float64")
-        present = video.present[index]
+        if real and random.random() < self.drawn_share:
+            clip = self.drawn[random.integers(len(self.drawn))]
+        else:
+            clip = self.videos[random.choice(len(self.videos), p=self.chances)]
+        pictures, known, there = clip
+        index = self._indices(random, there, real)
+        boxes, present = known[index].astype("float64"), there[index]
+        for t in np.flatnonzero(boxes[:, 2:].prod(-1) == 0):
+            boxes[t] = boxes[max(t - 1, 0)]  # where it was last; the first has a box
         still = bool(self.stills) and not real and random.random() < STILL
         if still:
             pictures = self.stills[random.integers(len(self.stills))][None]
@@ -137,19 +148,20 @@ class TrackingPairs(ClipBatches):
             boxes[t] = write_into(picture, boxes[t], frames[t], flip)
         return self._completed(random, boxes, present, real)
 
-    def _indices(
-        self, random: np.random.Generator, video: Sequence, real: bool
-    ) -> Array:
-        """Which frames of a video: some steps apart, forward or backward."""
-        known = np.flatnonzero(video.present)
+    def _indices(self, random: np.random.Generator, there: Array, real: bool) -> Array:
+        """Which frames of a clip: some steps apart, forward or backward.
+
+        `there` `[T]` says in which of the clip's frames the object is.
+        """
+        known = np.flatnonzero(there)
         if not real:
             return np.full(self.frames, random.choice(known))
         step = int(random.choice(STEPS)) * int(random.choice([-1, 1]))
         index = random.choice(known) + step * np.arange(self.frames)
         if random.random() < 0.3:  # the first frame is long ago
             index[1:] += int(random.integers(-60, 61))
-        index = np.clip(index, 0, len(video) - 1)
-        if not video.present[index[0]]:
+        index = np.clip(index, 0, len(there) - 1)
+        if not there[index[0]]:
             index[0] = random.choice(known)
         return index
 
@@ -163,7 +175,7 @@ class TrackingPairs(ClipBatches):
         return away
 
     def _other(self, random: np.random.Generator) -> Array:
-        pictures = self.pictures[random.integers(len(self.pictures))]
+        pictures = self.videos[random.integers(len(self.videos))][0]
         return pictures[random.integers(len(pictures))]
 
     def _completed(

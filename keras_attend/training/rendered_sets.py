@@ -5,12 +5,14 @@ real streets; `FOLDER/kitti` holds labels and streets, and the people and cars a
 from the videos of `FOLDER/tracking` and, for the test set, `FOLDER/tracking_test`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from keras_attend import evaluation
 from keras_attend.datasets import RenderedKITTI, Style, View, cut_sprites, otb
+from keras_attend.datasets.clips import Clip
+from keras_attend.datasets.sequences import Sequence as Video
 from keras_attend.training.video_trackers import (
     TUNING,
     VALIDATION,
@@ -57,6 +59,38 @@ WHOLE: dict[str, Any] = {  # clips of 60 whole frames, as KITTI's camera takes t
     "style": Style(photometric=0),
     "batches": 16,
 }
+
+
+def rendered_training(
+    data: Path, videos: Iterable[Video], seed: int, clips: int = 240
+) -> list[Clip]:
+    """Render clips of 24 frames: half of whole frames, half of views of the object.
+
+    Args:
+        data: the folder that holds `kitti`.
+        videos: those from which the sprites are cut.
+        seed: of the draws.
+        clips: how many.
+    """
+    sprites, kitti = cut_sprites(videos, LOOKS), data / "kitti"
+    found = []
+    for view in (View(), View(size=(320, 320), crop=(4.5, 9.0))):
+        batches = RenderedKITTI(
+            kitti,
+            kitti / "frames",
+            sprites,
+            view=view,
+            style=Style(photometric=0),
+            seed=seed,
+            batch_size=1,
+            batches=clips // 2,
+            frames=24,
+        )
+        for index in range(clips // 2):
+            inputs, targets = batches[index]
+            boxes, present = targets["boxes"][0], targets["present"][0] > 0
+            found.append((inputs["frames"][0], boxes, present))
+    return found
 
 
 def rendered_validation(data: Path) -> RenderedKITTI:

@@ -49,15 +49,20 @@ from keras_attend.datasets import KITTI, Sequence, TrackingPairs
 from keras_attend.datasets.sequences import image_files, read_image
 from keras_attend.layers import EfficientV1
 from keras_attend.training import imagenet
-from keras_attend.training.rendered_sets import rendered_results, rendered_test
+from keras_attend.training.rendered_sets import (
+    rendered_results,
+    rendered_test,
+    rendered_training,
+)
 from keras_attend.zoo import Result
 
 HERE = Path(__file__).parent
 BATCHES = 50  # of an epoch
 EPOCHS = (50, 18)  # of the stages
-PAIRS = {"frames": 4, "batch_size": 30, "guided": 0.7, "gone": 0.2}
+PAIRS = {"frames": 4, "batch_size": 30, "real": 0.6, "guided": 0.7, "gone": 0.2}
 OWN = {
     "frames": 8,
+    "real": 0.6,
     "batch_size": 16,
     "guided": 0.4,
     "gone": 0.25,
@@ -134,7 +139,8 @@ def train(
     paths = tuple(args.runs / f"seed_{seed}_{name}.keras" for name in ("pairs", "own"))
     epochs = [min(n, args.epochs or n) for n in EPOCHS]
     stills = [read_image(path) for path in image_files(args.data / "kitti" / "frames")]
-    same = {"batches": BATCHES, "stills": stills}
+    drawn = rendered_training(args.data, videos, seed)
+    same = {"batches": BATCHES, "stills": stills, "drawn": drawn}
     pairs = TrackingPairs(videos, seed=seed, **same, **PAIRS)
     model = training.fit(
         lambda batches: first(pairs, batches), pairs, paths[0], args, epochs=epochs[0]
