@@ -14,7 +14,7 @@ export KERAS_ATTEND_DATA ?= $(abspath ../shared/data)
 endif
 
 .PHONY: help demo test test-models test-slow test-hostile test-next lint bench notebooks zoo zoo-check
-.PHONY: clean
+.PHONY: clean test-toolkits
 .DELETE_ON_ERROR:
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make test-models  the models on JAX, and their long tests on TensorFlow"
 	@echo "make test-slow  the long tests, and all of them on JAX"
 	@echo "make test-hostile  all attacks on presets, files, servers and trainings"
+	@echo "make test-toolkits  GOT-10k's and VOT's toolkits run our trackers"
 	@echo "make test-next  the tests on the newest pre-releases of the backends"
 	@echo "make bench      the benchmarks on TensorFlow and on JAX, on one core"
 	@echo "make notebooks  run the tutorials and store what they show"
@@ -83,6 +84,15 @@ test-hostile: $(VENV)/.dev
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider \
 		-m "hostile or not slow" tests/hostile
 
+# Other toolkits' own code, in an environment of its own: VOT's brings another OpenCV.
+TOOLKITS := $(VENV)-toolkits
+test-toolkits:
+	test -x $(TOOLKITS)/bin/python || $(PYTHON) -m venv $(TOOLKITS)
+	$(TOOLKITS)/bin/python -m pip install --quiet --disable-pip-version-check \
+		-e ".[toolkits]" pytest
+	KERAS_BACKEND=tensorflow $(TOOLKITS)/bin/python -m pytest -p no:cacheprovider \
+		-m toolkits tests/adapters
+
 # The newest Keras, TensorFlow and JAX that can be installed, pre-releases among them,
 # in an environment of their own; `make TESTS=tests/layers test-next` runs a part.
 NEXT := $(VENV)-next
@@ -129,6 +139,6 @@ $(RUN):
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) $(VENV)-next .demo build dist *.egg-info .benchmarks
+	rm -rf $(VENV) $(VENV)-next $(VENV)-toolkits .demo build dist *.egg-info .benchmarks
 	rm -rf .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -162,6 +162,7 @@ def measure_test(
         training_seconds=written.training_seconds,
         commit=written.commit,
         test_sets=written.test_sets | described(video_sets(rows)),
+        speed=written.speed,
     )
     write_card(args.out)
 

@@ -359,6 +359,8 @@ COMMANDS = [
     "download",
     "publish",
     "convert",
+    "results",
+    "trax",
 ]
 
 
