@@ -230,8 +230,16 @@ def test_runtime_takes_frames_as_tracker_does(file):
 SEVERAL = np.float32([BOX, (5, 6, 20, 10), (30, 20, 12, 14)])
 
 
-@pytest.mark.parametrize("size", [SIZE, None])
-@pytest.mark.parametrize("family", ["ratm", "bilinear", "hart", "drlt", "points"])
+@pytest.mark.parametrize(
+    ("family", "size"),
+    [
+        ("ratm", None),
+        pytest.param("bilinear", SIZE, marks=slow),
+        ("hart", SIZE),
+        ("drlt", None),
+        pytest.param("points", SIZE, marks=slow),
+    ],
+)
 def test_several_objects_in_one_call(tmp_path, family, size):
     """One frame and N boxes go in; what comes out is what each object has alone."""
     import onnxruntime
