@@ -24,5 +24,5 @@ def test_onnx_follows_as_keras_does(tmp_path, data_path):
 
     # Two objects, by a file that follows them in one call.
     path = export(model, tmp_path / "many.onnx", "onnx", uint8=True, many=True)
-    found = Runtime(path).track(frames, np.stack([box, box + [30, 10, 0, 0]]))
+    found = Runtime(path).track(frames, np.stack([box, box + np.array([30, 10, 0, 0])]))
     np.testing.assert_allclose(found[0], ours, atol=0.05)
