@@ -35,14 +35,20 @@ def videos():
 
 
 @pytest.fixture(scope="module")
-def tracked(videos):
+def adapter():
+    """One for all tests: it is compiled once for each size of frames."""
+    return Tracker(MODEL)
+
+
+@pytest.fixture(scope="module")
+def tracked(adapter, videos):
     """Our own boxes, and their mean IoU after the first frame, by video."""
-    tracker = ka.Tracker(MODEL)
+    tracker = adapter.tracker
     boxes = {v.name: tracker.track(read_frames(v), v.boxes[0]) for v in videos}
     scores = {
         v.name: float(np.mean(ka.boxes.iou(v.boxes, boxes[v.name])[1:])) for v in videos
     }
-    assert all(0.3 < score < 0.95 for score in scores.values()), scores
+    assert all(0.2 < score < 0.9 for score in scores.values()), scores
     return boxes, scores
 
 
@@ -79,7 +85,7 @@ def got10k_folder(videos, tmp_path_factory):
     return root
 
 
-def test_got10k(got10k_folder, videos, tracked, tmp_path, monkeypatch, capsys):
+def test_got10k(got10k_folder, adapter, videos, tracked, tmp_path, monkeypatch, capsys):
     """Its experiment runs our tracker; its report says what we measure."""
     monkeypatch.setenv("MPLBACKEND", "agg")
     experiments = pytest.importorskip("got10k.experiments")
@@ -90,14 +96,15 @@ def test_got10k(got10k_folder, videos, tracked, tmp_path, monkeypatch, capsys):
         result_dir=str(tmp_path / "results"),
         report_dir=str(tmp_path / "reports"),
     )
-    experiment.run(Tracker(MODEL))
+    experiment.run(adapter)
     for name in VIDEOS:
         path = tmp_path / "results" / "GOT-10k" / MODEL / name / f"{name}_001.txt"
         written = np.loadtxt(path, delimiter=",")
         np.testing.assert_allclose(written, boxes[name] + ONE, atol=0.02)
     # What we write in its layout, it reports on as on its own.
     theirs = tmp_path / "results" / "GOT-10k"
-    ours = list(write_raw_results(Tracker(MODEL, "ours"), videos, theirs, "got10k"))
+    monkeypatch.setattr(adapter, "name", "ours")
+    ours = list(write_raw_results(adapter, videos, theirs, "got10k"))
     report = experiment.report([MODEL, "ours"])
     for name, path in zip(VIDEOS, ours, strict=True):
         same = theirs / MODEL / name / path.name
@@ -113,7 +120,7 @@ def test_got10k(got10k_folder, videos, tracked, tmp_path, monkeypatch, capsys):
     assert list((tmp_path / "reports").rglob("success_plot.png"))
 
 
-def test_otb_of_got10k(videos, tracked, tmp_path, monkeypatch):
+def test_otb_of_got10k(adapter, videos, tmp_path, monkeypatch):
     """The report of its experiment on OTB reads our raw results."""
     monkeypatch.setenv("MPLBACKEND", "agg")
     experiments = pytest.importorskip("got10k.experiments")
@@ -135,9 +142,9 @@ def test_otb_of_got10k(videos, tracked, tmp_path, monkeypatch):
             self.report_dir = str(tmp_path / "reports")
             self.nbins_iou, self.nbins_ce = 21, 51
 
-    list(write_raw_results(Tracker(MODEL), [renamed], tmp_path / "results", "otb"))
+    list(write_raw_results(adapter, [renamed], tmp_path / "results", "otb"))
     report = OneVideo().report([MODEL])
-    scores = ka.evaluation.one_pass(ka.Tracker(MODEL).track, [bolt])
+    scores = ka.evaluation.one_pass(adapter.tracker.track, [bolt])
     found = report[MODEL]["overall"]
     # The toolkit gives the first frame the true box, and so do we.
     assert found["success_score"] == pytest.approx(scores.success_auc[0], abs=1e-3)
@@ -195,7 +202,7 @@ def vot(*arguments):
     return said
 
 
-def test_vot(workspace, videos, tracked, capsys):
+def test_vot(workspace, adapter, videos, tracked, capsys):
     """It runs the tracker of our `trackers.ini`, and measures what we measure."""
     regions = pytest.importorskip("vot.region.io")
     said = vot("evaluate", "--workspace", workspace, MODEL)
@@ -207,7 +214,7 @@ def test_vot(workspace, videos, tracked, capsys):
         found = [(r.x, r.y, r.width, r.height) for r in found[1:]]
         np.testing.assert_allclose(found, boxes[name][1:], atol=0.02)
     both = np.stack([videos[0].boxes[0], videos[0].boxes[0] + ASIDE])
-    expected = ka.Tracker(MODEL).track(read_frames(videos[0]), both)
+    expected = adapter.tracker.track(read_frames(videos[0]), both)
     for key, truth in zip("ab", expected, strict=True):
         found = regions.read_trajectory(str(results / "two" / f"two_{key}_001.bin"))
         found = [(r.x, r.y, r.width, r.height) for r in found[1:]]

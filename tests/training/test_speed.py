@@ -68,7 +68,7 @@ def test_the_command_writes_results_and_card(tmp_path, capsys):
     found = results.speed
     assert set(found.frames_per_second) == {"ours"}
     assert found.frames_per_second["ours"] > 1
-    assert found.frames == "8 frames of bouncing balls, 100x100" and found.device
+    assert found.frames == "8 frames of bouncing balls, 20x20" and found.device
     assert str(found.frames_per_second["ours"]) in capsys.readouterr().out
     assert results.results == (row(),) and results.commit == "abc"
     card = (folder / "README.md").read_text()
