@@ -162,7 +162,6 @@ def measure_test(
         training_seconds=written.training_seconds,
         commit=written.commit,
         test_sets=written.test_sets | described(video_sets(rows)),
-        speed=written.speed,
     )
     write_card(args.out)
 

@@ -132,32 +132,6 @@ def headline(results: Sequence[Result]) -> Result | None:
 
 
 @dataclass(frozen=True)
-class Speed:
-    """How fast a preset and other trackers follow one object, on one core.
-
-    Attributes:
-        frames_per_second: the preset's own under "ours", the others' by the names of
-            `Result.baselines`.
-        frames: what they followed, in words.
-        device: the processor, in words.
-    """
-
-    frames_per_second: dict[str, float]
-    frames: str
-    device: str
-
-    def __post_init__(self) -> None:
-        for name in (self.frames, self.device, *self.frames_per_second):
-            _check_name("speed", name)
-        rates = self.frames_per_second.values()
-        if not all(_is_number(rate) and rate > 0 for rate in rates):
-            raise ValueError(
-                "`frames_per_second` must hold positive numbers. "
-                f"Received: {self.frames_per_second!r:.200}"
-            )
-
-
-@dataclass(frozen=True)
 class Results:
     """The content of a `results.json`.
 
@@ -170,7 +144,6 @@ class Results:
         test_sets: descriptions of the data that they were measured on, of
             `evaluation.test_sets`; by the data's name in the protocols, and for clips
             also by their length.
-        speed: of a tracker, measured by `python -m keras_attend.training.speed`.
     """
 
     preset: str
@@ -179,7 +152,6 @@ class Results:
     commit: str
     results: tuple[Result, ...]
     test_sets: dict[str, dict[str, Any]] = field(default_factory=dict)
-    speed: Speed | None = None
 
     def __post_init__(self) -> None:
         _check_name("device", self.device)
@@ -201,7 +173,6 @@ def write_results(
     training_seconds: float,
     commit: str,
     test_sets: Mapping[str, dict[str, Any]] | None = None,
-    speed: Speed | None = None,
 ) -> None:
     """Write the `results.json` of the preset in a folder, which has its name.
 
@@ -209,9 +180,8 @@ def write_results(
     """
     folder = Path(folder)
     name, rows, sets = folder.resolve().name, tuple(results), dict(test_sets or {})
-    content = Results(name, device, training_seconds, commit, rows, sets, speed)
-    fields = {k: v for k, v in asdict(content).items() if v is not None}
-    text = json.dumps(fields, indent=2) + "\n"
+    content = Results(name, device, training_seconds, commit, rows, sets)
+    text = json.dumps(asdict(content), indent=2) + "\n"
     disk.write(folder / "results.json", text)
 
 
@@ -224,8 +194,7 @@ def read_results(folder: Path) -> Results | None:
         files.regular_file(folder, path.name)
         content = files.read_json(path, files.read_limited(path))
         rows = tuple(Result(**row) for row in content.pop("results"))
-        speed = Speed(**content.pop("speed")) if "speed" in content else None
-        results = Results(**content, results=rows, speed=speed)
+        results = Results(**content, results=rows)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(
             f"{path} is not a table of results (see `keras_attend.zoo.write_results`). "
