@@ -11,6 +11,7 @@ import h5py
 import keras
 
 from keras_attend import disk
+from keras_attend.models.base import OPTIMIZER_BUILT
 from keras_attend.zoo.card import write_card
 from keras_attend.zoo.checks import files
 from keras_attend.zoo.checks.classes import check_config
@@ -61,6 +62,8 @@ def save_preset(
         written = manifest_path.parent
         # A copy that was never compiled has neither optimizer nor metrics to save.
         compile_config = config.pop("compile_config", None)
+        if compile_config:  # no optimizer's state is in the folder
+            compile_config.pop(OPTIMIZER_BUILT, None)
         copy = keras.saving.deserialize_keras_object(config)
         copy.set_weights(model.get_weights())
         keras.saving.save_model(copy, written, zipped=False)
