@@ -49,7 +49,7 @@ def sure_opencv_tracker(name: str) -> SureTrack:
     except ImportError as error:
         raise ImportError(
             "OpenCV's trackers need OpenCV with its contributed modules: pip install "
-            '"keras-attend[bench]"'
+            "opencv-contrib-python-headless"
         ) from error
     legacy = getattr(cv2, "legacy", None)
     # The old interface takes fractions of a pixel, the new one whole ones.

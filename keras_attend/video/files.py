@@ -204,7 +204,7 @@ def _libraries() -> tuple[Any, Any]:
         import imageio.v3 as imageio
     except ImportError as error:
         raise ImportError(
-            "Videos need PyAV and imageio: pip install 'keras-attend[video]'. "
+            "Videos need PyAV and imageio: pip install av imageio Pillow. "
             f"Missing: {error.name}"
         ) from error
     return av, imageio

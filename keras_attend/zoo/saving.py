@@ -30,6 +30,8 @@ def save_preset(
     licence: str = "Apache-2.0",
     half: bool = False,
     notes: Sequence[str] = (),
+    use: str | None = None,
+    instead: str | None = None,
 ) -> None:
     """Write the files that `load` reads, and the card.
 
@@ -48,6 +50,8 @@ def save_preset(
         licence: the licence of the weights.
         half: whether to store float32 weights as float16. Check that the score stays.
         notes: sentences about what the model cannot do, which the card shows.
+        use: for what it is, in a few words; None keeps what the folder's preset says.
+        instead: when another preset or method is the better choice; None as of `use`.
     """
     folder = Path(folder)
     if not model.built:
@@ -87,6 +91,7 @@ def save_preset(
         }
         if notes:
             manifest["notes"] = list(notes)
+        manifest |= _advice(folder / MANIFEST, use=use, instead=instead)
         # What `load` would refuse, such as a description of two lines, is not written.
         files.check_manifest(folder / MANIFEST, json.dumps(manifest).encode())
         _write_json(written / MANIFEST, manifest)
@@ -98,6 +103,13 @@ def save_preset(
         for file in (METADATA, CONFIG, WEIGHTS, MANIFEST):
             os.replace(written / file, folder / file)
     write_card(folder)
+
+
+def _advice(path: Path, **given: str | None) -> dict[str, str]:
+    """Return what is given, and else what a manifest that is there says."""
+    known = read_manifest(path.parent) if path.is_file() else {}
+    found = {k: known.get(k) if text is None else text for k, text in given.items()}
+    return {key: text for key, text in found.items() if text}
 
 
 def describe_preset(
