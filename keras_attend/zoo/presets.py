@@ -54,6 +54,13 @@ class ModelInfo:
     use: str = ""
     instead: str = ""
 
+    def __repr__(self) -> str:
+        """Return one line; `info.description` and the other fields say more."""
+        return (
+            f"ModelInfo({self.name!r}, {self.task}, {self.model}, "
+            f"{self.parameters:,} parameters, {len(self.metrics)} results)"
+        )
+
 
 def presets_folder() -> Path:
     """Return the folder of presets in the package or, in a checkout, beside it."""

@@ -148,9 +148,8 @@ def test_plot_track(tmp_path):
     np.testing.assert_allclose(widths, [9.6, 4.8, 4.8], atol=1e-3)
     assert below[0].images[0].get_array().shape == (7, 7)
     (legend,) = figure.legends
-    named = {
-        t.get_text(): p for p, t in zip(legend.get_patches(), legend.texts, strict=True)
-    }
+    words = [text.get_text() for text in legend.texts]
+    named = dict(zip(words, legend.get_patches(), strict=True))
     assert list(named) == ["the tracker's box", "the true box", "its window"]
     drawn = {patch.get_label(): patch.get_ec() for patch in above[0].patches}
     assert {name: patch.get_ec() for name, patch in named.items()} == drawn
