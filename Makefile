@@ -13,12 +13,12 @@ ifneq ($(wildcard ../shared/data/mnist.npz),)
 export KERAS_ATTEND_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help demo test test-models test-slow test-hostile test-next lint bench notebooks zoo zoo-check
+.PHONY: help demo speeds test test-models test-slow test-hostile test-next lint bench notebooks zoo zoo-check
 .PHONY: clean test-toolkits
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo       classify the sample digits, draw where the model looked"
+	@echo "make demo       classify the sample digits, follow one, draw what the models see"
 	@echo "make test       style, types, and the tests on TensorFlow and on JAX"
 	@echo "make test-models  the models on JAX, and their long tests on TensorFlow"
 	@echo "make test-slow  the long tests, and all of them on JAX"
@@ -26,6 +26,7 @@ help:
 	@echo "make test-toolkits  GOT-10k's and VOT's toolkits run our trackers"
 	@echo "make test-next  the tests on the newest pre-releases of the backends"
 	@echo "make bench      the benchmarks on TensorFlow and on JAX, on one core"
+	@echo "make speeds     how fast the presets are on one core, into zoo/speeds.json"
 	@echo "make notebooks  run the tutorials and store what they show"
 	@echo "make zoo        the presets' cards and tables"
 	@echo "make zoo-check  load and check every preset, measure a sample of its results"
@@ -118,6 +119,10 @@ bench: $(VENV)/.bench
 	KERAS_BACKEND=jax $(RUN) -m pytest benchmarks; jax=$$?; \
 	exit $$((tensorflow | jax))
 
+# How fast the presets are on one core, which `keras-attend list` and README show.
+speeds: $(VENV)/.all
+	KERAS_BACKEND=tensorflow $(RUN) benchmarks/speeds.py
+
 notebooks: $(VENV)/.dev
 	$(RUN) notebooks/store.py
 
@@ -129,7 +134,7 @@ zoo-check: $(VENV)/.dev
 	KERAS_BACKEND=jax $(RUN) -m keras_attend.training.zoo_check
 
 # A stamp for each set of extras, made again when the dependencies change.
-$(VENV)/.plots $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: pyproject.toml | $(RUN)
+$(VENV)/.plots $(VENV)/.dev $(VENV)/.bench $(VENV)/.all: $(VENV)/.%: pyproject.toml | $(RUN)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -e ".[$*]"
 	@touch $@
 

@@ -74,7 +74,7 @@ def opencv_factory(name: str) -> tuple[Callable[[], Any], bool]:
     except ImportError as error:
         raise ImportError(
             "OpenCV's trackers need OpenCV with its contributed modules: pip install "
-            '"keras-attend[bench]"'
+            "opencv-contrib-python-headless"
         ) from error
     legacy = getattr(cv2, "legacy", None)
     # The old interface takes fractions of a pixel, the new one whole ones.

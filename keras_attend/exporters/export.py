@@ -204,7 +204,8 @@ def _explained(model: keras.Model, format: str) -> Iterator[None]:
             yield
     except ModuleNotFoundError as error:
         raise ImportError(
-            f"format={format!r} needs {error.name}: pip install 'keras-attend[export]'"
+            f"format={format!r} needs {error.name}: "
+            "pip install onnx onnxruntime tf2onnx ai-edge-litert"
         ) from error
     except OSError:  # of the disk, not of the format
         raise

@@ -86,6 +86,9 @@ class GaussianGlimpse(KeepsArguments, keras.layers.Layer):
             )
         self.epsilon = float(epsilon)
 
+    def build(self, images_shape: Shape, params_shape: Shape) -> None:
+        """Note the shapes, for `summary`; there are no weights."""
+
     def call(self, images: Tensor, params: Tensor) -> Tensor:
         """Read `images` `[B, H, W, C]` at `params` `[B, 6]`."""
         self._check_shapes(images.shape, params.shape)

@@ -70,6 +70,11 @@ class RecurrentTrackerCell(KeepsArguments, keras.layers.Layer):
         """
         return None
 
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """The shape of the boxes, for `summary`."""
+        return (None, 4)
+
     def get_build_config(self) -> None:
         """Nothing: the model or the `RNN` around a cell builds it."""
 

@@ -48,6 +48,9 @@ class Window(KeepsArguments, keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
         self.size = size
 
+    def build(self, images_shape: Shape, windows_shape: Shape) -> None:
+        """Note the shapes, for `summary`; there are no weights."""
+
     def call(self, images: Tensor, windows: Tensor) -> Tensor:
         """The pixels of each window."""
         G = self.size

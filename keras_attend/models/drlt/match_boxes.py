@@ -174,8 +174,11 @@ class MatchBoxes(KeepsArguments, keras.layers.Layer):
         """The votes $v$, `[N, H W, 9 scales]`, of $r$ `[N, H W, 9]`."""
         H, W = size
         r = ops.reshape(r, (-1, H, W, PARTS, PARTS))
-        _, _, w_0, h_0 = ops.unstack(ops.cast(location, r.dtype), 4, axis=-1)
-        down, across = self._windows(h_0, H), self._windows(w_0, W)  # [N, S, 3, P, P]
+        _, _, w_0, h_0 = ops.unstack(ops.cast(location, "float32"), 4, axis=-1)
+        down, across = (
+            ops.cast(self._windows(side, cells), r.dtype)  # [N, S, 3, P, P]
+            for side, cells in ((h_0, H), (w_0, W))
+        )
         v = ops.einsum("nyxab,nsbpx->nsaypb", r, across)
         v = ops.einsum("nsaypb,nsaqy->nqpsab", v, down)  # [N, H, W, S, 3, 3]
         return ops.reshape(v, (-1, H * W, len(self.scales) * PARTS**2))

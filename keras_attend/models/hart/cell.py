@@ -130,6 +130,7 @@ class HARTCell(MaskedCell):
     def build(self, frame_shape: Shape) -> None:
         """Make the weights, which do not depend on the frame's size."""
         glimpse = (None, *self.size, self.channels)
+        self.glimpse.build((None, None, None, self.channels), (None, 6))
         self.v1.build(glimpse)
         features: Any = self.v1.compute_output_shape(glimpse)
         _, rows, cols, _ = features
@@ -147,7 +148,8 @@ class HARTCell(MaskedCell):
 
         def scalars(name: str, size: int, value: float) -> Any:
             constant = keras.initializers.Constant(value)
-            return self.add_weight((size,), constant, dtype="float32", name=name)
+            precise: Any = {"dtype": "float32", "autocast": False}
+            return self.add_weight((size,), constant, name=name, **precise)
 
         self.gain = scalars("gain", 4, 0.076)  # c: the next window moves little
         # How much larger the window is than the box, as a logarithm.

@@ -132,6 +132,7 @@ class WideHARTCell(RecurrentTrackerCell):
 
     def build(self, frame_shape: Shape) -> None:
         """Make the weights, which do not depend on the frame's size."""
+        self.read.build((None, None, None, 3), (None, 3))
         self.ventral.build((None, self.size, self.size, 3))
         self.dorsal.build((None, self.units))
         self.summary.build((None, self.width + LSTM_EXTRA))

@@ -117,6 +117,7 @@ class RATMCell(RecurrentTrackerCell):
     def build(self, frame_shape: Shape) -> None:
         """Make the weights, which are the same for all sizes of frames."""
         glimpse = (None, *self.size, self.channels)
+        self.glimpse.build((None, None, None, self.channels), (None, 6))
         feature_size = self.size[0] * self.size[1] * self.channels
         if self.features is not None:
             if not self.features.built:
@@ -129,6 +130,7 @@ class RATMCell(RecurrentTrackerCell):
                 shape=(7,),
                 initializer=lambda shape, dtype: ops.cast(WHOLE_FRAME, dtype),
                 dtype="float32",
+                autocast=False,
                 name="bias",
             )
 
