@@ -4,7 +4,7 @@
 
 Trackers follow a bright square over noise, frame by frame, in 180x320 pixels, or in the
 size of the clips that they were trained on. So do those of OpenCV's trackers that their
-scores are compared with, where OpenCV has them (`pip install "keras-attend[bench]"`); an
+scores are compared with, where OpenCV has them (the extra `bench`); an
 older number stays where it has not. Reading and converting the frames does not count.
 Classifiers read images of their own size, a hundred at a time.
 What counts is the time that the core has worked, of the fastest of several runs, so
