@@ -71,7 +71,10 @@ def card(
             "described in `keras_attend.evaluation`.",
         ]
         if speed is not None:
-            lines += ["", f"{_heading(speed)}: {speed.device}, {speed.size}."]
+            lines[-1] += (
+                f" Speeds: {speed.size} pixels, on {speed.device}; as in the other "
+                "presets, by `make speeds`."
+            )
     lines += ["", "## Files", "", *table(["file", "sha256"])]
     lines += [f"| `{file}` | `{sha256}` |" for file, sha256 in preset.sha256.items()]
     return "\n".join(lines) + "\n"
@@ -94,11 +97,7 @@ def results_table(results: Results | None, speed: Speed | None = None) -> list[s
     if speed is None:
         return [*table(SCORES), *(row(scores(result)) for result in results.results)]
     rows = [[*scores(result), _speeds(speed, result)] for result in results.results]
-    return [*table([*SCORES, _heading(speed)]), *map(row, rows)]
-
-
-def _heading(speed: Speed) -> str:
-    return f"{speed.what}/s, one core"
+    return [*table([*SCORES, f"{speed.what}/s"]), *map(row, rows)]
 
 
 def _speeds(speed: Speed, result: Result) -> str:
