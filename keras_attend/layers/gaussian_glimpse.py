@@ -174,11 +174,13 @@ class GaussianGlimpse(KeepsArguments, keras.layers.Layer):
         lengths = _pair((height, width), params.dtype)
         lowest, highest = self._spans((height, width), params)  # [N, 2]
         corner = ops.floor(lowest)
-        size = ops.minimum(ops.max(ops.floor(highest) - corner, axis=0) + 2, lengths)
-        # As in `_crop_and_banks`; NaN parameters give NaN in the banks alone.
-        corner = ops.minimum(corner, lengths - size)
-        place = ops.cast(ops.maximum(corner, 0.0), "int32")
-        h, w = ops.unstack(ops.maximum(ops.cast(size, "int32"), 1), 2)
+        # NaN parameters give NaN in their own banks, and some place inside the image.
+        needed = ops.floor(highest) - corner
+        needed = ops.max(ops.where(needed >= 0, needed, 0.0), axis=0) + 2
+        size = ops.minimum(needed, lengths)  # [2]
+        corner = ops.minimum(corner, lengths - size)  # as in `_crop_and_banks`
+        place = ops.maximum(ops.cast(corner, "int32"), 0)
+        h, w = ops.unstack(ops.cast(size, "int32"), 2)
         rows = place[:, :1] + ops.arange(h, dtype="int32")  # [N, h]
         columns = place[:, 1:] + ops.arange(w, dtype="int32")  # [N, w]
         places = rows[:, :, None] * width + columns[:, None, :]

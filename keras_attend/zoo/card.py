@@ -60,7 +60,8 @@ def card(
         lines += ["* **Made by**: [`recipe.py`](recipe.py)"]
     if preset.notes:
         lines += ["", "## Know this", "", *(f"* {note}" for note in preset.notes)]
-    speed = read_speeds(preset.folder.parent).get(preset.folder.name)
+    folder = preset.folder.resolve()
+    speed = read_speeds(folder.parent).get(folder.name)
     lines += [*extra.splitlines(), "", "## Results", ""]
     lines += results_table(results, speed)
     if results is not None and results.results:
@@ -72,8 +73,8 @@ def card(
         ]
         if speed is not None:
             lines[-1] += (
-                f" Speeds: {speed.size} pixels, on {speed.device}; as in the other "
-                "presets, by `make speeds`."
+                f" Speeds: {speed.size} pixels, on {speed.device}; `make speeds` "
+                "measures them."
             )
     lines += ["", "## Files", "", *table(["file", "sha256"])]
     lines += [f"| `{file}` | `{sha256}` |" for file, sha256 in preset.sha256.items()]
