@@ -205,7 +205,7 @@ def test_vot(workspace, adapter, videos, tracked, capsys):
     said = vot("evaluate", "--workspace", workspace, MODEL)
     assert "concluded" in said
     first, second = videos
-    boxes, scores = tracked
+    boxes, _ = tracked
     both = np.stack([second.boxes[0], second.boxes[0] + ASIDE])
     a, b = adapter.tracker.track(read_frames(second), both)
     expected = {
