@@ -6,5 +6,6 @@ memory as a whole. PyAV and imageio (extra `video`) are imported with the first 
 
 from keras_attend.video.annotation import annotate
 from keras_attend.video.files import Frame, Video, VideoWriter, read_video
+from keras_attend.video.frames import write_frames
 
-__all__ = ["Frame", "Video", "VideoWriter", "annotate", "read_video"]
+__all__ = ["Frame", "Video", "VideoWriter", "annotate", "read_video", "write_frames"]
