@@ -94,7 +94,7 @@ def _drawn(
 ) -> Frame:
     """Return a frame with all that was found in it, and a line of text below."""
     glimpse = outputs.get("glimpse")
-    window = None if glimpse is None else outputs.get("window")
+    window = None if glimpse is None else outputs.get("window", outputs.get("region"))
     drawn = annotate(frame, boxes, window, glimpse, present)
     here = [bool(x) for x in np.asarray(present)]
     sure = None if scores is None else [float(x) for x in scores]

@@ -45,9 +45,9 @@ def annotate(
         frame: `[H, W, 3]` uint8.
         box: the tracker's box `(x, y, w, h)` in pixels, or boxes `[N, 4]`. A box that
             holds NaN is not drawn.
-        window: the window `[6]` (or `[N, 6]`) that a `GaussianGlimpse` read, drawn in
-            blue where it differs from the box. It needs `glimpse`, whose size is that
-            of its grid.
+        window: what the model read of the frame, drawn in blue where it differs from
+            the box: the window `[6]` of a `GaussianGlimpse`, which needs `glimpse` for
+            the size of its grid; or a box `[4]`. `[N, 6]` or `[N, 4]` for N objects.
         glimpse: what was read there, `[n, m, 1]` or `[n, m, 3]` (or `[N, n, m, ...]`),
             uint8 or floats in 0..1. It is drawn in a corner of the frame, if possible
             in one where it does not hide a box. Those of the first four objects are.
@@ -65,9 +65,7 @@ def annotate(
     width = line_width(frame)
     glimpses = _glimpses(glimpse, one)
     if window is not None:
-        if glimpse is None:
-            raise ValueError("`window` needs `glimpse`, for the size of its grid.")
-        _windows(frame, boxes, np.asarray(window, "float32"), glimpses[0], width)
+        _windows(frame, boxes, np.asarray(window, "float32"), glimpses, width)
     for number, found in enumerate(boxes):
         if here[number]:
             outline(frame, found, object_colour(number), width)
@@ -84,13 +82,17 @@ def _windows(
     frame: Frame,
     boxes: NDArray[Any],
     windows: NDArray[Any],
-    glimpse: Frame,
+    glimpses: list[Frame],
     width: int,
 ) -> None:
     """Draw the windows that differ from their boxes."""
     windows = windows.reshape(-1, windows.shape[-1])
-    seen = ops.convert_to_numpy(window_to_box(windows, glimpse.shape[:2]))
-    for window, box in zip(np.asarray(seen), boxes, strict=True):
+    if windows.shape[-1] == 6:
+        if not glimpses:
+            raise ValueError("`window` needs `glimpse`, for the size of its grid.")
+        grid = glimpses[0].shape[:2]
+        windows = np.asarray(ops.convert_to_numpy(window_to_box(windows, grid)))
+    for window, box in zip(windows, boxes, strict=True):
         if not np.allclose(corners(window), corners(box), rtol=0, atol=max(1, width)):
             outline(frame, window, WINDOW_COLOUR, width)
 

@@ -221,7 +221,8 @@ def _read_boxes(body: bytes, frame: Frame) -> NDArray[np.float32]:
     """Return the boxes `[N, 4]` that a page has sent, if all are in the frame."""
     try:
         given: Any = json.loads(body)
-        boxes = np.array(given, "float32")
+        with np.errstate(over="ignore"):  # `check_box` refuses what is not finite
+            boxes = np.array(given, "float32")
     except (ValueError, TypeError, RecursionError) as error:
         raise ValueError("The boxes must be a list of [x, y, w, h].") from error
     if boxes.size == 0:

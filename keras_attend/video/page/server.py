@@ -93,10 +93,10 @@ class LocalServer:
         if origin is not None and origin not in [f"http://{h}" for h in self.hosts]:
             return _refusal(403, "This server answers to its own page alone.")
         parts = urlsplit(request.path)
-        _, token, *names = parts.path.split("/")
+        token, _, name = parts.path.removeprefix("/").partition("/")
         same = secrets.compare_digest(token.encode(), self.token.encode())
-        route = self.routes.get((request.command, "/".join(names)))
-        if not same or not names or route is None:
+        route = self.routes.get((request.command, name))
+        if not same or route is None or "/" not in parts.path[1:]:
             return _refusal(404, "There is nothing here.")
         size = headers.get("Content-Length", "0")
         if not (size.isascii() and size.isdecimal() and int(size) <= MAX_BODY):
