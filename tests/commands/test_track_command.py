@@ -269,7 +269,7 @@ def test_without_the_libraries(tmp_path, preset, capsys, monkeypatch):
     options = ("--model", preset, "--boxes", tmp_path / "boxes.csv")
     assert track(source, "--box", "0,10,12,12", *options) == 1
     error = capsys.readouterr().err
-    assert "pip install 'keras-attend[video]'" in error and error.count("\n") == 1
+    assert "pip install av imageio Pillow" in error and error.count("\n") == 1
 
 
 def test_ctrl_c_before_the_first_frame(tmp_path, preset, capsys, monkeypatch):
