@@ -277,7 +277,7 @@ def test_several_objects_of_a_cell_that_wants_copies(tmp_path):
     path = ka.export(model, tmp_path / "x.onnx", "onnx", **how)
     boxes = ka.Tracker(path).track(frames, SEVERAL)
     expected = ka.Tracker(model).track(frames, SEVERAL)
-    np.testing.assert_allclose(boxes, expected, atol=1e-4)
+    np.testing.assert_allclose(boxes, expected, atol=1e-3)  # sums over whole frames
 
 
 ALONE = """
