@@ -19,6 +19,8 @@ from keras_attend.zoo.loading import load_folder
 IMAGES, LABELS = sample_digits()
 SMALL = {"glimpses": 2, "size": 4, "glimpse_units": 8, "units": 8}
 ABOUT = {"description": "One.", "paper": "none", "task": "none", "input": "images"}
+# What is tested here is before and after the steps, which take longer to compile.
+EAGER = {"run_eagerly": True, "jit_compile": False}
 START = np.zeros((50, 2), "float32")
 
 
@@ -34,14 +36,14 @@ class TinyTracker(RecurrentTracker):
 
 def small_ram(**arguments):
     model = RAM(**SMALL | arguments)
-    model.compile("adam", jit_compile=keras.backend.backend() == "jax")
+    model.compile("adam", **EAGER)
     model.build((None, 28, 28, 1))
     return model
 
 
 def tracker():
     model = TinyTracker(CentroidCell())
-    model.compile("adam", jit_compile=keras.backend.backend() == "jax")
+    model.compile("adam", **EAGER)
     return model
 
 
@@ -100,7 +102,7 @@ def test_every_metric_with_a_direction_says_it():
 @pytest.mark.parametrize("model", [small_ram(), Feedforward((8,))], ids=["ram", "ff"])
 def test_float_images_in_0_to_255_are_refused(model):
     if not model.compiled:
-        model.compile("adam", jit_compile=keras.backend.backend() == "jax")
+        model.compile("adam", **EAGER)
     wrong = IMAGES.astype("float32")
     message = r"must hold numbers in 0..1; divide by 255 .* numbers in 0.0..255.0"
     for call in (
