@@ -163,7 +163,7 @@ def test_keras_alone_does_not_know_a_models_own_metric():
             super().__init__()
             self.accuracy = metric
 
-    callback = stop(monitor="accuracy")
+    callback = keras.callbacks.EarlyStopping(monitor="accuracy")
     callback.set_model(Own())
     with pytest.raises(ValueError, match="automatically determine"):
         callback.on_epoch_end(0, {"accuracy": 1.0})
