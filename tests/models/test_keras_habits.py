@@ -263,9 +263,8 @@ def rows(model):
         if count:
             table.append([name, shape, count])
         else:  # the rest of a row of several lines
-            table[-1][:2] = (
-                f"{a} {b}".strip() for a, b in zip(table[-1], (name, shape))
-            )
+            before = table[-1]
+            before[:2] = f"{before[0]} {name}".strip(), f"{before[1]} {shape}".strip()
     return table
 
 
