@@ -2,8 +2,11 @@
 
     python benchmarks/speeds.py [NAME ...]
 
-Trackers follow a box frame by frame in 180x320 pixels, or in the size of the clips that
-they were trained on; classifiers read images of their own size, a hundred at a time.
+Trackers follow a bright square over noise, frame by frame, in 180x320 pixels, or in the
+size of the clips that they were trained on. So do those of OpenCV's trackers that their
+scores are compared with, where OpenCV has them (the extra `bench`); an
+older number stays where it has not. Reading and converting the frames does not count.
+Classifiers read images of their own size, a hundred at a time.
 What counts is the time that the core has worked, of the fastest of several runs, so
 that other programs on the machine do not make a preset slower. `make bench` measures
 ratios to other methods.
@@ -14,17 +17,25 @@ import sys
 
 if hasattr(os, "sched_setaffinity"):  # before a backend sizes its thread pools
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["OMP_NUM_THREADS"] = "1"  # of OpenCV too, by the cores that it may use
 
 import platform
 import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import keras_attend as ka
+from keras_attend.evaluation.opencv import (
+    OPENCV,
+    opencv_box,
+    opencv_factory,
+    opencv_image,
+)
 from keras_attend.zoo.presets import presets_folder
 from keras_attend.zoo.speeds import Speed, read_speeds, write_speeds
 
@@ -50,31 +61,59 @@ def side(name: str, sizes: dict[str, int]) -> int | None:
     return next((size for part, size in sizes.items() if part in name), None)
 
 
-def of_tracker(name: str) -> tuple[float, str]:
-    """How many frames a second a tracker follows, and the frames' size."""
+def clip(height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Frames `[T, H, W, 3]` in which a square moves, and its first box."""
+    shape = (FRAMES + 1, height, width, 3)
+    frames = np.random.default_rng(0).integers(0, 80, shape, "uint8")
+    n = height // 5
+    y, x = 2 * n, width // 2 - n
+    for t, frame in enumerate(frames):
+        frame[y : y + n, x + t // 4 : x + t // 4 + n] += 120
+    return frames, np.float32([x, y, n, n])
+
+
+def rate(update: Callable[[NDArray[np.uint8]], object], frames: Any) -> float:
+    """How many frames a second a tracker follows, after the first one."""
+    return fastest(lambda: [update(frame) for frame in frames[1:]], FRAMES)
+
+
+def of_tracker(name: str) -> tuple[float, str, dict[str, float]]:
+    """The frames a second of a tracker, their size, and the peers' frames a second."""
     model = ka.zoo.load(name)
     drawn = side(name, SIZES)
     height, width = (drawn, drawn) if drawn else (180, 320)
-    shape = (FRAMES + 1, height, width, model.channels)
-    frames = np.random.default_rng(0).integers(0, 256, shape, "uint8")
+    frames, box = clip(height, width)
     tracker = ka.Tracker(model)
-    tracker.init(frames[0], (0.4 * width, 0.4 * height, 0.2 * width, 0.2 * height))
+    ours = np.ascontiguousarray(frames[..., : model.channels])
+    tracker.init(ours[0], box)
+    named = {peer for result in ka.zoo.info(name).metrics for peer in result.baselines}
+    images = [opencv_image(frame) for frame in frames]
+    peers = {}
+    for peer in sorted(named & {*OPENCV}):
+        try:
+            create, whole = opencv_factory(peer)
+        except (ImportError, FileNotFoundError) as problem:
+            print(f"Not measured: {peer}: {problem}")
+            continue
+        theirs = create()
+        theirs.init(images[0], opencv_box(box, whole))
+        peers[peer] = three_digits(rate(theirs.update, images))
+    return rate(tracker.update, ours), f"{height}x{width}", peers
 
-    def follow() -> None:
-        for frame in frames[1:]:
-            tracker.update(frame)
 
-    return fastest(follow, FRAMES), f"{height}x{width}"
+def three_digits(number: float) -> float:
+    """Round a number to three digits."""
+    return float(f"{number:.3g}")
 
 
-def of_classifier(name: str) -> tuple[float, str]:
+def of_classifier(name: str) -> tuple[float, str, dict[str, float]]:
     """How many images a second a classifier reads, and the images' size."""
     model = ka.zoo.load(name)
     n = side(name, CANVASES) or 28
     shape = (IMAGES, n, n, model.channels)
     images = np.random.default_rng(0).integers(0, 256, shape, "uint8")
     call = lambda: model.predict(images, batch_size=100, verbose=0)  # noqa: E731
-    return fastest(call, IMAGES), f"{n}x{n}"
+    return fastest(call, IMAGES), f"{n}x{n}", {}
 
 
 def core() -> str:
@@ -98,10 +137,13 @@ def main(names: list[str]) -> None:
         if task not in measures:
             continue
         measure, what = measures[task]
-        rate, size = measure(name)
-        speed = Speed(float(f"{rate:.3g}"), what, size, core())
-        write_speeds(folder, read_speeds(folder) | {name: speed})
-        print(f"{name}: {speed.per_second:,.0f} {what}/s, {size}", flush=True)
+        per_second, size, peers = measure(name)
+        known = read_speeds(folder)
+        if name in known:
+            peers = known[name].peers | peers
+        speed = Speed(three_digits(per_second), what, size, core(), peers)
+        write_speeds(folder, known | {name: speed})
+        print(f"{name}: {speed.per_second:,.0f} {what}/s, {size} {peers}", flush=True)
 
 
 if __name__ == "__main__":

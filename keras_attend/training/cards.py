@@ -99,7 +99,8 @@ def all_results(presets: list[tuple[ModelInfo, Results | None]]) -> str:
         about = f"{preset.description.rstrip('.')}. {preset.parameters:,} parameters."
         lines += [f"## [{preset.name}]({preset.name}/README.md)", "", about, ""]
         lines += [f"* {note}" for note in preset.notes] + [""] * bool(preset.notes)
-        lines += [*results_table(results), ""]
+        speed = read_speeds(preset.folder.parent).get(preset.name)
+        lines += [*results_table(results, speed), ""]
     return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from keras_attend import disk
@@ -23,12 +23,23 @@ class Speed:
         what: "frames" that a `Tracker` follows, or "images" that `predict` classifies.
         size: of a frame or image, "180x320" for 180 rows.
         device: what core that was.
+        peers: of a tracker, the frames a second of other trackers, by their names among
+            the baselines of its results; on the same frames and the same core.
     """
 
     per_second: float
     what: str
     size: str
     device: str
+    peers: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        rates = [self.per_second, *self.peers.values()]
+        if not all(isinstance(rate, int | float) and rate > 0 for rate in rates):
+            raise ValueError(
+                "`per_second` and `peers` must be positive numbers. "
+                f"Received: {self.per_second!r:.40} and {self.peers!r:.200}"
+            )
 
 
 def read_speeds(folder: Path) -> dict[str, Speed]:

@@ -406,6 +406,8 @@ COMMANDS = [
     "download",
     "publish",
     "convert",
+    "results",
+    "trax",
 ]
 
 

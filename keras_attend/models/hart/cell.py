@@ -81,6 +81,7 @@ class HARTCell(MaskedCell):
     kept_as: ClassVar[dict[str, str]] = {"dorsal": "has_dorsal"}
     # Whether in training no gradient goes to where the window is; see `HART.compile`.
     detached = False
+    shares_frame = True
 
     def __init__(
         self,
@@ -194,7 +195,7 @@ class HARTCell(MaskedCell):
         if self.dorsal is not None:  # there is no appearance yet, and no location map
             memory["template"] = self.dorsal.match.describe(V_0)
             maps.append(self.dorsal.match(V_0, memory["template"]))
-        zeros = ops.zeros((ops.shape(frame)[0], self.units), self.compute_dtype)
+        zeros = ops.zeros((ops.shape(box)[0], self.units), self.compute_dtype)
         v_0 = self.first_input(self.summarise(maps))
         o_0, h, c = self.run_core(v_0, zeros, zeros, noise)
         o_0 = o_0 + v_0

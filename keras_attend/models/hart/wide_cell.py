@@ -87,6 +87,7 @@ class WideHARTCell(RecurrentTrackerCell):
     """
 
     channels = 3
+    shares_frame = True
     jit_compile = False  # XLA's convolutions are slow on a CPU; see `EfficientV1`
 
     def __init__(
@@ -180,7 +181,7 @@ class WideHARTCell(RecurrentTrackerCell):
         inside = relative(box, a_0)
         template = self.template(self.ventral(self.read(frame, a_0)), inside)
         both = ops.concatenate([template, template], axis=1)
-        zeros = ops.zeros((ops.shape(frame)[0], self.units), self.compute_dtype)
+        zeros = ops.zeros((ops.shape(box)[0], self.units), self.compute_dtype)
         return {
             "box": box,
             "shift": shift,

@@ -65,6 +65,8 @@ class RATMCell(RecurrentTrackerCell):
         memory: $W_{rec}$ is initialised as the identity times this.
     """
 
+    shares_frame = True
+
     def __init__(
         self,
         size: int | Sequence[int] = 28,
@@ -134,7 +136,7 @@ class RATMCell(RecurrentTrackerCell):
 
     def initial_state(self, frame: Tensor, box: Tensor) -> Nested:
         """An empty memory, the first window, and the template if there is one."""
-        h = ops.zeros((ops.shape(frame)[0], self.units), self.compute_dtype)
+        h = ops.zeros((ops.shape(box)[0], self.units), self.compute_dtype)
         if self.start == "box":
             a = self.to_attention(ops.cast(box, "float32"), image_size(frame))
         else:
