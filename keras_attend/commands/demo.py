@@ -71,7 +71,12 @@ def _classify(model: keras.Model, images: Any, labels: Any) -> None:
 
 def _follow(model: keras.Model, images: Any, labels: Any) -> tuple[Any, Any]:
     """Print how well the tracker follows a digit past another; return the clip."""
-    shape = {"batch_size": 1, "batches": 1, "frames": FRAMES, "distractors": 1}
+    shape: dict[str, Any] = {
+        "batch_size": 1,
+        "batches": 1,
+        "frames": FRAMES,
+        "distractors": 1,
+    }
     x, y = MovingDigits(images, labels, seed=0, **shape)[0]
     found = model(x, training=False)["boxes"]
     overlap = float(keras.ops.mean(iou(found, y["boxes"])))
