@@ -71,13 +71,10 @@ def _classify(model: keras.Model, images: Any, labels: Any) -> None:
 
 def _follow(model: keras.Model, images: Any, labels: Any) -> tuple[Any, Any]:
     """Print how well the tracker follows a digit past another; return the clip."""
-    shape: dict[str, Any] = {
-        "batch_size": 1,
-        "batches": 1,
-        "frames": FRAMES,
-        "distractors": 1,
-    }
-    x, y = MovingDigits(images, labels, seed=0, **shape)[0]
+    clips = MovingDigits(
+        images, labels, batch_size=1, batches=1, frames=FRAMES, distractors=1
+    )
+    x, y = clips[0]
     found = model(x, training=False)["boxes"]
     overlap = float(keras.ops.mean(iou(found, y["boxes"])))
     print(
