@@ -3,12 +3,8 @@
 import argparse
 from pathlib import Path
 
-import keras
-import numpy as np
-
 from keras_attend import zoo
 from keras_attend.commands.parsers import Commands, add_command
-from keras_attend.datasets import sample_digits
 
 EXAMPLES = """
 keras-attend demo              a table, and glimpses.png in the current folder
@@ -26,6 +22,11 @@ def add_demo(commands: Commands) -> None:
 
 def demo(options: argparse.Namespace) -> int:
     """Classify the sample digits with `ram_mnist`, print a table, draw the paths."""
+    import keras
+    import numpy as np
+
+    from keras_attend.datasets import sample_digits
+
     keras.utils.set_random_seed(0)  # the first glimpses are at random places
     model = zoo.load("ram_mnist")
     images, labels = sample_digits()

@@ -10,13 +10,14 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from keras_attend import disk
-from keras_attend.boxes import check_box
 from keras_attend.commands.parsers import NAME_HELP, Commands, add_command
-from keras_attend.tracking import Tracker
-from keras_attend.video import Frame, VideoWriter, annotate, read_video
+
+if TYPE_CHECKING:
+    from keras_attend.tracking import Tracker
+    from keras_attend.video import Frame, VideoWriter
 
 EXAMPLES = """
 keras-attend track in.mp4 --box 120,40,50,90 --model hart_person --out out.mp4
@@ -44,6 +45,10 @@ def track(options: argparse.Namespace) -> int:
     Nothing is written before the first frame has been read, the box checked and the
     model loaded. What has been written stays when something fails later.
     """
+    from keras_attend.boxes import check_box
+    from keras_attend.tracking import Tracker
+    from keras_attend.video import VideoWriter, read_video
+
     source, out, boxes = options.input, options.out, options.boxes
     first_box = _parsed(options.box)
     _check_outputs(source, out, boxes)
@@ -124,13 +129,15 @@ def _closed(table: TextIO) -> None:
 class _Results:
     """Writes frames and boxes to the video and the table; `count` of them so far."""
 
-    tracker: Tracker
-    writer: VideoWriter | None
+    tracker: "Tracker"
+    writer: "VideoWriter | None"
     table: TextIO | None
     count: int = 0
 
-    def write(self, frame: Frame, box: Iterable[Any], present: bool) -> None:
+    def write(self, frame: "Frame", box: Iterable[Any], present: bool) -> None:
         """Write a frame and its box."""
+        from keras_attend.video import annotate
+
         box = tuple(float(number) for number in box)
         if self.table:
             numbers = ",".join(f"{number:.2f}" for number in box)

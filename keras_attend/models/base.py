@@ -8,8 +8,18 @@ from keras import ops
 
 from keras_attend import distributed
 from keras_attend.arguments import KeepsArguments, check_shape
+from keras_attend.compiling import first_call_announced
 from keras_attend.layers.tracing import filter_along_x, filter_along_y
+from keras_attend.models import job_size
+from keras_attend.models.job_size import compiles_slowly, count_batches
 from keras_attend.types import Tensor
+
+# What Keras's functions are, in words.
+STEPS = {
+    "train": "the training step",
+    "test": "the evaluation step",
+    "predict": "the prediction step",
+}
 
 
 class AttentionModel(KeepsArguments, keras.Model):
@@ -26,6 +36,7 @@ class AttentionModel(KeepsArguments, keras.Model):
 
     serving_shape: Any = ()
     compile_arguments: tuple[str, ...] = ()
+    _xla_by_size = False  # whether each job's size decides, see `compile`
 
     def sample_losses(self, x: Any, y: Any, y_pred: Any) -> Tensor:
         """The loss `[B]` of inputs and targets as `fit` got them, and of outputs."""
@@ -51,10 +62,11 @@ class AttentionModel(KeepsArguments, keras.Model):
     ) -> None:
         """Keras's `compile`, by default under XLA and without a loss.
 
-        TensorFlow goes without XLA where that is faster (see `prefers_xla`); JAX has
-        nothing else.
+        TensorFlow goes without XLA where that is faster (see `prefers_xla`), and on a
+        CPU in calls of `fit`, `evaluate` and `predict` of fewer than 200 batches, which
+        would end before XLA has compiled them. JAX has nothing else.
         """
-        if jit_compile is None:
+        if chosen := jit_compile is None:
             jit_compile = self.prefers_xla or keras.backend.backend() == "jax"
         if kwargs.get("loss") is not None:
             name = type(self).__name__
@@ -63,11 +75,62 @@ class AttentionModel(KeepsArguments, keras.Model):
                 f"out. Received: loss={kwargs['loss']!r}"
             )
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+        self._xla_by_size = chosen and self.jit_compile
+        self._xla_of = {}  # of each function that was made
 
     @property
     def prefers_xla(self) -> bool:
         """Whether TensorFlow runs the model faster under XLA, on a CPU."""
         return True
+
+    def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
+        """Keras's `fit`, with XLA if the job is large; see `compile`."""
+        steps, epochs = kwargs.get("steps_per_epoch"), kwargs.get("epochs", 1)
+        size = count_batches(x, kwargs.get("batch_size"), steps, epochs)
+        self._suit_xla("train", size)
+        return super().fit(x, y, **kwargs)
+
+    def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
+        """Keras's `evaluate`, with XLA if the job is large; see `compile`."""
+        size = count_batches(x, kwargs.get("batch_size"), kwargs.get("steps"))
+        self._suit_xla("test", size)
+        return super().evaluate(x, y, **kwargs)
+
+    def predict(self, x: Any, **kwargs: Any) -> Any:
+        """Keras's `predict`, with XLA if the job is large; see `compile`."""
+        size = count_batches(x, kwargs.get("batch_size"), kwargs.get("steps"))
+        self._suit_xla("predict", size)
+        return super().predict(x, **kwargs)
+
+    def _suit_xla(self, kind: str, size: float) -> None:
+        """Choose for a call of so many batches, unless the user has."""
+        if not (self.compiled and self._xla_by_size and compiles_slowly()):
+            return
+        xla = size >= job_size.XLA_PAYS_FROM
+        if self._xla_of.setdefault(kind, xla) != xla:
+            setattr(self, f"{kind}_function", None)  # Keras makes it again
+            self._xla_of[kind] = xla
+        self.jit_compile = xla
+
+    def make_train_function(self, force: bool = False) -> Any:
+        """Keras's, which says so if its first call, the compilation, takes long."""
+        return self._announce("train", super().make_train_function, force)
+
+    def make_test_function(self, force: bool = False) -> Any:
+        """Keras's, which says so if its first call, the compilation, takes long."""
+        return self._announce("test", super().make_test_function, force)
+
+    def make_predict_function(self, force: bool = False) -> Any:
+        """Keras's, which says so if its first call, the compilation, takes long."""
+        return self._announce("predict", super().make_predict_function, force)
+
+    def _announce(self, kind: str, make: Any, force: bool) -> Any:
+        name, what = f"{kind}_function", STEPS[kind]
+        if force or getattr(self, name) is None:
+            make(force)
+            if (made := getattr(self, name)) is not None:
+                setattr(self, name, first_call_announced(made, what))
+        return getattr(self, name)
 
     def get_compile_config(self) -> dict[str, Any]:
         """Arguments of `compile`, those of the subclass among them."""
@@ -76,7 +139,9 @@ class AttentionModel(KeepsArguments, keras.Model):
         return config | own if config else config  # {} if it was not compiled
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile as a saved model was."""
+        """Compile as a saved model was; XLA stays a question of the job's size."""
+        if config.get("jit_compile") is True:
+            config = {k: v for k, v in config.items() if k != "jit_compile"}
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.built and self.optimizer is not None:
             self.optimizer.build(self.trainable_variables)
