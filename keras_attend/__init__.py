@@ -6,6 +6,14 @@
 
 Importing the package does not import Keras. Once both are imported, in whichever order,
 the classes are registered, so that `keras.saving.load_model` finds them.
+
+Environment variables, besides Keras's own (KERAS_BACKEND: tensorflow or jax):
+
+* KERAS_ATTEND_VERBOSE=1 shows what TensorFlow prints about processors and GPUs. It is
+  left out otherwise, and TF_CPP_MIN_LOG_LEVEL is set to 3 unless it is set.
+* KERAS_ATTEND_CACHE names the folder of what is fetched or compiled; the default is
+  ~/.cache/keras_attend. JAX keeps its programs there, unless
+  JAX_COMPILATION_CACHE_DIR names another folder or JAX_ENABLE_COMPILATION_CACHE is 0.
 """
 
 import importlib

@@ -22,6 +22,7 @@ EPILOG = """begin with:
 
 exit status: 0 for success, 1 after an error (one line on stderr), 2 for wrong usage.
 The backend is Keras's: KERAS_BACKEND=jax keras-attend ...
+KERAS_ATTEND_VERBOSE=1 shows the messages of TensorFlow that are left out otherwise.
 """
 
 

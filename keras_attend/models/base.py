@@ -76,7 +76,8 @@ class AttentionModel(KeepsArguments, keras.Model):
             )
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         self._xla_by_size = chosen and self.jit_compile
-        self._xla_of = {}  # of each function that was made
+        for kind in STEPS:  # whether the function that was made is compiled by XLA
+            setattr(self, f"_{kind}_xla", None)
 
     @property
     def prefers_xla(self) -> bool:
@@ -107,9 +108,9 @@ class AttentionModel(KeepsArguments, keras.Model):
         if not (self.compiled and self._xla_by_size and compiles_slowly()):
             return
         xla = size >= job_size.XLA_PAYS_FROM
-        if self._xla_of.setdefault(kind, xla) != xla:
+        if getattr(self, f"_{kind}_xla") not in (None, xla):
             setattr(self, f"{kind}_function", None)  # Keras makes it again
-            self._xla_of[kind] = xla
+        setattr(self, f"_{kind}_xla", xla)
         self.jit_compile = xla
 
     def make_train_function(self, force: bool = False) -> Any:

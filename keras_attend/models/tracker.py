@@ -11,15 +11,12 @@ from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
 from keras_attend.metrics import BoxIoU, CenterError
 from keras_attend.models.base import AttentionModel
 from keras_attend.models.first_batch import check_first_batch
-from keras_attend.models.job_size import (
-    XLA_PAYS_FROM,
-    compiles_slowly,
-    count_batches,
-)
+from keras_attend.models.job_size import compiles_slowly, count_batches
 from keras_attend.types import Shape, Tensor
 from keras_attend.unroll import unroll
 
 # Where an object is absent, its box: any that keeps the arithmetic finite.
+MANY_BATCHES = 50  # of a `predict`: repeated frames would cost more than compiling
 ANYWHERE = (0.0, 0.0, 1.0, 1.0)
 
 
@@ -94,7 +91,7 @@ class RecurrentTracker(AttentionModel):
         if not given or x["frames"].ndim != 5 or not x["frames"].shape[1]:
             return super().predict(x, **kwargs)
         size = count_batches(x, kwargs.get("batch_size"), kwargs.get("steps"))
-        if compiles_slowly() or size >= XLA_PAYS_FROM:
+        if compiles_slowly() or size > MANY_BATCHES:
             return super().predict(x, **kwargs)
         count = x["frames"].shape[1]
         repeated = [(0, 0)] * 5

@@ -93,8 +93,8 @@ def _fetch(url: str, name: str, force: bool) -> Path | None:
                 raise
             raise PermissionError(
                 error.errno,
-                f"{kept} cannot be written ({error.strerror}). Set {disk.CACHE} to a folder "
-                "that can",
+                f"{kept} cannot be written ({error.strerror}). Set {disk.CACHE} to a "
+                "folder that can",
             ) from error
     with contextlib.suppress(OSError):  # a cache may be read-only
         disk.write(latest, version)  # at once, so that nobody reads half of it
