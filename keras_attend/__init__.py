@@ -12,8 +12,9 @@ Environment variables, besides Keras's own (KERAS_BACKEND: tensorflow or jax):
 * KERAS_ATTEND_VERBOSE=1 shows what TensorFlow prints about processors and GPUs. It is
   left out otherwise, and TF_CPP_MIN_LOG_LEVEL is set to 3 unless it is set.
 * KERAS_ATTEND_CACHE names the folder of what is fetched or compiled; the default is
-  ~/.cache/keras_attend. JAX keeps its programs there, unless
-  JAX_COMPILATION_CACHE_DIR names another folder or JAX_ENABLE_COMPILATION_CACHE is 0.
+  ~/.cache/keras_attend. JAX keeps its programs there, and TensorFlow the graphs of
+  trackers, unless KERAS_ATTEND_KEEP=0. (JAX_COMPILATION_CACHE_DIR names another folder
+  for JAX, and JAX_ENABLE_COMPILATION_CACHE=0 keeps nothing of it.)
 """
 
 import importlib

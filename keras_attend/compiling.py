@@ -12,6 +12,7 @@ from typing import Any
 
 from keras_attend import disk
 
+KEEP = "KERAS_ATTEND_KEEP"
 AFTER = 2.0  # seconds after which the notice is printed
 WORTH_KEEPING = 0.2  # seconds of compilation; JAX keeps what has taken a second
 MAX_BYTES = 2**30  # of what is kept; the oldest goes first
@@ -50,17 +51,22 @@ def first_call_announced(function: Callable[..., Any], what: str) -> Callable[..
     return call
 
 
+def keeps_programs() -> bool:
+    """Whether compiled programs are kept: not if `KERAS_ATTEND_KEEP` is 0."""
+    return os.environ.get(KEEP, "1").lower() not in ("0", "false", "off", "no")
+
+
 def keep_jax_programs() -> None:
     """Have JAX keep compiled programs in the user's cache folder.
 
     A user who has named a folder to JAX, or has set `JAX_ENABLE_COMPILATION_CACHE=0`,
-    is left alone. TensorFlow cannot keep what XLA compiles for a CPU.
+    is left alone.
     """
     import jax
 
     config: Any = jax.config
     chosen = config.jax_compilation_cache_dir is not None
-    if chosen or not config.jax_enable_compilation_cache:
+    if chosen or not (keeps_programs() and config.jax_enable_compilation_cache):
         return
     config.update("jax_compilation_cache_dir", str(_folder(jax.__version__)))
     for name, value in {

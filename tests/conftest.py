@@ -7,7 +7,7 @@ from pathlib import Path
 # the time and are not what is tested. (Read once, when the backend starts.)
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 # Nothing that is tested comes from an earlier run.
-os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "0")
+os.environ.setdefault("KERAS_ATTEND_KEEP", "0")
 
 import golden_files
 import keras

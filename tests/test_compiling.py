@@ -40,7 +40,7 @@ print(jax.config.jax_compilation_cache_dir)
 
 def jax_folder(tmp_path, **environment):
     """The folder that JAX is told, and whether it holds anything."""
-    unset = ("JAX_ENABLE_COMPILATION_CACHE", "JAX_COMPILATION_CACHE_DIR")
+    unset = (compiling.KEEP, "JAX_COMPILATION_CACHE_DIR")
     plain = {k: v for k, v in os.environ.items() if k not in unset}
     plain |= {"KERAS_BACKEND": "jax", "KERAS_ATTEND_CACHE": str(tmp_path / "cache")}
     plain["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
@@ -62,7 +62,7 @@ def test_jax_keeps_its_programs(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("JAX_COMPILATION_CACHE_DIR", "/other"), ("JAX_ENABLE_COMPILATION_CACHE", "0")],
+    [("JAX_COMPILATION_CACHE_DIR", "/other"), (compiling.KEEP, "0")],
 )
 def test_jax_does_what_the_user_told_it(name, value, tmp_path):
     value = value.replace("/other", str(tmp_path / "other"))
