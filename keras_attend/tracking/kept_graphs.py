@@ -26,10 +26,13 @@ Flat = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 
 
 class Kept(NamedTuple):
-    """A graph, the names of its inputs and outputs, and what its tracing has found."""
+    """A graph, the names of its inputs and outputs, and what its tracing has found.
+
+    An input that it does not use has no name.
+    """
 
     graph: bytes
-    inputs: list[str]
+    inputs: list[str | None]
     outputs: list[str]
     found: Nested
 
@@ -119,9 +122,10 @@ def traced(
     )
     if concrete.captured_inputs:
         return None
-    names = [[t.name for t in ts] for ts in (concrete.inputs, concrete.outputs)]
+    names = [t.name if t.consumers() else None for t in concrete.inputs]
+    outputs = [t.name for t in concrete.outputs]
     graph = concrete.graph.as_graph_def().SerializeToString()
-    return Kept(graph, *names, found())
+    return Kept(graph, names, outputs, found())
 
 
 def imported(kept: Kept, inputs: Sequence[Tensor], held: Sequence[Any]) -> Any:
@@ -131,12 +135,8 @@ def imported(kept: Kept, inputs: Sequence[Tensor], held: Sequence[Any]) -> Any:
     graph = tf.compat.v1.GraphDef.FromString(kept.graph)
 
     def run(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-        values = [*inputs, *(tf.convert_to_tensor(v) for v in held)]
-        return tf.graph_util.import_graph_def(
-            graph,
-            dict(zip(kept.inputs, values, strict=True)),
-            kept.outputs,
-            name="",
-        )
+        pairs = zip(kept.inputs, [*inputs, *held], strict=True)
+        used = {name: tf.convert_to_tensor(x) for name, x in pairs if name}
+        return tf.graph_util.import_graph_def(graph, used, kept.outputs, name="")
 
     return tf.function(run, autograph=False).get_concrete_function(list(inputs))
