@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 from keras_attend.boxes import check_box
 from keras_attend.commands.parsers import NAME_HELP, Commands, add_command
 from keras_attend.commands.track_boxes import (
+    THREE_WAYS,
     Boxes,
     as_options,
     drawn_boxes,
@@ -54,7 +56,11 @@ def add_track(commands: Commands) -> None:
     add = add_command(commands, "track", track, summary, EXAMPLES, MORE).add_argument
     add("input", metavar="INPUT", help="a video, a folder of images, or camera:0")
     add("--box", action="append", metavar="X,Y,W,H", help=BOX_HELP)
-    ways = {"nargs": "?", "const": "browser", "choices": ("browser", "cv2")}
+    ways: dict[str, Any] = {
+        "nargs": "?",
+        "const": "browser",
+        "choices": ("browser", "cv2"),
+    }
     add("--select", **ways, help=SELECT_HELP)
     add("--first-frame", type=Path, metavar="PNG", help=FIRST_HELP)
     add(
@@ -140,8 +146,10 @@ def _begun(
     """Return a tracker that knows its objects, their frame, and their boxes in it."""
     if options.select == "cv2":
         given = window_boxes(first)
-    if given is not None or page is None:
-        tracker = Tracker(options.model)
+    if given is not None:
+        tracker, boxes = Tracker(options.model), given
+    elif page is None:
+        raise ValueError(THREE_WAYS)
     else:
         # The model is loaded and compiled while a person draws. A camera goes on, and
         # is shown when all is ready.
@@ -151,13 +159,13 @@ def _begun(
         tracker = Tracker(options.model)
         height, width = first.shape[:2]
         tracker.init(first, [[width / 4, height / 4, width / 2, height / 2]])
-        first, given = drawn_boxes(page, first, frames if camera else None)
+        first, boxes = drawn_boxes(page, first, frames if camera else None)
     if options.select:
-        print(f"Drawn: {as_options(given)}", file=sys.stderr, flush=True)
+        print(f"Drawn: {as_options(boxes)}", file=sys.stderr, flush=True)
     if page and not options.live:
         page.finish("The objects are followed without this page. It can be closed.")
-    tracker.init(first, given)
-    return tracker, first, given
+    tracker.init(first, boxes)
+    return tracker, first, boxes
 
 
 def _check_outputs(source: str, outputs: list[Path]) -> None:
