@@ -9,11 +9,12 @@ from pathlib import Path
 
 from keras_attend.boxes import check_box
 from keras_attend.commands.track_boxes import (
+    THREE_WAYS,
     Boxes,
     as_options,
-    boxes_from_window,
     drawn_boxes,
     given_boxes,
+    window_boxes,
     write_first_frame,
 )
 from keras_attend.commands.track_results import Results, progress_bar, signals
@@ -92,9 +93,11 @@ def _begun(
 ) -> tuple[Tracker, Frame, Boxes]:
     """Return a tracker that knows its objects, their frame, and their boxes in it."""
     if options.select == "cv2":
-        given = boxes_from_window(first)
-    if given is not None or page is None:
-        tracker = Tracker(options.model)
+        given = window_boxes(first)
+    if given is not None:
+        tracker, boxes = Tracker(options.model), given
+    elif page is None:
+        raise ValueError(THREE_WAYS)
     else:
         # The model is loaded and compiled while a person draws. A camera goes on, and
         # is shown when all is ready.
@@ -104,13 +107,13 @@ def _begun(
         tracker = Tracker(options.model)
         height, width = first.shape[:2]
         tracker.init(first, [[width / 4, height / 4, width / 2, height / 2]])
-        first, given = drawn_boxes(page, first, frames if camera else None)
+        first, boxes = drawn_boxes(page, first, frames if camera else None)
     if options.select:
-        print(f"Drawn: {as_options(given)}", file=sys.stderr, flush=True)
+        print(f"Drawn: {as_options(boxes)}", file=sys.stderr, flush=True)
     if page and not options.live:
         page.finish("The objects are followed without this page. It can be closed.")
-    tracker.init(first, given)
-    return tracker, first, given
+    tracker.init(first, boxes)
+    return tracker, first, boxes
 
 
 def _check_outputs(source: str, outputs: list[Path]) -> None:
