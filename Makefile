@@ -13,14 +13,15 @@ ifneq ($(wildcard ../shared/data/mnist.npz),)
 export KERAS_ATTEND_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help demo test test-models test-slow test-hostile test-next lint bench notebooks zoo zoo-check
-.PHONY: clean
+.PHONY: help demo test test-models test-web test-slow test-hostile test-next lint bench notebooks zoo zoo-check
+.PHONY: browser clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo       classify the sample digits, draw where the model looked"
 	@echo "make test       style, types, and the tests on TensorFlow and on JAX"
 	@echo "make test-models  the models on JAX, and their long tests on TensorFlow"
+	@echo "make test-web   the pages of \`track\` in a headless Chromium"
 	@echo "make test-slow  the long tests, and all of them on JAX"
 	@echo "make test-hostile  all attacks on presets, files, servers and trainings"
 	@echo "make test-next  the tests on the newest pre-releases of the backends"
@@ -46,7 +47,8 @@ ON_JAX := tests/layers $(foreach name,boxes losses metrics policies reinforce un
 FIRST := $(wildcard $(addprefix tests/,evaluation exporters layers models tracking training))
 SECOND := $(filter-out $(FIRST) tests/golden tests/__pycache__,\
 	$(patsubst %/,%,$(wildcard tests/*/)) $(sort $(wildcard tests/test_*.py)))
-PYTEST := $(RUN) -m pytest -p no:cacheprovider -m "not slow and not hostile and not packaging"
+PYTEST := $(RUN) -m pytest -p no:cacheprovider \
+	-m "not slow and not hostile and not web and not packaging"
 
 # Two lanes at a time. The second's output comes after the first's, and any may fail.
 test: lint
@@ -55,7 +57,7 @@ test: lint
 	( KERAS_BACKEND=jax $(PYTEST) $(ON_JAX); jax=$$?; \
 	KERAS_BACKEND=tensorflow $(PYTEST) $(SECOND); rest=$$?; \
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider \
-		-m "packaging and not slow and not hostile"; exit $$((jax | rest | $$?)) ) \
+		-m "packaging and not slow and not hostile and not web"; exit $$((jax | rest | $$?)) ) \
 		> build/test-second.log 2>&1 & second=$$!; \
 	KERAS_BACKEND=tensorflow $(PYTEST) $(FIRST); first=$$?; \
 	wait $$second; second=$$?; \
@@ -74,9 +76,20 @@ test-models: $(VENV)/.dev
 	echo "== the long tests of models on TensorFlow"; \
 	cat build/test-models.log; exit $$((jax | slow))
 
+# In a real browser, which pip does not install.
+test-web: browser $(VENV)/.dev
+	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider -m web tests/web
+
+browser:
+	@for name in chromium chromium-browser google-chrome; do \
+	command -v $$name >/dev/null && found=yes; done; \
+	test -n "$$found" && command -v chromedriver >/dev/null || { \
+	echo "Chromium and ChromeDriver are needed: apt-get install chromium chromium-driver"; \
+	exit 1; }
+
 test-slow: $(VENV)/.dev
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -m slow
-	KERAS_BACKEND=jax $(RUN) -m pytest -m "not packaging and not hostile"
+	KERAS_BACKEND=jax $(RUN) -m pytest -m "not packaging and not hostile and not web"
 
 # Attacks: on presets, servers, files of all kinds, and kills of trainings.
 test-hostile: $(VENV)/.dev
@@ -99,7 +112,8 @@ test-next:
 	@$(NEXT)/bin/python -c 'import jax, keras, tensorflow as tf; \
 	print(f"Keras {keras.__version__}, TensorFlow {tf.__version__}, JAX {jax.__version__}")'
 	@KERAS_BACKEND=tensorflow $(NEXT)/bin/python -m pytest $(TESTS); tensorflow=$$?; \
-	KERAS_BACKEND=jax $(NEXT)/bin/python -m pytest -m "not slow and not hostile and not packaging" \
+	KERAS_BACKEND=jax $(NEXT)/bin/python -m pytest \
+		-m "not slow and not hostile and not web and not packaging" \
 		$(TESTS); jax=$$?; exit $$((tensorflow | jax))
 
 # One backend a process; either may fail, and both show their tables.

@@ -250,5 +250,5 @@ def test_annotate_in_a_frame_too_small_for_the_glimpse():
 def test_what_cannot_be_drawn():
     with pytest.raises(ValueError, match=r"\[H, W, 3\] of uint8"):
         annotate(np.zeros((8, 8)), (0, 0, 1, 1))
-    with pytest.raises(ValueError, match=r"\[N, M, 1\] or \[N, M, 3\]"):
+    with pytest.raises(ValueError, match=r"\[n, m, 1\] or \[n, m, 3\]"):
         annotate(np.zeros((8, 8, 3), "uint8"), (0, 0, 1, 1), glimpse=np.zeros((2, 2)))
