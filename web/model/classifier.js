@@ -24,6 +24,7 @@ export class Classifier {
   }
 
   #session;
+  #last = Promise.resolve(); // a session does one thing at a time
 
   constructor(session, about) {
     this.#session = session;
@@ -43,12 +44,15 @@ export class Classifier {
    *   glimpses, 1 x T x size x size x scales, in 0..1.
    */
   async look({ data, width, height }, first) {
-    const numbers = this.about.dtype === "uint8" ? data
+    // A copy: the worker takes what it is given.
+    const numbers = this.about.dtype === "uint8" ? Uint8Array.from(data)
       : Float32Array.from(data, (x) => x / 255);
-    const found = await this.#session.run({
-      images: tensor(numbers, [1, height, width, 1]),
-      first_location: tensor(Float32Array.from(first), [1, 2]),
+    const images = tensor(numbers, [1, height, width, 1]);
+    const run = () => this.#session.run({
+      images, first_location: tensor(Float32Array.from(first), [1, 2]),
     });
+    this.#last = this.#last.then(run, run);
+    const found = await this.#last;
     const flat = Array.from(found.locations.data);
     return {
       probabilities: softmax(Array.from(found.logits.data)),

@@ -24,6 +24,7 @@ export function digitsTab(find) {
   let scene = blank();
   let seen = null;
   let clock = null;
+  let turns = 0; // only the last look is shown
   let loading = null;
 
   const network = () => {
@@ -52,6 +53,8 @@ export function digitsTab(find) {
   /** Look at the digit, from a random place on. */
   const look = async () => {
     stop();
+    turns += 1;
+    const turn = turns;
     if (digit === null) {
       seen = null;
       scene = blank();
@@ -67,7 +70,9 @@ export function digitsTab(find) {
     }
     tell.say("Looking…");
     const ram = await network();
-    seen = await ram.look(scene, [2 * Math.random() - 1, 2 * Math.random() - 1]);
+    const found = await ram.look(scene, [2 * Math.random() - 1, 2 * Math.random() - 1]);
+    if (turn !== turns) return;
+    seen = found;
     find("step").max = String(seen.locations.length);
     play();
   };

@@ -127,12 +127,13 @@ export function followTab(find) {
     } finally {
       run = null;
       finish();
+      if (source.live) preview();
     }
   });
 
   /** Follow the box from the frame in `film` on. */
   const followed = async (network, box, signal) => {
-    results = new Results();
+    results = new Results(source.width / film.canvas.width);
     await network.init(frame(), box);
     results.add({ box, present: true, presence: null }, null);
     show(network, { box, present: true, presence: network.outputs.presence?.data[0] });

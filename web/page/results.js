@@ -4,6 +4,12 @@ const HEAD = "frame,x,y,w,h,present,presence,time";
 
 export class Results {
   #rows = [];
+  #scale;
+
+  /** @param {number} scale how much larger the film is than the frames followed. */
+  constructor(scale = 1) {
+    this.#scale = scale;
+  }
 
   /** How many frames there are. */
   get length() {
@@ -17,7 +23,7 @@ export class Results {
    * @param {number | null} time in seconds.
    */
   add({ box, present, presence }, time) {
-    const numbers = box.map((number) => number.toFixed(3));
+    const numbers = box.map((number) => (number * this.#scale).toFixed(3));
     const rest = [presence, time].map((number) => number?.toFixed(4) ?? "");
     this.#rows.push([this.#rows.length, ...numbers, Number(present), ...rest].join(","));
   }

@@ -73,7 +73,12 @@ class VideoSource {
     let last = null;
     let interval = 1 / 30; // from one frame of the film to the next
     let work = null; // how long each frame's takes
-    await video.play();
+    try {
+      await video.play();
+    } catch (error) {
+      if (signal.aborted) return; // it was paused before it had begun
+      throw error;
+    }
     try {
       for (;;) {
         const shown = await nextFrame(video, signal);
