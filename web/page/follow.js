@@ -63,9 +63,9 @@ export function followTab(find) {
     await run?.done;
   };
 
-  /** Put a box into the fields, with as many digits as the table has. */
+  /** Put a box into the fields. */
   const fill = (box) => fields.forEach((field, i) => {
-    field.value = String(Number(box[i].toFixed(3)));
+    field.value = String(Number(box[i].toFixed(2)));
   });
 
   /** Show another source's first frame. */
@@ -166,7 +166,7 @@ export function followTab(find) {
     find("count").textContent = String(results.length);
     find("presence").value = presence ?? 0;
     find("presence-text").textContent = present
-      ? `in sight (${percent(presence)})` : `not in sight (${percent(presence)})`;
+      ? `${percent(presence)}, in sight` : `${percent(presence)}, not in sight`;
   };
 
   const percent = (share) => (share === undefined || share === null ? "–"
