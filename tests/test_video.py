@@ -131,9 +131,9 @@ def test_nothing_to_read(tmp_path):
 def test_without_the_libraries(tmp_path, monkeypatch):
     path = write(tmp_path / "in.mp4", moving_square(2))
     monkeypatch.setitem(sys.modules, "imageio.v3", None)
-    with pytest.raises(ImportError, match=r"pip install 'keras-attend\[video\]'"):
+    with pytest.raises(ImportError, match="pip install av imageio Pillow"):
         read_video(path)
-    with pytest.raises(ImportError, match=r"pip install 'keras-attend\[video\]'"):
+    with pytest.raises(ImportError, match="pip install av imageio Pillow"):
         VideoWriter(tmp_path / "out.mp4", 25)
 
 

@@ -12,9 +12,9 @@ from keras_attend.commands.parsers import NAME_HELP, Commands, add_command
 from keras_attend.commands.track_boxes import (
     Boxes,
     as_options,
-    boxes_from_window,
     drawn_boxes,
     given_boxes,
+    window_boxes,
     write_first_frame,
 )
 from keras_attend.commands.track_results import Results, progress_bar, signals
@@ -139,7 +139,7 @@ def _begun(
 ) -> tuple[Tracker, Frame, Boxes]:
     """Return a tracker that knows its objects, their frame, and their boxes in it."""
     if options.select == "cv2":
-        given = boxes_from_window(first)
+        given = window_boxes(first)
     if given is not None or page is None:
         tracker = Tracker(options.model)
     else:

@@ -1,22 +1,28 @@
 """What the models of the house share, whatever they look at."""
 
+import inspect
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_attend import distributed
+from keras_attend import compat, distributed
 from keras_attend.arguments import KeepsArguments, check_shape
 from keras_attend.layers.tracing import filter_along_x, filter_along_y
+from keras_attend.models.first_batch import check_images
 from keras_attend.types import Tensor
+
+# In a saved model's compile configuration, beside the arguments of `compile`.
+OPTIMIZER_BUILT = "optimizer_built"
 
 
 class AttentionModel(KeepsArguments, keras.Model):
     """A model with a loss of its own, compiled under XLA unless told otherwise.
 
-    A subclass writes `sample_losses` and `compute_metrics`; Keras's own training
-    step then serves on every backend. `serving_shape` is the input's shape, or a dict
+    A subclass writes `sample_losses`, `compute_metrics` and, if `fit`, `evaluate` and
+    `predict` are to refuse some data, `check_data`; Keras's own training step then
+    serves on every backend. `serving_shape` is the input's shape, or a dict
     of shapes, for `export`.
 
     A subclass whose `compile` takes arguments that Keras's does not know keeps each
@@ -69,17 +75,58 @@ class AttentionModel(KeepsArguments, keras.Model):
         """Whether TensorFlow runs the model faster under XLA, on a CPU."""
         return True
 
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Keras's `fit`, after a check of the first batch."""
+        given = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
+        self.check_data(x, y)
+        if isinstance(held_out := given.get("validation_data"), tuple | list):
+            self.check_data(*held_out[:2])
+        elif held_out is not None:
+            self.check_data(held_out, None)
+        compat.infer_directions(given.get("callbacks"), self.metrics)
+        return super().fit(x, y, *args, **kwargs)
+
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Keras's `evaluate`, after a check of the first batch."""
+        # `fit` calls it after each epoch, of data that were checked before.
+        if not kwargs.get("_use_cached_eval_dataset"):
+            self.check_data(x, y)
+        return super().evaluate(x, y, *args, **kwargs)
+
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Keras's `predict`, after a check of the first batch."""
+        self.check_data(x, None)
+        return super().predict(x, *args, **kwargs)
+
+    def check_data(self, x: Any, y: Any) -> None:
+        """Raise a `ValueError` if data, as of `fit`, would give nonsense in silence."""
+
     def get_compile_config(self) -> dict[str, Any]:
         """Arguments of `compile`, those of the subclass among them."""
         config: dict[str, Any] = super().get_compile_config()
+        if not config:  # it was not compiled
+            return config
         own = {name: getattr(self, name) for name in self.compile_arguments}
-        return config | own if config else config  # {} if it was not compiled
+        if getattr(self.optimizer, "built", False):
+            own[OPTIMIZER_BUILT] = True
+        return config | own
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile as a saved model was."""
+        """Compile as a saved model was.
+
+        Its optimizer is built if the saved one was: Keras loads no other's state, and
+        warns of it.
+        """
+        built = config.get(OPTIMIZER_BUILT, False)
+        config = {k: v for k, v in config.items() if k != OPTIMIZER_BUILT}
         self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.built and self.optimizer is not None:
+        if built and self.built and self.optimizer is not None:
             self.optimizer.build(self.trainable_variables)
+
+    def summary(self, *args: Any, **kwargs: Any) -> None:
+        """Keras's `summary`; `expand_nested=True` shows the layers of layers too."""
+        with compat.expandable(self):
+            super().summary(*args, **kwargs)
 
     def export(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
         """Keras's `export`; by default for any batch and any size of image."""
@@ -102,21 +149,18 @@ class Classifier(AttentionModel):
 
     classes: int
 
+    @property
+    def heads(self) -> list[keras.layers.Layer]:
+        """The layers whose weights depend on `classes`."""
+        raise NotImplementedError
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
 
-    def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
-        """Keras's `fit`, after a look at the labels."""
-        self._check_labels(y)
-        return super().fit(x, y, **kwargs)
-
-    def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
-        """Keras's `evaluate`, after a look at the labels."""
-        self._check_labels(y)
-        return super().evaluate(x, y, **kwargs)
-
-    def _check_labels(self, y: Any) -> None:
+    def check_data(self, x: Any, y: Any) -> None:
+        """Refuse images that are not in 0..1, and labels that are no class."""
+        check_images(x, y)
         if y is None or not hasattr(y, "__len__") or len(y) == 0:
             return
         low, high = int(np.min(y)), int(np.max(y))

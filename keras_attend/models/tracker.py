@@ -72,10 +72,9 @@ class RecurrentTracker(AttentionModel):
         """Number of the first frame that metrics count: not 0, whose box is given."""
         return 1
 
-    def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
-        """Keras's `fit`, after a check of the first batch."""
+    def check_data(self, x: Any, y: Any) -> None:
+        """Refuse clips that would spoil the weights, or the boxes."""
         check_first_batch(x, y)
-        return super().fit(x, y, **kwargs)
 
     def build(self, input_shape: dict[str, Shape] | None = None) -> None:
         """Make the weights, which are the same for all sizes of frames."""

@@ -7,6 +7,7 @@ memory as a whole. PyAV and imageio (extra `video`) are imported with the first 
 from keras_attend.video.annotation import annotate
 from keras_attend.video.caption import captioned
 from keras_attend.video.files import Frame, Video, VideoWriter, read_video
+from keras_attend.video.frames import write_frames
 from keras_attend.video.grid import gridded
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     "captioned",
     "gridded",
     "read_video",
+    "write_frames",
 ]

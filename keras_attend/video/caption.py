@@ -21,7 +21,7 @@ from keras_attend.video.drawing import (
 from keras_attend.video.files import Frame, checked_frame
 
 WINDOW = "window, seen in a corner"
-WIDEST_NUMBER = "frame 00000"
+WIDEST_NUMBER = "frame 000000"
 LEGIBLE = 7  # the height of letters on frames too narrow for larger ones, in pixels
 
 
@@ -59,7 +59,7 @@ def captioned(
         `[H + rows, W, 3]` uint8.
     """
     frame = checked_frame(frame)
-    items = [_Item(f"frame {number}", max(f"frame {number}", WIDEST_NUMBER, key=len))]
+    items = [_Item(f"frame {number}", WIDEST_NUMBER)]
     for index, here in enumerate(present):
         name = f"{index + 1} " if len(present) > 1 else ""
         score = "" if scores is None else f" {scores[index]:.2f}"

@@ -123,6 +123,7 @@ def font(size: int) -> Any:
     return ImageFont.load_default(size)
 
 
+@lru_cache(maxsize=256)
 def text_width(words: str, size: int) -> int:
     """Return the width of words in letters of a size, in pixels."""
     return round(font(size).getlength(words))

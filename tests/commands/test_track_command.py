@@ -1,8 +1,10 @@
 import io
 import json
 import os
+import re
 import signal
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -15,6 +17,7 @@ from track_case import Run, save_small_tracker, two_squares
 from keras_attend.commands.main import main
 from keras_attend.tracking import Tracker
 from keras_attend.video import VideoWriter, read_video
+from keras_attend.video.files import CAMERAS
 
 pytest.importorskip("av")
 pytest.importorskip("imageio")
@@ -132,7 +135,7 @@ def test_several_objects_in_other_programs_layouts(tmp_path, preset, capsys):
     for number, found in enumerate(expected, start=1):
         name = tmp_path / f"b.{number}.txt"
         read = np.genfromtxt(name, delimiter=",")
-        np.testing.assert_allclose(read, found + [1, 1, 0, 0], atol=0.0051)
+        np.testing.assert_allclose(read, found + np.array([1, 1, 0, 0]), atol=0.0051)
         assert str(name) in capsys.readouterr().err or number == 2
     (first, *_) = read_video(out)
     orange = (first[..., 0] > 180) & (first[..., 1] > 120) & (first[..., 2] < 110)
@@ -178,6 +181,46 @@ def test_ctrl_c_while_boxes_are_drawn(tmp_path, preset):
         urllib.request.urlopen(address, timeout=60)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the camera is FFmpeg's on Linux")
+def test_a_camera_goes_on_while_boxes_are_drawn(tmp_path, preset, monkeypatch, capsys):
+    """FFmpeg's test picture, which moves, takes a camera's place."""
+    picture = "testsrc=size=64x48:rate=30,realtime"
+    monkeypatch.setitem(CAMERAS, "linux", ("lavfi", picture))
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    boxes, statuses = tmp_path / "boxes.csv", []
+    options = ("camera:0", "--select", "--live", "--model", preset, "--boxes", boxes)
+    thread = threading.Thread(target=lambda: statuses.append(track(*options)))
+    thread.start()
+    address, printed = None, ""
+    while not address:
+        assert thread.is_alive()
+        time.sleep(0.05)
+        printed += capsys.readouterr().err
+        address = re.search(r"http://127\S+/", printed)
+
+    def ask(name, body=None):
+        with urllib.request.urlopen(f"{address[0]}{name}", body, timeout=60) as answer:
+            return answer.read()
+
+    def state(phase):
+        while (found := json.loads(ask("state")))["phase"] != phase:
+            time.sleep(0.05)
+        return found["number"]
+
+    first = state("draw")
+    pictures = {ask("picture")}
+    while len(pictures) < 3:  # it goes on
+        pictures.add(ask("picture"))
+    assert state("draw") > first
+    ask("boxes", b"[[10, 10, 20, 20]]")
+    state("live")
+    ask("stop", b"null")
+    thread.join(120)
+    assert statuses == [0]
+    assert boxes.read_text().splitlines()[1] == "0,1,10.00,10.00,20.00,20.00,1,"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -204,6 +247,8 @@ def test_ctrl_c_while_boxes_are_drawn(tmp_path, preset):
 )
 def test_errors(tmp_path, preset, capsys, monkeypatch, change, message):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DISPLAY", raising=False)  # no window is to open
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     content = Path(film("in.mp4")).read_bytes()
     Path("notes.mp4").write_text("a line of text\n" * 40)
     options = {"--box": "0,10,12,12", "--model": preset, "--out": "out.mp4"}
@@ -224,7 +269,7 @@ def test_without_the_libraries(tmp_path, preset, capsys, monkeypatch):
     options = ("--model", preset, "--boxes", tmp_path / "boxes.csv")
     assert track(source, "--box", "0,10,12,12", *options) == 1
     error = capsys.readouterr().err
-    assert "pip install 'keras-attend[video]'" in error and error.count("\n") == 1
+    assert "pip install av imageio Pillow" in error and error.count("\n") == 1
 
 
 def test_ctrl_c_before_the_first_frame(tmp_path, preset, capsys, monkeypatch):

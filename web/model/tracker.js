@@ -24,6 +24,10 @@ export class Tracker {
   static async load(url, expected = {}) {
     const content = await fetchChecked(url, expected);
     const about = description(content, "tracker");
+    if (about.objects !== 1) {
+      throw new Error("The file must follow one object: `export` it without `many`. " +
+        `Received: objects=${about.objects}`);
+    }
     return new Tracker(await createSession(content), about);
   }
 
