@@ -1,12 +1,6 @@
 /** Run ONNX files by onnxruntime-web: WebAssembly, one thread, all from one server. */
 
-import * as ort from "../ort/ort.js";
-
-ort.env.wasm.numThreads = 1; // several would need headers that few servers send
-ort.env.wasm.proxy = true; // in a worker, so that the page answers while it computes
-ort.env.wasm.wasmPaths = {
-  wasm: new URL("../ort/ort-wasm-simd-threaded.wasm", import.meta.url).href,
-};
+let ort; // loaded when a model is, for without WebAssembly it cannot even be read
 
 /** Return an onnxruntime session of a file's content. */
 export async function createSession(content) {
@@ -14,6 +8,7 @@ export async function createSession(content) {
     throw new Error("This browser has no WebAssembly, or has it turned off: the models " +
       "cannot run. Current versions of Firefox, Chrome, Edge and Safari have it.");
   }
+  ort ??= configured(await import("../ort/ort.js"));
   try {
     return await ort.InferenceSession.create(content, { executionProviders: ["wasm"] });
   } catch (error) {
@@ -22,7 +17,17 @@ export async function createSession(content) {
   }
 }
 
-/** Return a tensor of numbers of the given shape. */
+function configured(found) {
+  const { wasm } = found.env;
+  wasm.numThreads = 1; // several would need headers that few servers send
+  wasm.proxy = true; // in a worker, so that the page answers while it computes
+  wasm.wasmPaths = {
+    wasm: new URL("../ort/ort-wasm-simd-threaded.wasm", import.meta.url).href,
+  };
+  return found;
+}
+
+/** Return a tensor of numbers of the given shape; a session must have been created. */
 export function tensor(data, shape) {
   const type = data instanceof Uint8Array ? "uint8" : "float32";
   return new ort.Tensor(type, data, shape);

@@ -34,6 +34,7 @@ export function digitsTab(find) {
   };
 
   const attempt = (work) => async (...given) => {
+    stop();
     tell.clear();
     try {
       await work(...given);
@@ -52,7 +53,6 @@ export function digitsTab(find) {
 
   /** Look at the digit, from a random place on. */
   const look = async () => {
-    stop();
     turns += 1;
     const turn = turns;
     if (digit === null) {
@@ -79,7 +79,6 @@ export function digitsTab(find) {
 
   /** Show the glimpses one after the other; all at once to who wants no motion. */
   const play = () => {
-    stop();
     const last = seen.locations.length - 1;
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
       show(last);
