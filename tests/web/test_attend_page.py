@@ -241,7 +241,8 @@ def test_a_model_that_was_changed_is_refused(browser):
 
 
 def test_without_webassembly_the_page_says_so(address, tmp_path):
-    with Visitor(tmp_path, "--js-flags=--noexpose-wasm") as browser:
+    """As where an administrator forbids to compile: there is none without that."""
+    with Visitor(tmp_path, "--js-flags=--jitless") as browser:
         browser.visit(address)
         assert "no WebAssembly" in browser.text("no-wasm")
         browser.press("sample")

@@ -188,9 +188,8 @@ async function readDigits(url) {
   Object.assign(canvas, { width: 28, height: picture.height });
   const context = canvas.getContext("2d");
   context.drawImage(picture, 0, 0);
-  return Array.from({ length: picture.height / 28 }, (_, n) => {
-    const { data } = context.getImageData(0, 28 * n, 28, 28);
-    const grey = new Uint8Array(28 * 28).map((_, i) => data[4 * i]);
-    return { data: grey, width: 28, height: 28 };
-  });
+  const { data } = context.getImageData(0, 0, 28, picture.height);
+  const grey = new Uint8Array(data.length / 4).map((_, i) => data[4 * i]);
+  return Array.from({ length: picture.height / 28 }, (_, n) => (
+    { data: grey.subarray(28 * 28 * n, 28 * 28 * (n + 1)), width: 28, height: 28 }));
 }
