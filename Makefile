@@ -14,14 +14,15 @@ export KERAS_ATTEND_DATA ?= $(abspath ../shared/data)
 endif
 
 .PHONY: help demo speeds test test-models test-web test-slow test-hostile test-next lint
-.PHONY: bench notebooks zoo zoo-check browser clean test-toolkits
+.PHONY: bench notebooks zoo zoo-check browser clean test-toolkits web npm
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo       classify the sample digits, follow one, draw what the models see"
 	@echo "make test       style, types, and the tests on TensorFlow and on JAX"
 	@echo "make test-models  the models on JAX, and their long tests on TensorFlow"
-	@echo "make test-web   the pages of \`track\` in a headless Chromium"
+	@echo "make web        build the page in which models run in the browser: build/web"
+	@echo "make test-web   that page, and those of \`track\`, in a headless Chromium"
 	@echo "make test-slow  the long tests, and all of them on JAX"
 	@echo "make test-hostile  all attacks on presets, files, servers and trainings"
 	@echo "make test-toolkits  GOT-10k's and VOT's toolkits run our trackers"
@@ -79,8 +80,31 @@ test-models: $(VENV)/.dev
 	echo "== the long tests of models on TensorFlow"; \
 	cat build/test-models.log; exit $$((jax | slow))
 
+# The page that is served: the presets are exported when they or the exporters changed.
+web: build/web/index.html
+
+WEB_FILES := $(shell find web -path web/node_modules -prune -o -type f -print)
+build/web/index.html: $(WEB_FILES) build/web-models/models.json \
+		web/node_modules/.package-lock.json
+	$(RUN) web/build.py page build/web --models build/web-models
+	@touch $@
+	@echo "$(RUN) -m http.server --bind 127.0.0.1 --directory build/web"
+
+build/web-models/models.json: web/build.py $(wildcard keras_attend/exporters/*.py \
+		$(foreach name,hart_kitti ram_cluttered_mnist,zoo/$(name)/*.json \
+		zoo/$(name)/*.h5)) | $(VENV)/.dev
+	KERAS_BACKEND=tensorflow $(RUN) web/build.py models build/web-models
+
+web/node_modules/.package-lock.json: web/package-lock.json | npm
+	cd web && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+npm:
+	@command -v npm >/dev/null || { \
+	echo "npm is needed: apt-get install npm"; exit 1; }
+
 # In a real browser, which pip does not install.
-test-web: browser $(VENV)/.dev
+test-web: browser npm $(VENV)/.dev web
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider -m web tests/web
 
 browser:
