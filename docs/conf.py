@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-
 ROOT = Path(__file__).resolve().parents[1]
 REPOSITORY = "https://github.com/keras-attend/keras_attend"
 CITED = (ROOT / "CITATION.cff").read_text(encoding="utf-8")

@@ -44,6 +44,12 @@ def test_sections():
     assert [item.term for item in arguments.items] == ["size", "a, b", "**kwargs"]
 
 
+def test_a_dict_that_is_returned_is_outputs():
+    (found,) = parse("Returns a dict; of `B`:\n    logits: `[B]`, scores.").sections
+    assert found.heading == "Outputs" and found.intro == "Returns a dict; of `B`:"
+    assert found.items == [("logits", "`[B]`, scores.")]
+
+
 def test_markdown_of_a_section():
     outputs, arguments = parse(DOCSTRING).sections
     assert markdown(arguments, 2, {"size": " (`int`)"}) == (

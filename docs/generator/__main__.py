@@ -1,8 +1,8 @@
 """Build the site: `python docs/generator` writes `docs/_build/html`.
 
 The pages are assembled in `docs/_build/source` first: those of `docs/`, other Markdown
-of the repository, the notebooks, and what is generated. Sphinx then builds them, and any
-warning is an error.
+of the repository, the notebooks, and what is generated. Sphinx then builds them, and
+any warning is an error.
 """
 
 import json
@@ -65,19 +65,21 @@ def assemble(out: Path) -> None:
     zoo = ZooPages(ROOT, links)
     by_name = {preset.name: preset for preset in zoo.presets}
     texts = dict(api.pages(reference, names))
-    for page, text in [*zoo.papers(), ("presets/index.md", zoo.index("presets/index.md"))]:
+    index = "presets/index.md"
+    for page, text in [*zoo.papers(), (index, zoo.index(index))]:
         texts[page] = names.link(text)
     for source, page in pages.items():
         content = (ROOT / source).read_text(encoding="utf-8")
         if source == "README.md":
             continue
         if source.endswith(".ipynb"):
-            texts[page] = notebook(content, source, page, links)
+            texts[page] = notebook(content, source, page, links, names)
             continue
-        content = content.replace("<!-- generated: bibtex -->", bibtex(ROOT))
-        if page.startswith("presets/") and page != "presets/results.md":
+        content = links.rewrite(content, source, page)
+        if Path(page).stem in by_name and page.startswith("presets/"):
             content = zoo.card(by_name[Path(page).stem], content, page)
-        content = zoo.insert(links.rewrite(content, source, page), page)
+        content = content.replace("<!-- generated: bibtex -->", bibtex(ROOT))
+        content = zoo.insert(content, page)
         texts[page] = names.link(content)
     for page, text in texts.items():
         path = out / page
@@ -87,12 +89,17 @@ def assemble(out: Path) -> None:
     copy_mathjax(out / "_static" / "mathjax")
 
 
-def notebook(content: str, source: str, page: str, links: Links) -> str:
+def notebook(content: str, source: str, page: str, links: Links, names: Names) -> str:
     """Return a notebook whose links work on the site; its outputs are as stored."""
     found = json.loads(content)
     for cell in found["cells"]:
         if cell["cell_type"] == "markdown":
-            cell["source"] = links.rewrite("".join(cell["source"]), source, page)
+            text = links.rewrite("".join(cell["source"]), source, page)
+            cell["source"] = names.link(text)
+        for output in cell.get("outputs", []):
+            # Markdown that was printed, such as a card, is about files of its own.
+            if printed := output.get("data", {}).get("text/markdown"):
+                output["data"]["text/markdown"] = links.unlinked("".join(printed))
     return json.dumps(found)
 
 

@@ -1,7 +1,7 @@
 """Turn a docstring into MyST Markdown.
 
-The docstrings are Markdown already, with equations in dollars. What is added here are the
-sections of Google's style ("Args:" and an indented list), and lists of what a model
+The docstrings are Markdown already, with equations in dollars. What is added here are
+the sections of Google's style ("Args:" and an indented list), and lists of what a model
 returns, as definition lists that a page can give a heading.
 """
 
@@ -128,6 +128,8 @@ def _section(block: list[str]) -> Section:
     if not any(item.term for item in items):
         plain = "\n".join(line[4:] for line in block[1:]).strip()
         items = [Item("", plain)]
+    if heading.startswith("Returns a dict"):
+        return Section(OUTPUTS, items, f"{heading}:")
     return Section(HEADINGS.get(heading, heading), items)
 
 

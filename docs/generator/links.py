@@ -9,7 +9,7 @@ from pathlib import Path
 from generator.public_names import Reference
 
 REPOSITORY = "https://github.com/keras-attend/keras_attend"
-LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s]+)(\))")
+LINK = re.compile(r"(!?\[[^\]]*\]\(|^:::+\{figure\} )([^)\s]+)(\)|$)", re.MULTILINE)
 FENCE = re.compile(r"^ *(`{3,}|~{3,}).*?^ *\1 *$", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"(?<![`}\\])`([^`\n]+)`(?!`)")
 PICTURES = {".png", ".gif", ".jpg", ".svg"}
@@ -66,6 +66,10 @@ class Links:
             return self.picture(path, page)
         kind = "tree" if (self.root / path).is_dir() else "blob"
         return f"{REPOSITORY}/{kind}/main/{path}{hash_}{anchor}"
+
+    def unlinked(self, text: str) -> str:
+        """Return Markdown without its links to files."""
+        return re.sub(r"\[([^\]]*)\]\((?!https?:)[^)]*\)", r"\1", text)
 
     def picture(self, path: str, page: str) -> str:
         """Copy a picture into the site, and return its address on a page."""

@@ -1,4 +1,4 @@
-"""Copy MathJax and its fonts into the site, so that no page asks another host for it."""
+"""Copy MathJax and its fonts into the site: no page asks another host for it."""
 
 import importlib.util
 import shutil

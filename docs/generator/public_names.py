@@ -121,7 +121,8 @@ class Reference:
             shown = definition.is_function or "property" in definition.labels
             if mine and shown and definition.docstring:
                 found.append(definition)
-        return found
+        # Its own methods first, then those of its bases.
+        return sorted(found, key=lambda x: x.parent.path != entry.definition.path)
 
     def public_bases(self, entry: Entry) -> list[Entry]:
         """Return the public classes from which a class inherits, nearest first."""

@@ -103,9 +103,9 @@ def _class_page(entry: Entry, reference: Reference) -> str:
 
 def _origin(entry: Entry, reference: Reference) -> str:
     """Say what a class is derived from, and where its source is."""
-    bases = [str(base) for base in entry.definition.bases]
-    public = {base.name: base.path for base in reference.public_bases(entry)}
-    known = [f"`{public.get(base, base)}`" for base in bases]
+    public = [base.path for base in reference.public_bases(entry)][:1]
+    foreign = [str(base) for base in entry.definition.bases if "." in str(base)]
+    known = [f"`{base}`" for base in public or foreign]
     of = f"Derived from {', '.join(known)}. " if known else ""
     return f"{of}[Source]({_source(entry.definition, reference)})"
 
@@ -116,9 +116,7 @@ def _source(definition: Any, reference: Reference) -> str:
     return f"{REPOSITORY}/blob/main/{path.as_posix()}#L{first}-L{last}"
 
 
-def _described(
-    found: Docstring, level: int, notes: dict[str, str]
-) -> Iterator[str]:
+def _described(found: Docstring, level: int, notes: dict[str, str]) -> Iterator[str]:
     """Yield a docstring's text, then its sections."""
     yield found.text
     for section in found.sections:
@@ -205,13 +203,31 @@ def _signature(parameters: Iterable[Any], returns: Any = None) -> str:
         if kind == "keyword-only" and before not in (kind, "variadic positional"):
             parts.append("*")
         stars = {"variadic positional": "*", "variadic keyword": "**"}.get(kind, "")
-        text = stars + p.name + (f": {p.annotation}" if p.annotation else "")
+        text = stars + p.name + (f": {_type(p.annotation)}" if p.annotation else "")
         if p.default is not None and not stars:
             text += f" = {p.default}" if p.annotation else f"={p.default}"
         parts.append(text)
         before = kind
-    result = f" -> {returns}" if returns else ""
+    result = f" -> {_type(returns)}" if returns else ""
     return f"({', '.join(parts)}){result}"
+
+
+def _type(annotation: Any) -> str:
+    """Return an annotation in which the standard library's types have their module.
+
+    Else Sphinx would take `collections.abc.Sequence` for `datasets.Sequence`.
+    """
+    if isinstance(annotation, str):
+        return annotation
+    return "".join(
+        part if isinstance(part, str) else _qualified(part)
+        for part in annotation.iterate(flat=True)
+    )
+
+
+def _qualified(name: Any) -> str:
+    path: str = name.canonical_path
+    return path if path.startswith("collections.abc.") else str(name)
 
 
 def _directive(
@@ -231,5 +247,3 @@ def _directive(
 
 def _toctree(documents: Iterable[str]) -> str:
     return "\n".join(["```{toctree}", ":hidden:", "", *documents, "```"])
-
-

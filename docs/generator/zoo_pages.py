@@ -1,14 +1,13 @@
 """Write the chooser, the gallery and the presets' pages, from what the zoo says."""
 
-import json
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from generator.links import Links
+from generator.presets import Preset, presets
 
 PAPERS = {
     "Mnih": ("ram", "RAM", "Recurrent Models of Visual Attention (Mnih et al. 2014)"),
@@ -37,44 +36,6 @@ REAL_VIDEOS = {
     ("videos_test/hidden_clips", "presence_auc"): "knows when it is lost",
 }
 SPEED = "frames_per_second"
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A preset's folder, and what its `preset.json` and `results.json` hold."""
-
-    folder: Path
-    about: dict[str, Any]
-    results: list[dict[str, Any]]
-
-    @property
-    def name(self) -> str:
-        """The name by which it is loaded."""
-        return self.folder.name
-
-    @property
-    def picture(self) -> Path | None:
-        """Its picture or animation, if it has one."""
-        return next(iter(sorted(self.folder.glob("picture.*"))), None)
-
-    def result(self, protocol: str, metric: str) -> dict[str, Any]:
-        """Return one result, or an empty dict."""
-        rows = (r for r in self.results if r["protocol"] == protocol)
-        return next((r for r in rows if r["metric"] == metric), {})
-
-    def of_paper(self) -> list[dict[str, Any]]:
-        """Return the results that the paper has as well."""
-        return [result for result in self.results if result["paper"] is not None]
-
-
-def presets(zoo: Path) -> list[Preset]:
-    """Read all presets of a folder."""
-    found = []
-    for path in sorted(zoo.glob("*/preset.json")):
-        results = path.with_name("results.json")
-        rows = json.loads(results.read_text("utf-8"))["results"]
-        found.append(Preset(path.parent, json.loads(path.read_text("utf-8")), rows))
-    return found
 
 
 class ZooPages:
@@ -196,6 +157,7 @@ class ZooPages:
             [
                 f":::{{figure}} {self.links.picture(path, page)}",
                 f":alt: What {preset.name} does",
+                *([":figclass: wide"] if preset.about["task"] == "tracking" else []),
                 ":loading: lazy",
                 "",
                 heading + self.captions[preset.name],
@@ -217,7 +179,7 @@ class ZooPages:
     def card(self, preset: Preset, text: str, page: str) -> str:
         """Return a preset's page: its card, whose picture gets a caption."""
         text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
-        picture = re.compile(r"!\[What [^\]]*\]\(picture\.\w+\)")
+        picture = re.compile(r"!\[What [^\]]*\]\([^)]*picture\.\w+\)")
         return picture.sub(lambda _: self.figure(preset, page), text)
 
     def index(self, page: str) -> str:
