@@ -10,6 +10,8 @@ them when it loads a saved model.
 """
 
 import importlib
+import sys
+from types import ModuleType
 from typing import Any
 
 __version__ = "0.1.0"
@@ -36,6 +38,22 @@ __all__ = [
 ]
 # The public names that are not modules, each with the module that defines it.
 OBJECTS = {"Tracker": "tracking", "export": "exporters", "unroll": "unroll"}
+
+
+class _Package(ModuleType):
+    """This package, in which `unroll` stays a function.
+
+    Python sets a package's attribute to each module that is imported from it, and the
+    module of `unroll` has the function's name.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in OBJECTS and isinstance(value, ModuleType):
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:
