@@ -1,8 +1,11 @@
 """Docstrings become Markdown with sections; links lead where they should."""
 
+from pathlib import Path
+
 import pytest
 from generator.docstrings import markdown, parse
-from generator.links import REPOSITORY, Links
+from generator.links import REPOSITORY, Links, Names
+from generator.public_names import Reference
 
 DOCSTRING = """Do a thing with $x$.
 
@@ -85,3 +88,36 @@ def test_links(links, tmp_path):
     assert links.rewrite(fenced, "README.md", "b.md") == fenced
     with pytest.raises(ValueError, match=r"README\.md links to gone\.md"):
         links.rewrite("[a](gone.md)", "README.md", "b.md")
+
+
+@pytest.fixture(scope="module")
+def names():
+    root = Path(__file__).parents[1]
+    return Names(Reference(root), {"ram_mnist": "presets/ram_mnist"})
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("HART", "keras_attend.models.HART"),
+        ("layers.Retina", "keras_attend.layers.Retina"),
+        ("ka.zoo.load", "keras_attend.zoo.load"),
+        ("Tracker.update", None),  # FrameTracker's
+        ("FrameTracker.update", "keras_attend_runtime.FrameTracker.update"),
+        ("Tracker", "keras_attend.Tracker"),
+        ("fit", None),  # a model's, or `training.fit`
+        ("keras.layers.Layer", None),
+    ],
+)
+def test_names_in_code_become_links(names, name, path):
+    linked = f"{{py:obj}}`{name} <{path}>`" if path else f"`{name}`"
+    assert names.link(f"Of `{name}` here.") == f"Of {linked} here."
+    for text in (f"# `{name}`", f"[`{name}`](a.md)", f"```\n`{name}`\n```"):
+        assert names.link(text) == text
+
+
+def test_presets_and_own_names(names):
+    assert names.link("`ram_mnist`") == "{doc}`ram_mnist </presets/ram_mnist>`"
+    assert names.link("`fit`", "keras_attend.training").startswith("{py:obj}")
+    own = "keras_attend.models.HART"
+    assert names.link("`HART`", "keras_attend.models", own) == "`HART`"

@@ -61,9 +61,10 @@ def layout() -> dict[str, str]:
 def assemble(out: Path) -> None:
     """Write the site's sources into an empty folder."""
     pages = layout()
-    links, names = Links(ROOT, out, pages), Names(reference := Reference(ROOT))
-    zoo = ZooPages(ROOT, links)
+    zoo = ZooPages(ROOT, links := Links(ROOT, out, pages))
     by_name = {preset.name: preset for preset in zoo.presets}
+    reference = Reference(ROOT)
+    names = Names(reference, {name: f"presets/{name}" for name in by_name})
     texts = dict(api.pages(reference, names))
     index = "presets/index.md"
     for page, text in [*zoo.papers(), (index, zoo.index(index))]:

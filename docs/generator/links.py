@@ -80,9 +80,15 @@ class Links:
 
 
 class Names:
-    """Makes links to the reference of the names that stand in a text as code."""
+    """Makes links of the names that stand in a text as code.
 
-    def __init__(self, reference: Reference) -> None:
+    Args:
+        reference: the public names, which link to their place in the reference.
+        documents: the pages, without `.md`, of other names, such as presets.
+    """
+
+    def __init__(self, reference: Reference, documents: Mapping[str, str]) -> None:
+        self.documents = documents
         self.paths: dict[str, str] = {}
         self.local: dict[str, dict[str, str]] = {}
         for module in reversed(reference.modules):  # `Tracker` is keras_attend's
@@ -117,6 +123,8 @@ class Names:
         known = self.paths | self.local.get(module, {})
 
         def changed(match: re.Match[str]) -> str:
+            if page := self.documents.get(match[1]):
+                return f"{{doc}}`{match[1]} </{page}>`"
             path = known.get(match[1].removesuffix("()"))
             if path is None or path == own:
                 return match[0]

@@ -106,8 +106,8 @@ def _origin(entry: Entry, reference: Reference) -> str:
     public = [base.path for base in reference.public_bases(entry)][:1]
     foreign = [str(base) for base in entry.definition.bases if "." in str(base)]
     known = [f"`{base}`" for base in public or foreign]
-    of = f"Derived from {', '.join(known)}. " if known else ""
-    return f"{of}[Source]({_source(entry.definition, reference)})"
+    of = f", derived from {', '.join(known)}" if known else ""
+    return f"In `{entry.module}`{of}. [Source]({_source(entry.definition, reference)})"
 
 
 def _source(definition: Any, reference: Reference) -> str:
@@ -227,7 +227,7 @@ def _type(annotation: Any) -> str:
 
 def _qualified(name: Any) -> str:
     path: str = name.canonical_path
-    return path if path.startswith("collections.abc.") else str(name)
+    return f"~{path}" if path.startswith("collections.abc.") else str(name)
 
 
 def _directive(

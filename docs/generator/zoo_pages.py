@@ -264,6 +264,13 @@ def _score(value: float | None, best: float) -> str:
     return f"**{_number(value)}**" if value == best else _number(value)
 
 
+def _are_numbers(cells: Iterable[str]) -> bool:
+    return all(re.fullmatch(r"[\d.,*]*", cell) for cell in cells)
+
+
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
+    rows = list(rows)
+    columns_of_cells = zip(*rows, strict=True)
+    rules = ["---:" if _are_numbers(cells) else "---" for cells in columns_of_cells]
+    lines = [columns, rules, *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
