@@ -102,8 +102,9 @@ def names():
         ("HART", "keras_attend.models.HART"),
         ("layers.Retina", "keras_attend.layers.Retina"),
         ("ka.zoo.load", "keras_attend.zoo.load"),
-        ("Tracker.update", None),  # FrameTracker's
-        ("FrameTracker.update", "keras_attend_runtime.FrameTracker.update"),
+        ("Tracker.update", "keras_attend_runtime.FrameTracker.update"),
+        ("HART.compile", "keras_attend.models.HART.compile"),
+        ("update", None),
         ("Tracker", "keras_attend.Tracker"),
         ("fit", None),  # a model's, or `training.fit`
         ("keras.layers.Layer", None),

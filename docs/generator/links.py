@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from generator.public_names import Reference
+from generator.public_names import Entry, Reference
 
 REPOSITORY = "https://github.com/keras-attend/keras_attend"
 LINK = re.compile(r"(!?\[[^\]]*\]\(|^:::+\{figure\} )([^)\s]+)(\)|$)", re.MULTILINE)
@@ -96,21 +96,28 @@ class Names:
             self.paths[module.path] = self.paths[f"ka.{module.short}"] = module.path
             for entry in module.entries:
                 known[entry.name] = entry.path
-                self._add(entry.path, entry.path, distinct=entry.is_class)
-                for method in reference.methods(entry) if entry.is_class else []:
-                    name = f"{entry.path}.{method.name}"
-                    self._add(name, name, distinct=True)
+                # Words such as `fit` mean other things too.
+                distinct = entry.is_class or "_" in entry.name
+                self._add(module.path, entry.name, entry.path, distinct)
+                if entry.is_class:
+                    self._add_methods(entry, reference)
 
-    def _add(self, path: str, to: str, distinct: bool) -> None:
+    def _add_methods(self, entry: Entry, reference: Reference) -> None:
+        # The nearest last: its methods are those that are called.
+        for owner in (*reversed(reference.public_bases(entry)), entry):
+            for method in reference.methods(owner):
+                name = f"{entry.name}.{method.name}"
+                self._add(entry.module, name, f"{owner.path}.{method.name}", True)
+
+    def _add(self, module: str, name: str, to: str, distinct: bool) -> None:
         """Take in the ways in which a name is written."""
-        short = path.removeprefix("keras_attend.")
-        self.paths[path] = self.paths[f"ka.{short}"] = to
-        if "." in short:
+        full = f"{module}.{name}"
+        short = full.removeprefix("keras_attend.")
+        self.paths[full] = self.paths[f"ka.{short}"] = to
+        if short != name:
             self.paths[short] = to
-        last = path.split(".", 2)[-1] if "." in short else short
-        # Words such as `fit` mean other things too.
-        if distinct or "_" in last:
-            self.paths[last] = to
+        if distinct:
+            self.paths[name] = to
 
     def link(self, text: str, module: str = "", own: str = "") -> str:
         """Return Markdown in which names link to their place in the reference.
