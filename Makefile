@@ -14,7 +14,7 @@ export KERAS_ATTEND_DATA ?= $(abspath ../shared/data)
 endif
 
 .PHONY: help demo speeds test test-models test-web test-slow test-hostile test-next lint
-.PHONY: bench notebooks zoo zoo-check browser clean test-toolkits web npm
+.PHONY: bench notebooks zoo zoo-check browser clean test-toolkits web npm docs
 .DELETE_ON_ERROR:
 
 help:
@@ -29,6 +29,7 @@ help:
 	@echo "make test-next  the tests on the newest pre-releases of the backends"
 	@echo "make bench      the benchmarks on TensorFlow and on JAX, on one core"
 	@echo "make speeds     how fast the presets are on one core, into zoo/speeds.json"
+	@echo "make docs       build the site in docs/_build/html, and check it"
 	@echo "make notebooks  run the tutorials and store what they show"
 	@echo "make zoo        the presets' cards and tables"
 	@echo "make zoo-check  load and check every preset, measure a sample of its results"
@@ -162,6 +163,18 @@ bench: $(VENV)/.bench
 speeds: $(VENV)/.all
 	KERAS_BACKEND=tensorflow $(RUN) benchmarks/speeds.py
 
+# The site, in an environment of its own that has neither Keras nor a backend: the
+# package's source is read, and the notebooks' stored outputs are shown.
+DOCS := $(VENV)-docs
+docs: $(DOCS)/.ready
+	$(DOCS)/bin/python docs/generator
+	$(DOCS)/bin/python -m pytest -p no:cacheprovider -o pythonpath=docs docs
+
+$(DOCS)/.ready: docs/requirements.txt
+	test -x $(DOCS)/bin/python || $(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 notebooks: $(VENV)/.dev
 	$(RUN) notebooks/store.py
 
@@ -183,6 +196,7 @@ $(RUN):
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) $(VENV)-next $(VENV)-toolkits .demo build dist *.egg-info .benchmarks
+	rm -rf $(VENV) $(VENV)-next $(VENV)-toolkits $(VENV)-docs docs/_build .demo build dist
+	rm -rf *.egg-info .benchmarks
 	rm -rf .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
