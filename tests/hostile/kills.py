@@ -88,7 +88,7 @@ class Training:
         self.recipe, self.backend = recipe, keras.backend.backend()
         self.folder = args.runs / f"{recipe}_{by}_{self.backend}"
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.kills, self.chance = args.kills, np.random.default_rng(args.seed)
+        self.kills, self.seed = args.kills, args.seed
         self.trainings, more = RECIPES[recipe]
         epochs = -(-args.epochs // self.trainings) if by == "steps" else 2
         self.flags = ["--epochs", str(epochs), "--checkpoint-every", "0", *more]
@@ -106,7 +106,7 @@ class Training:
             self.live("whole", lambda log: self.ended("whole", log))
             found.batches = batches(self.folder / "whole")
             self.keep()
-        while len(found.kills) < self.kills:
+        while len(found.kills) < self.kills and self.done() < found.batches:
             found.kills.append(self.kill(self.kills - len(found.kills)))
             self.keep()
         if found.difference is None:
@@ -126,7 +126,8 @@ class Training:
 
     def kill(self, kills):
         """Kill a life at a random moment; return when that was."""
-        found, chance = self.found, self.chance
+        found = self.found
+        chance = np.random.default_rng([self.seed, len(found.kills)])
         left = (1 - self.done() / found.batches) * found.epochs
         # Epochs that this life may end, so that the kills to come find some to disturb.
         spare = min(2, int(left / kills))
@@ -157,6 +158,7 @@ class Training:
         if child == 0:
             runs = ["--runs", str(self.folder / name)]
             become(ZOO / self.recipe / "recipe.py", [*self.flags, *runs], log)
+        os.setpgid(child, child)  # the child does too: whoever comes first
         begin, epochs, times = time.monotonic(), 0, []
         while not over(content := log.read_bytes() if log.exists() else b""):
             if len(EPOCH.findall(content)) > epochs:
@@ -200,7 +202,7 @@ class Training:
 
 def become(recipe, flags, log):
     """Run the recipe, as `python recipe.py` would, in this process and no further."""
-    os.setsid()
+    os.setpgid(0, 0)
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(file, stream)
