@@ -154,6 +154,7 @@ class Training:
     def live(self, name, over):
         """Train in a child until `over(log)`, then kill it."""
         log = self.folder / f"{name}.log"
+        log.unlink(missing_ok=True)  # the last life's
         child = os.fork()
         if child == 0:
             runs = ["--runs", str(self.folder / name)]
@@ -184,9 +185,9 @@ class Training:
             found.startup = times[0] - begin
         if len(times) > 1:
             found.first = times[1] - times[0]
-            found.later = float(
-                np.median(np.diff(times)[1:] if times[2:] else times[1] - times[0])
-            )
+            found.later = found.later or found.first
+        if len(times) > 2:
+            found.later = float(np.median(np.diff(times)[1:]))
 
     def ended(self, name, log):
         """Whether the last training is over, as the log and its checkpoint say."""
