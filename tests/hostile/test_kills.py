@@ -1,6 +1,7 @@
 """A training that is killed at any moment goes on to the weights it would have had."""
 
 import argparse
+import functools
 import json
 import multiprocessing
 import os
@@ -27,12 +28,12 @@ class Killed(BaseException):
     """What ends a training in the middle of anything."""
 
 
-def make(steps=0):
+def make(steps=0, **options):
     keras.utils.set_random_seed(1)
     layers = [keras.layers.Flatten(), keras.layers.Dropout(0.3), keras.layers.Dense(2)]
     model = keras.Sequential([keras.Input((8, 8, 1)), *layers])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(0.01), loss, jit_compile=False)
+    model.compile(keras.optimizers.Adam(0.01, **options), loss, jit_compile=False)
     return model
 
 
@@ -42,7 +43,7 @@ def data():
     return Digits(images, random.integers(0, 2, 80), batch_size=16, shift=1.0)
 
 
-def train(path, steps, epochs=4, kill=None, batches=None):
+def train(path, steps, epochs=4, kill=None, batches=None, make=make):
     """Train as recipes do, and go on after each kill; the weights, the iterations."""
     args = argparse.Namespace(
         steps=steps, epochs=epochs, resume=True, checkpoint_every=0.0
@@ -77,6 +78,27 @@ def test_kills_between_batches(steps, tmp_path):
         tmp_path / "b" / "m.keras", steps, kill=AtBatches(1, 4, 6, 8, 13)
     )
     assert count == again == 4 * (steps or 5)
+    for one, other in zip(whole, killed, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+class AfterEpoch(AtBatches):
+    """Kills the training when this epoch's checkpoint is made."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        pass
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_train_batch_end(0)
+
+
+def test_a_kill_after_the_last_epoch_keeps_the_averaged_weights(tmp_path):
+    """They take the weights' place only when the training ends."""
+    averaged = functools.partial(make, use_ema=True, ema_momentum=0.8)
+    whole, count = train(tmp_path / "a" / "m.keras", 2, make=averaged)
+    kill = AfterEpoch(2, 4)  # the latter is the last one of the second life
+    killed, again = train(tmp_path / "b" / "m.keras", 2, kill=kill, make=averaged)
+    assert count == again == 8
     for one, other in zip(whole, killed, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
 

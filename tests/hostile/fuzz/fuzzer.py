@@ -1,8 +1,9 @@
 """Fuzz a reader, guided by which lines of this package its input reaches.
 
     pip install atheris
-    python tests/hostile/fuzz/fuzz.py config -max_total_time=60 FOUND
-    python tests/hostile/fuzz/fuzz.py config -merge=1 tests/hostile/fuzz/corpus/config FOUND
+    cd tests/hostile/fuzz
+    python fuzzer.py config -max_total_time=60 FOUND
+    python fuzzer.py config -merge=1 corpus/config FOUND
 
 The first argument is a name of `readers.READERS`, the others are libFuzzer's: new
 inputs go to the folder FOUND, an input that ends in a fault to `crash-...` in the
