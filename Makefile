@@ -13,8 +13,8 @@ ifneq ($(wildcard ../shared/data/mnist.npz),)
 export KERAS_ATTEND_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help demo test test-models test-slow test-hostile test-next lint bench notebooks zoo zoo-check
-.PHONY: clean
+.PHONY: help demo test test-models test-slow test-hostile test-kills test-next lint bench
+.PHONY: notebooks zoo zoo-check clean
 .DELETE_ON_ERROR:
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make test-models  the models on JAX, and their long tests on TensorFlow"
 	@echo "make test-slow  the long tests, and all of them on JAX"
 	@echo "make test-hostile  all attacks on presets, files, servers and trainings"
+	@echo "make test-kills  ten random kills of each recipe's training; it takes hours"
 	@echo "make test-next  the tests on the newest pre-releases of the backends"
 	@echo "make bench      the benchmarks on TensorFlow and on JAX, on one core"
 	@echo "make notebooks  run the tutorials and store what they show"
@@ -78,10 +79,20 @@ test-slow: $(VENV)/.dev
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -m slow
 	KERAS_BACKEND=jax $(RUN) -m pytest -m "not packaging and not hostile"
 
-# Attacks: on presets, servers, files of all kinds, and kills of trainings.
+# Attacks: on presets, servers, files of all kinds, and kills of trainings. Both parts
+# run; the second, all attacks of attacks.py, lists at its end what is not safe and clear.
 test-hostile: $(VENV)/.dev
-	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider \
-		-m "hostile or not slow" tests/hostile
+	@KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider \
+		-m "hostile or not slow" tests/hostile; tests=$$?; \
+	echo "== all attacks of tests/hostile/attacks.py"; \
+	KERAS_BACKEND=tensorflow $(RUN) tests/hostile/harness.py; exit $$((tests | $$?))
+
+# What was done is kept in build/kills; `make KILLS="hart_street --by steps" test-kills`
+# does a part.
+test-kills: $(VENV)/.dev
+	@KERAS_BACKEND=jax $(RUN) tests/hostile/kills.py --runs build/kills $(KILLS); jax=$$?; \
+	KERAS_BACKEND=tensorflow $(RUN) tests/hostile/kills.py --runs build/kills $(KILLS); \
+	exit $$((jax | $$?))
 
 # The newest Keras, TensorFlow and JAX that can be installed, pre-releases among them,
 # in an environment of their own; `make TESTS=tests/layers test-next` runs a part.

@@ -115,6 +115,8 @@ def main():
     parser.add_argument("text", nargs="?", default="")
     parser.add_argument("--every", type=int, default=1)
     options = parser.parse_args()
+    # What attacks.py shares with tests; `python` gives the script's own folder alone.
+    sys.path.append(str(Path(__file__).parents[1]))
     import attacks
 
     found = [(n, a) for n, a in attacks.attacks() if options.text in n]
