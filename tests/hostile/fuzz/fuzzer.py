@@ -35,7 +35,7 @@ def main():
             readers.read(name, data, Path(folder))
 
         corpus = [] if "-merge=1" in options else [str(HERE / "corpus" / name)]
-        limits = ["-timeout=20", "-max_len=20000", "-close_fd_mask=0"]
+        limits = ["-timeout=120", "-max_len=20000", "-close_fd_mask=0"]
         atheris.Setup([sys.argv[0], *limits, *options, *corpus], one)
         atheris.Fuzz()
 
