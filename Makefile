@@ -13,8 +13,8 @@ ifneq ($(wildcard ../shared/data/mnist.npz),)
 export KERAS_ATTEND_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help demo speeds test test-models test-web test-slow test-hostile test-next lint
-.PHONY: bench notebooks zoo zoo-check browser clean test-toolkits web npm docs
+.PHONY: help demo speeds test test-models test-web test-slow test-hostile test-kills
+.PHONY: bench lint test-next notebooks zoo zoo-check browser clean test-toolkits web npm docs
 .DELETE_ON_ERROR:
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make test-web   that page, and those of \`track\`, in a headless Chromium"
 	@echo "make test-slow  the long tests, and all of them on JAX"
 	@echo "make test-hostile  all attacks on presets, files, servers and trainings"
+	@echo "make test-kills  ten random kills of each recipe's training; it takes hours"
 	@echo "make test-toolkits  GOT-10k's and VOT's toolkits run our trackers"
 	@echo "make test-next  the tests on the newest pre-releases of the backends"
 	@echo "make bench      the benchmarks on TensorFlow and on JAX, on one core"
@@ -119,10 +120,20 @@ test-slow: $(VENV)/.dev
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -m slow
 	KERAS_BACKEND=jax $(RUN) -m pytest -m "not packaging and not hostile and not web and not toolkits"
 
-# Attacks: on presets, servers, files of all kinds, and kills of trainings.
+# Attacks: on presets, servers, files of all kinds, and kills of trainings. Both parts
+# run; the second, all attacks of attacks.py, lists at its end what is not safe and clear.
 test-hostile: $(VENV)/.dev
-	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider \
-		-m "hostile or not slow" tests/hostile
+	@KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider \
+		-m "hostile or not slow" tests/hostile; tests=$$?; \
+	echo "== all attacks of tests/hostile/attacks.py"; \
+	KERAS_BACKEND=tensorflow $(RUN) tests/hostile/harness.py; exit $$((tests | $$?))
+
+# What was done is kept in build/kills; `make KILLS="hart_street --by steps" test-kills`
+# does a part.
+test-kills: $(VENV)/.dev
+	@KERAS_BACKEND=jax $(RUN) tests/hostile/kills.py --runs build/kills $(KILLS); jax=$$?; \
+	KERAS_BACKEND=tensorflow $(RUN) tests/hostile/kills.py --runs build/kills $(KILLS); \
+	exit $$((jax | $$?))
 
 # Other toolkits' own code, in an environment of its own: VOT's brings another OpenCV.
 TOOLKITS := $(VENV)-toolkits
