@@ -42,7 +42,7 @@ if TYPE_CHECKING:
         video,
         zoo,
     )
-    from keras_attend.exporters import export
+    from keras_attend.exporters.export import export
     from keras_attend.tracking import Tracker
     from keras_attend.training import finetune
     from keras_attend.unroll import unroll
