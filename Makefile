@@ -13,18 +13,21 @@ ifneq ($(wildcard ../shared/data/mnist.npz),)
 export KERAS_ATTEND_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help demo test test-models test-slow test-hostile test-next lint bench notebooks zoo zoo-check
-.PHONY: clean
+.PHONY: help demo speeds test test-models test-web test-slow test-hostile test-next lint
+.PHONY: bench notebooks zoo zoo-check browser clean test-toolkits
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo       classify the sample digits, draw where the model looked"
+	@echo "make demo       classify the sample digits, follow one, draw what the models see"
 	@echo "make test       style, types, and the tests on TensorFlow and on JAX"
 	@echo "make test-models  the models on JAX, and their long tests on TensorFlow"
+	@echo "make test-web   the pages of \`track\` in a headless Chromium"
 	@echo "make test-slow  the long tests, and all of them on JAX"
 	@echo "make test-hostile  all attacks on presets, files, servers and trainings"
+	@echo "make test-toolkits  GOT-10k's and VOT's toolkits run our trackers"
 	@echo "make test-next  the tests on the newest pre-releases of the backends"
 	@echo "make bench      the benchmarks on TensorFlow and on JAX, on one core"
+	@echo "make speeds     how fast the presets are on one core, into zoo/speeds.json"
 	@echo "make notebooks  run the tutorials and store what they show"
 	@echo "make zoo        the presets' cards and tables"
 	@echo "make zoo-check  load and check every preset, measure a sample of its results"
@@ -46,7 +49,9 @@ ON_JAX := tests/layers $(foreach name,boxes losses metrics policies reinforce un
 FIRST := $(wildcard $(addprefix tests/,evaluation exporters layers models tracking training))
 SECOND := $(filter-out $(FIRST) tests/golden tests/__pycache__,\
 	$(patsubst %/,%,$(wildcard tests/*/)) $(sort $(wildcard tests/test_*.py)))
-PYTEST := $(RUN) -m pytest -p no:cacheprovider -m "not slow and not hostile and not packaging"
+SHORT := not slow and not hostile and not web and not toolkits
+PYTEST := $(RUN) -m pytest -p no:cacheprovider \
+	-m "$(SHORT) and not packaging"
 
 # Two lanes at a time. The second's output comes after the first's, and any may fail.
 test: lint
@@ -55,7 +60,7 @@ test: lint
 	( KERAS_BACKEND=jax $(PYTEST) $(ON_JAX); jax=$$?; \
 	KERAS_BACKEND=tensorflow $(PYTEST) $(SECOND); rest=$$?; \
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider \
-		-m "packaging and not slow and not hostile"; exit $$((jax | rest | $$?)) ) \
+		-m "packaging and $(SHORT)"; exit $$((jax | rest | $$?)) ) \
 		> build/test-second.log 2>&1 & second=$$!; \
 	KERAS_BACKEND=tensorflow $(PYTEST) $(FIRST); first=$$?; \
 	wait $$second; second=$$?; \
@@ -74,14 +79,34 @@ test-models: $(VENV)/.dev
 	echo "== the long tests of models on TensorFlow"; \
 	cat build/test-models.log; exit $$((jax | slow))
 
+# In a real browser, which pip does not install.
+test-web: browser $(VENV)/.dev
+	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider -m web tests/web
+
+browser:
+	@for name in chromium chromium-browser google-chrome; do \
+	command -v $$name >/dev/null && found=yes; done; \
+	test -n "$$found" && command -v chromedriver >/dev/null || { \
+	echo "Chromium and ChromeDriver are needed: apt-get install chromium chromium-driver"; \
+	exit 1; }
+
 test-slow: $(VENV)/.dev
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -m slow
-	KERAS_BACKEND=jax $(RUN) -m pytest -m "not packaging and not hostile"
+	KERAS_BACKEND=jax $(RUN) -m pytest -m "not packaging and not hostile and not web and not toolkits"
 
 # Attacks: on presets, servers, files of all kinds, and kills of trainings.
 test-hostile: $(VENV)/.dev
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider \
 		-m "hostile or not slow" tests/hostile
+
+# Other toolkits' own code, in an environment of its own: VOT's brings another OpenCV.
+TOOLKITS := $(VENV)-toolkits
+test-toolkits:
+	test -x $(TOOLKITS)/bin/python || $(PYTHON) -m venv $(TOOLKITS)
+	$(TOOLKITS)/bin/python -m pip install --quiet --disable-pip-version-check \
+		-e ".[toolkits]" pytest
+	KERAS_BACKEND=tensorflow $(TOOLKITS)/bin/python -m pytest -p no:cacheprovider \
+		-m toolkits tests/adapters
 
 # The newest Keras, TensorFlow and JAX that can be installed, pre-releases among them,
 # in an environment of their own; `make TESTS=tests/layers test-next` runs a part.
@@ -99,7 +124,8 @@ test-next:
 	@$(NEXT)/bin/python -c 'import jax, keras, tensorflow as tf; \
 	print(f"Keras {keras.__version__}, TensorFlow {tf.__version__}, JAX {jax.__version__}")'
 	@KERAS_BACKEND=tensorflow $(NEXT)/bin/python -m pytest $(TESTS); tensorflow=$$?; \
-	KERAS_BACKEND=jax $(NEXT)/bin/python -m pytest -m "not slow and not hostile and not packaging" \
+	KERAS_BACKEND=jax $(NEXT)/bin/python -m pytest \
+		-m "$(SHORT) and not packaging" \
 		$(TESTS); jax=$$?; exit $$((tensorflow | jax))
 
 # One backend a process; either may fail, and both show their tables.
@@ -107,6 +133,10 @@ bench: $(VENV)/.bench
 	@KERAS_BACKEND=tensorflow $(RUN) -m pytest benchmarks; tensorflow=$$?; \
 	KERAS_BACKEND=jax $(RUN) -m pytest benchmarks; jax=$$?; \
 	exit $$((tensorflow | jax))
+
+# How fast the presets are on one core, which `keras-attend list` and README show.
+speeds: $(VENV)/.all
+	KERAS_BACKEND=tensorflow $(RUN) benchmarks/speeds.py
 
 notebooks: $(VENV)/.dev
 	$(RUN) notebooks/store.py
@@ -119,7 +149,7 @@ zoo-check: $(VENV)/.dev
 	KERAS_BACKEND=jax $(RUN) -m keras_attend.training.zoo_check
 
 # A stamp for each set of extras, made again when the dependencies change.
-$(VENV)/.plots $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: pyproject.toml | $(RUN)
+$(VENV)/.plots $(VENV)/.dev $(VENV)/.bench $(VENV)/.all: $(VENV)/.%: pyproject.toml | $(RUN)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -e ".[$*]"
 	@touch $@
 
@@ -129,6 +159,6 @@ $(RUN):
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) $(VENV)-next .demo build dist *.egg-info .benchmarks
+	rm -rf $(VENV) $(VENV)-next $(VENV)-toolkits .demo build dist *.egg-info .benchmarks
 	rm -rf .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -53,6 +53,7 @@ __all__ = [
     "datasets",
     "evaluation",
     "export",
+    "finetune",
     "layers",
     "losses",
     "metrics",
@@ -67,7 +68,12 @@ __all__ = [
     "zoo",
 ]
 # The public names that are not modules, each with the module that defines it.
-OBJECTS = {"Tracker": "tracking", "export": "exporters", "unroll": "unroll"}
+OBJECTS = {
+    "Tracker": "tracking",
+    "export": "exporters",
+    "finetune": "training",
+    "unroll": "unroll",
+}
 
 
 def __getattr__(name: str) -> Any:

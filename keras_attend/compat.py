@@ -7,7 +7,8 @@ moves one, a test of its own fails, and only this file has to change.
 
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -87,6 +88,47 @@ def set_direction(metric: Any, direction: str) -> None:
     Keras's callbacks know it of Keras's own metrics alone, by this attribute.
     """
     metric._direction = direction
+
+
+def infer_directions(callbacks: Any, metrics: Iterable[Any]) -> None:
+    """Tell callbacks whether a metric that a model computes itself goes up or down.
+
+    `EarlyStopping`, `ModelCheckpoint` and `ReduceLROnPlateau` find that out for the
+    metrics of `compile(metrics=...)` alone, and raise for others. Those whose `mode` is
+    "auto" get the mode of the metric that they monitor.
+
+    Args:
+        callbacks: as of `fit`: one, a list of them, a `CallbackList` or None.
+        metrics: those of the model.
+    """
+    found = getattr(callbacks, "callbacks", callbacks) or ()
+    modes = {"up": "max", "down": "min"}
+    known = {m.name: modes.get(getattr(m, "_direction", "")) for m in metrics}
+    for callback in found if isinstance(found, list | tuple) else (found,):
+        monitor = str(getattr(callback, "monitor", "")).removeprefix("val_")
+        mode = known.get(monitor)
+        if mode and getattr(callback, "mode", None) == "auto":
+            callback.mode = mode
+
+
+@contextmanager
+def expandable(model: Any) -> Iterator[None]:
+    """Let `summary(expand_nested=True)` expand layers of layers in a context.
+
+    It expands what has an attribute `layers`, which Keras gives to models alone. Saving
+    walks through attributes, so that this one must not stay.
+    """
+    expanded = []
+    for layer in model._flatten_layers(include_self=False):
+        inside = list(layer._flatten_layers(include_self=False, recursive=False))
+        if inside and not hasattr(layer, "layers"):
+            object.__setattr__(layer, "layers", inside)  # Keras's would track it
+            expanded.append(layer)
+    try:
+        yield
+    finally:
+        for layer in expanded:
+            object.__delattr__(layer, "layers")
 
 
 def skip_symbolic_build(model: Any) -> None:

@@ -118,9 +118,11 @@ def _check(metadata: dict[str, Any], session: Any) -> None:
     """Raise unless the description is complete and fits the model."""
     states, outputs, size = (metadata[key] for key in ("states", "outputs", "size"))
     whole = size is None or (len(size) == 2 and all(type(n) is int for n in size))
+    many = metadata["objects"] is None
     for key, sound in {
         "channels": metadata["channels"] in (1, 3),
         "dtype": metadata["dtype"] in TYPES.values(),
+        "objects": many or metadata["objects"] == 1,
         "presence": isinstance(metadata["presence"], bool),
         "size": whole,
         "states": isinstance(states, dict),
@@ -137,16 +139,18 @@ def _check(metadata: dict[str, Any], session: Any) -> None:
     if made.keys() != wanted:
         raise ValueError(f"its outputs are {sorted(made)}")
     for name, x in made.items():
-        shape = x.shape
+        shape = _of_one(x.shape, many)
         fixed = all(type(n) is int and n > 0 for n in shape)
         if not fixed or math.prod(shape) > MAX_NUMBERS or x.type not in TYPES:
-            raise ValueError(f"its output {name!r} is {x.type} of shape {shape}")
-    shapes = [made["box"].shape == [1, 4], given["first_box"].shape == [1, 4]]
+            raise ValueError(f"its output {name!r} is {x.type} of shape {x.shape}")
+    four = [made["box"], given["first_box"]]
+    shapes = [_of_one(x.shape, many) == [1, 4] for x in four]
     if metadata["presence"]:
-        shapes.append(math.prod(made["presence"].shape) == 1)
+        shapes.append(math.prod(_of_one(made["presence"].shape, many)) == 1)
     for name in states:
         a, b = given[name], made[f"next_{name}"]
-        shapes.append((a.shape, a.type) == (b.shape, b.type))
+        pair = [(_of_one(x.shape, many), x.type) for x in (a, b)]
+        shapes.append(pair[0] == pair[1])
     frame = given["frame"]
     rows = [None, None] if size is None else size
     fits = all(
@@ -155,3 +159,15 @@ def _check(metadata: dict[str, Any], session: Any) -> None:
     )
     if not all(shapes) or not fits or TYPES.get(frame.type) != metadata["dtype"]:
         raise ValueError("its inputs and outputs have other shapes or types")
+
+
+def _of_one(shape: list[Any], many: bool) -> list[Any]:
+    """Return the shape that a tensor `[N, ...]` has for one object.
+
+    A file for many objects must leave N open; any other shape is returned as it is.
+    """
+    if not many:
+        return shape
+    if not shape or isinstance(shape[0], int):
+        raise ValueError(f"it is for many objects, and a tensor of shape {shape}")
+    return [1, *shape[1:]]

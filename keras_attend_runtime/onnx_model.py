@@ -49,7 +49,7 @@ class OnnxModel:
             ) from error
         self.metadata: dict[str, Any] = description(Path(path), self._session)
         self.channels: int = self.metadata["channels"]
-        self._objects: list[_OneObject] = []
+        self._objects: list[_Objects] = []
 
     def start(self, frame: NDArray[Any], boxes: NDArray[np.float32]) -> Found:
         """Begin with the boxes `[N, 4]` in a frame; see `Engine`."""
@@ -59,7 +59,10 @@ class OnnxModel:
                 f"The file was exported for frames of height and width {tuple(size)}. "
                 f"Received: frame.shape={frame.shape}"
             )
-        self._objects = [_OneObject(self._session, box) for box in boxes]
+        # All in one call, or a call for each.
+        count = 1 if self.metadata["objects"] else len(boxes)
+        parts = [boxes[i : i + count] for i in range(0, len(boxes), count)]
+        self._objects = [_Objects(self._session, part) for part in parts]
         return self.step(frame)
 
     def step(self, frame: NDArray[Any]) -> Found:
@@ -67,8 +70,8 @@ class OnnxModel:
         height, width = frame.shape[:2]
         frame = with_dtype(with_channels(frame, self.channels), self.metadata["dtype"])
         whole = np.ascontiguousarray(frame)[None]  # [1, H, W, C]
-        for one in self._objects:
-            one.step(whole)
+        for objects in self._objects:
+            objects.step(whole)
         boxes = np.concatenate([x.found["box"] for x in self._objects])  # [N, 4]
         present = overlaps(boxes, height, width)
         if self.metadata["presence"]:
@@ -84,8 +87,8 @@ class OnnxModel:
         }
 
 
-class _OneObject:
-    """The state of one object, in two sets of arrays that the steps use in turn.
+class _Objects:
+    """The state of N objects, in two sets of arrays that the steps use in turn.
 
     A step reads the state from one set and writes the next state to the other. All
     arrays are bound once, for to pass them with each frame takes a tenth of a small
@@ -93,15 +96,19 @@ class _OneObject:
 
     Args:
         session: a session of ONNX Runtime.
-        box: the object's box in the first frame, `[4]`.
+        boxes: the objects' boxes in the first frame, `[N, 4]`; N is 1 where the file
+            is for one object.
     """
 
-    def __init__(self, session: Any, box: NDArray[np.float32]) -> None:
+    def __init__(self, session: Any, boxes: NDArray[np.float32]) -> None:
         self._session = session
         self._first = np.array(True)
-        self._box = np.ascontiguousarray(box[None])  # [1, 4]
+        self._boxes = np.ascontiguousarray(boxes)  # [N, 4]
         one, other = (
-            {x.name: np.zeros(x.shape, TYPES[x.type]) for x in session.get_outputs()}
+            {
+                x.name: np.zeros((len(boxes), *x.shape[1:]), TYPES[x.type])
+                for x in session.get_outputs()
+            }
             for _ in range(2)
         )
         self._turns = [(self._bound(one, other), other), (self._bound(other, one), one)]
@@ -113,7 +120,7 @@ class _OneObject:
         """Bind a step that reads its state from `held` and writes to `found`."""
         binding = self._session.io_binding()
         binding.bind_cpu_input("first", self._first)
-        binding.bind_cpu_input("first_box", self._box)
+        binding.bind_cpu_input("first_box", self._boxes)
         for name, x in found.items():
             binding.bind_output(name, "cpu", 0, x.dtype, x.shape, x.ctypes.data)
             if name.startswith("next_"):
@@ -121,7 +128,7 @@ class _OneObject:
         return binding
 
     def step(self, frame: NDArray[Any]) -> None:
-        """Follow the object to a frame `[1, H, W, C]`."""
+        """Follow the objects to a frame `[1, H, W, C]`."""
         binding, self.found = self._turns[0]
         self._turns.reverse()
         binding.bind_cpu_input("frame", frame)

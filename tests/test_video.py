@@ -131,9 +131,9 @@ def test_nothing_to_read(tmp_path):
 def test_without_the_libraries(tmp_path, monkeypatch):
     path = write(tmp_path / "in.mp4", moving_square(2))
     monkeypatch.setitem(sys.modules, "imageio.v3", None)
-    with pytest.raises(ImportError, match=r"pip install 'keras-attend\[video\]'"):
+    with pytest.raises(ImportError, match="pip install av imageio Pillow"):
         read_video(path)
-    with pytest.raises(ImportError, match=r"pip install 'keras-attend\[video\]'"):
+    with pytest.raises(ImportError, match="pip install av imageio Pillow"):
         VideoWriter(tmp_path / "out.mp4", 25)
 
 
@@ -250,5 +250,5 @@ def test_annotate_in_a_frame_too_small_for_the_glimpse():
 def test_what_cannot_be_drawn():
     with pytest.raises(ValueError, match=r"\[H, W, 3\] of uint8"):
         annotate(np.zeros((8, 8)), (0, 0, 1, 1))
-    with pytest.raises(ValueError, match=r"\[N, M, 1\] or \[N, M, 3\]"):
+    with pytest.raises(ValueError, match=r"\[n, m, 1\] or \[n, m, 3\]"):
         annotate(np.zeros((8, 8, 3), "uint8"), (0, 0, 1, 1), glimpse=np.zeros((2, 2)))

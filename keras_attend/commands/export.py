@@ -8,12 +8,14 @@ from keras_attend.commands.parsers import NAME_HELP, Commands, add_command
 
 EXAMPLES = """
 keras-attend export hart_person hart.onnx --format onnx --uint8
+keras-attend export hart_street street.onnx --format onnx --uint8 --many
 keras-attend export drlt_mnist drlt.tflite --format litert --size 100x100 --int8
 keras-attend export ram_mnist ram --first 0,0
 """
 MORE = """
-A tracker becomes two functions, init and step, for one object; RAM and Feedforward
-become one. docs/export.md says how to run each format."""
+A tracker becomes two functions, init and step, for one object, or with --many for any
+number of them; RAM and Feedforward become one. docs/export.md says how to run each
+format."""
 FORMATS = ("saved_model", "onnx", "litert")
 
 
@@ -28,6 +30,7 @@ def add_export(commands: Commands) -> None:
     add("--size", type=_size, metavar="HxW", help="the frames' size (default: any)")
     add("--uint8", action="store_true", help="take frames of bytes, not of floats")
     add("--int8", action="store_true", help="store large weights in eight bits")
+    add("--many", action="store_true", help="follow several objects in one call")
     add("--first", type=_first, metavar="X,Y", help="where a RAM looks first, in -1..1")
 
 
@@ -43,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
         uint8=options.uint8,
         int8=options.int8,
         first_location=options.first,
+        many=options.many,
     )
     files = [path] if path.is_file() else [f for f in path.rglob("*") if f.is_file()]
     total = sum(file.stat().st_size for file in files)

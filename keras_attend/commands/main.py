@@ -11,6 +11,7 @@ from keras_attend.commands.evaluate import add_evaluate
 from keras_attend.commands.export import add_export
 from keras_attend.commands.hub import add_download, add_publish
 from keras_attend.commands.show import add_info, add_list
+from keras_attend.commands.toolkits import add_results, add_trax
 from keras_attend.commands.track import add_track
 from keras_attend.commands.train import add_train
 from keras_attend.commands.verify import add_verify
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for add in (
         *(add_demo, add_list, add_info, add_track, add_evaluate, add_train),
         *(add_verify, add_download, add_publish, add_convert, add_export),
+        *(add_results, add_trax),
     ):
         add(commands)
     options = parser.parse_args(arguments)

@@ -1,83 +1,118 @@
-"""`keras-attend track`: follow an object through a video, into a video and a table."""
+"""`keras-attend track`: follow objects through a video, into a video and a table."""
 
 import argparse
-import signal
 import sys
-import threading
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING
 
-from keras_attend import disk
 from keras_attend.commands.parsers import NAME_HELP, Commands, add_command
+from keras_attend.commands.track_tables import LAYOUTS, BoxTable
 
 if TYPE_CHECKING:
+    from keras_attend.commands.track_boxes import Boxes
     from keras_attend.tracking import Tracker
-    from keras_attend.video import Frame, VideoWriter
+    from keras_attend.video import Frame
+    from keras_attend.video.page import Page
 
+DEFAULT_MODEL = "hart_kitti"
 EXAMPLES = """
-keras-attend track in.mp4 --box 120,40,50,90 --model hart_person --out out.mp4
-keras-attend track frames/ --box 120,40,50,90 --model hart_person --boxes boxes.csv
-keras-attend track camera:0 --box 300,200,80,80 --model hart_kitti --out out.mp4
+keras-attend track in.mp4 --select --out out.mp4
+keras-attend track in.mp4 --box 120,40,50,90 --out out.mp4 --boxes boxes.csv
+keras-attend track in.mp4 --box 120,40,50,90 --box 300,60,40,80 --boxes boxes.csv
+keras-attend track in.mp4 --first-frame first.png
+keras-attend track frames/ --select cv2 --boxes boxes.txt --boxes-layout mot
+keras-attend track camera:0 --select --live
 """
-BOX_HELP = """the object in the first frame, in pixels from its top-left corner
-(--box=-5,0,40,30 for one that begins outside)"""
+MORE = """
+The objects are those of --box, or those around which you draw a box: --select opens a
+page in the browser, which this computer alone can reach. In the video that --out writes
+a lost object's box is red and dashed.
+"""
+BOX_HELP = """an object in the first frame, in pixels from its top-left corner
+(--box=-5,0,40,30 for one that begins outside); again for each object"""
+SELECT_HELP = """draw the boxes on the first frame: on a page in the browser, or in a
+window of OpenCV's (cv2)"""
+FIRST_HELP = "write the first frame with a grid of pixels, to read a box from, and end"
+LIVE_HELP = "show what is followed while it runs, on a page in the browser"
+LAYOUT_HELP = """how --boxes is written: csv has frame,object,x,y,w,h,present,score;
+got10k and otb have a file for each object; mot has all objects"""
+PORT_HELP = "the page's port (any that is free)"
 
 
 def add_track(commands: Commands) -> None:
     """Add the subcommand `track`."""
-    summary = "follow an object through a video"
-    add = add_command(commands, "track", track, summary, EXAMPLES).add_argument
+    summary = "follow objects through a video"
+    add = add_command(commands, "track", track, summary, EXAMPLES, MORE).add_argument
     add("input", metavar="INPUT", help="a video, a folder of images, or camera:0")
-    add("--box", required=True, metavar="X,Y,W,H", help=BOX_HELP)
-    add("--model", required=True, metavar="NAME", help=NAME_HELP)
+    add("--box", action="append", metavar="X,Y,W,H", help=BOX_HELP)
+    ways = {"nargs": "?", "const": "browser", "choices": ("browser", "cv2")}
+    add("--select", **ways, help=SELECT_HELP)
+    add("--first-frame", type=Path, metavar="PNG", help=FIRST_HELP)
+    add(
+        "--model",
+        default=DEFAULT_MODEL,
+        metavar="NAME",
+        help=f"{NAME_HELP} (%(default)s)",
+    )
     add("--out", type=Path, metavar="MP4", help="write the video, with the boxes drawn")
-    add("--boxes", type=Path, metavar="CSV", help="write frame,x,y,w,h,present")
+    add("--boxes", type=Path, metavar="FILE", help="write the boxes as a table")
+    add("--boxes-layout", choices=LAYOUTS, default="csv", help=LAYOUT_HELP)
+    add("--live", action="store_true", help=LIVE_HELP)
+    add("--port", type=int, default=0, metavar="N", help=PORT_HELP)
 
 
 def track(options: argparse.Namespace) -> int:
-    """Follow the object, and return the exit status.
+    """Follow the objects, and return the exit status.
 
-    Nothing is written before the first frame has been read, the box checked and the
+    Nothing is written before the first frame has been read, the boxes checked and the
     model loaded. What has been written stays when something fails later.
     """
     from keras_attend.boxes import check_box
-    from keras_attend.tracking import Tracker
+    from keras_attend.commands.track_boxes import given_boxes, write_first_frame
+    from keras_attend.commands.track_results import Results, progress_bar, signals
     from keras_attend.video import VideoWriter, read_video
+    from keras_attend.video.page import Page
 
-    source, out, boxes = options.input, options.out, options.boxes
-    first_box = _parsed(options.box)
-    _check_outputs(source, out, boxes)
-    outputs = " and ".join(str(path) for path in (out, boxes) if path)
-    video = read_video(source)
+    given = given_boxes(options)
+    if options.first_frame:
+        _check_outputs(options.input, [options.first_frame])
+        return write_first_frame(options.input, options.first_frame, given)
+    if not (options.out or options.boxes or options.live):
+        raise ValueError("Nothing to write: give --out, --boxes or --live.")
+    outputs = [path for path in (options.out, options.boxes) if path]
+    _check_outputs(options.input, outputs)
+    _check_table(options.boxes)
+    video = read_video(options.input)
     with ExitStack() as stack:
         frames = stack.enter_context(closing(iter(video)))
         first = next(frames)
-        check_box(first_box, *first.shape[:2])
-        writer = VideoWriter(out, video.fps) if out else None
-        tracker = Tracker(options.model)
-        tracker.init(first, first_box)
+        if given is not None:
+            check_box(given, *first.shape[:2])
+        writer = VideoWriter(options.out, video.fps) if options.out else None
+        page = None
+        if options.live or options.select == "browser":
+            page = stack.enter_context(Page(options.port))
+        tracker, first, boxes = _begun(options, page, frames, first, given)
 
-        received = stack.enter_context(_signals())
+        received = stack.enter_context(signals())
         if writer:
             stack.enter_context(writer)
         table = None
-        if boxes:  # line by line, so that the table can be read while it grows
-            table = boxes.open("w", encoding="utf-8", buffering=1)
-            stack.callback(_closed, table)
-            table.write("frame,x,y,w,h,present\n")
-        results = _Results(tracker, writer, table)
-        bar = stack.enter_context(_bar(video.length))
-        begin = time.perf_counter()
+        if options.boxes:
+            table = BoxTable(options.boxes, options.boxes_layout, len(boxes))
+            stack.callback(table.close)
+            outputs[-1:] = table.paths
+        shown = page if options.live else None
+        results = Results(tracker, writer, table, shown, video.length)
+        bar = stack.enter_context(progress_bar(video.length))
         try:
-            results.write(first, first_box, True)
+            results.write(first, boxes, [True] * len(boxes))
             bar.update()
             for frame in frames:
-                if received:
+                if received or results.is_unwanted():
                     break
                 present, found = tracker.update(frame)
                 results.write(frame, found, present)
@@ -85,101 +120,68 @@ def track(options: argparse.Namespace) -> int:
             if writer:
                 writer.close()
         except (OSError, ValueError) as error:
-            kept = f"The first {results.count} are in {outputs}."
-            raise ValueError(f"{error} {kept}") from error
-        rate = results.count / (time.perf_counter() - begin)
-    end = "stopped after " if received else ""
-    summary = f"{end}{results.count} frames, {rate:.1f} frames/s: {outputs}"
-    print(summary, file=sys.stderr)
+            kept = f"The first {results.count} are in {_names(outputs)}."
+            raise ValueError(f"{error} {kept if outputs else ''}") from error
+        end = "stopped after " if received or results.is_unwanted() else ""
+        summary = f"{end}{results.count} frames, {results.rate():.1f} frames/s"
+        bar.close()
+        results.finish(summary)
+    print(f"{summary}: {_names(outputs)}" if outputs else summary, file=sys.stderr)
     return 128 + received[0] if received else 0
 
 
-def _parsed(box: str) -> tuple[float, ...]:
-    try:
-        x, y, w, h = (float(number) for number in box.split(","))
-    except ValueError as error:
-        raise ValueError(
-            f"--box must be four numbers, x,y,w,h. Received: {box!r}"
-        ) from error
-    return x, y, w, h
+def _begun(
+    options: argparse.Namespace,
+    page: "Page | None",
+    frames: "Iterator[Frame]",
+    first: "Frame",
+    given: "Boxes | None",
+) -> "tuple[Tracker, Frame, Boxes]":
+    """Return a tracker that knows its objects, their frame, and their boxes in it."""
+    from keras_attend.commands.track_boxes import (
+        as_options,
+        boxes_from_window,
+        drawn_boxes,
+    )
+    from keras_attend.tracking import Tracker
+
+    if options.select == "cv2":
+        given = boxes_from_window(first)
+    if given is not None or page is None:
+        tracker = Tracker(options.model)
+    else:
+        # The model is loaded and compiled while a person draws. A camera goes on, and
+        # is shown when all is ready.
+        camera = options.input.startswith("camera:")
+        if not camera:
+            page.ask(first)
+        tracker = Tracker(options.model)
+        height, width = first.shape[:2]
+        tracker.init(first, [[width / 4, height / 4, width / 2, height / 2]])
+        first, given = drawn_boxes(page, first, frames if camera else None)
+    if options.select:
+        print(f"Drawn: {as_options(given)}", file=sys.stderr, flush=True)
+    if page and not options.live:
+        page.finish("The objects are followed without this page. It can be closed.")
+    tracker.init(first, given)
+    return tracker, first, given
 
 
-def _check_outputs(source: str, out: Path | None, boxes: Path | None) -> None:
-    if not (out or boxes):
-        raise ValueError("Nothing to write: give --out or --boxes, or both.")
-    paths = [path for path in (Path(source), out, boxes) if path]
+def _check_outputs(source: str, outputs: list[Path]) -> None:
+    paths = [Path(source), *outputs]
     # A hard link is the same file under another name.
     found = [path for path in paths if path.exists()]
     same = any(a.samefile(b) for a, b in combinations(found, 2))
     if same or len({path.resolve() for path in paths}) < len(paths):
-        raise ValueError("INPUT, --out and --boxes must be different files.")
-    if boxes and boxes.is_dir():
-        raise ValueError(f"--boxes must be a file. Received the folder {boxes}")
-    if boxes and not boxes.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {boxes.parent}.")
+        raise ValueError("INPUT and the files to write must be different files.")
 
 
-def _closed(table: TextIO) -> None:
-    """Close the table; on a full disk its last line may be half there."""
-    with suppress(OSError):
-        table.close()
+def _check_table(path: Path | None) -> None:
+    if path and path.is_dir():
+        raise ValueError(f"--boxes must be a file. Received the folder {path}")
+    if path and not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {path.parent}.")
 
 
-@dataclass
-class _Results:
-    """Writes frames and boxes to the video and the table; `count` of them so far."""
-
-    tracker: "Tracker"
-    writer: "VideoWriter | None"
-    table: TextIO | None
-    count: int = 0
-
-    def write(self, frame: "Frame", box: Iterable[Any], present: bool) -> None:
-        """Write a frame and its box."""
-        from keras_attend.video import annotate
-
-        box = tuple(float(number) for number in box)
-        if self.table:
-            numbers = ",".join(f"{number:.2f}" for number in box)
-            with disk.explained(Path(self.table.name)):
-                self.table.write(f"{self.count},{numbers},{int(present)}\n")
-        if self.writer:
-            outputs = self.tracker.outputs
-            window, glimpse = outputs.get("window"), outputs.get("glimpse")
-            self.writer.write(
-                annotate(frame, box, None if glimpse is None else window, glimpse)
-            )
-        self.count += 1
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collect the numbers of signals that end programs: no frame is half written."""
-    received: list[int] = []
-    handlers: dict[signal.Signals, Any] = {}
-    # Python gives signals to the main thread alone.
-    if threading.current_thread() is threading.main_thread():
-        names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")  # Windows has two of them
-        for number in (
-            getattr(signal, name) for name in names if hasattr(signal, name)
-        ):
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                handlers[number] = signal.signal(
-                    number, lambda number, _: received.append(number)
-                )
-    try:
-        yield received
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-
-
-def _bar(length: int | None) -> Any:
-    """Return a progress bar, which shows on a terminal only."""
-    from tqdm.auto import tqdm  # the Hub's client requires it
-
-    form = "[{bar:30}] {n_fmt}/{total_fmt} frames, {rate_fmt}"
-    if not length:
-        form = "{n_fmt} frames, {rate_fmt}"
-    style = {"bar_format": form, "ascii": " #", "unit": " frames"}
-    return tqdm(total=length or None, disable=None, **style)
+def _names(outputs: list[Path]) -> str:
+    return " and ".join(map(str, outputs))

@@ -1,10 +1,12 @@
 """Data sets as NumPy arrays behind `keras.utils.PyDataset`, and a game.
 
 Digits: `Digits`, `ClutteredDigits`, `MovingDigits`. Balls: `BouncingBalls`. Folders of
-videos: `otb`, `got10k`, `KTH`, `KITTI`. Clips to train trackers on: `Clips`,
+videos: `otb`, `got10k`, `mot`, `KTH`, `KITTI`; and of one's own, with boxes drawn in
+other programs: `cvat`, `label_studio`. Clips to train trackers on: `Clips`,
 `StillClips`, `GivenClips`, `RenderedKITTI`, `MixedClips`. The game: `Catch`.
 """
 
+from keras_attend.datasets.annotations import cvat, label_studio, mot
 from keras_attend.datasets.bouncing_balls import BouncingBalls
 from keras_attend.datasets.catch import Catch, Games
 from keras_attend.datasets.cluttered_digits import ClutteredDigits, cluttered_mnist
@@ -50,9 +52,12 @@ __all__ = [
     "View",
     "cluttered_mnist",
     "cut_sprites",
+    "cvat",
     "drawn_streets",
     "got10k",
+    "label_studio",
     "mnist",
+    "mot",
     "otb",
     "read_frames",
     "sample_digits",

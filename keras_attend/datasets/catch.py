@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from keras_attend.arguments import check_not_negative, check_positive_integers
 from keras_attend.datasets.clips import check_index
-from keras_attend.types import Tensor
+from keras_attend.types import OneLine, Tensor
 
 LEFT, STAY, RIGHT = 0, 1, 2
 
@@ -128,7 +128,7 @@ class Catch:
         return cls(**config)
 
 
-class Games(keras.utils.PyDataset):
+class Games(OneLine, keras.utils.PyDataset):
     """Batches of uniform numbers `[B, 3]`, of which `Catch.start` makes games.
 
     The arguments are those of `ClipBatches`. A batch depends on `(seed, epoch, index)`

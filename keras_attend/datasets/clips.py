@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_attend.arguments import check_positive_integers
 from keras_attend.datasets.views import cut_at_border
-from keras_attend.types import Array
+from keras_attend.types import Array, OneLine
 
 Batch = tuple[dict[str, Array], dict[str, Array]]
 Clip = tuple[Array, Array, Array]  # frames, boxes, present
@@ -16,7 +16,7 @@ Clip = tuple[Array, Array, Array]  # frames, boxes, present
 LUMA = np.array([0.299, 0.587, 0.114], "float32")  # weights of red, green, blue in grey
 
 
-class ClipBatches(keras.utils.PyDataset, ABC):
+class ClipBatches(OneLine, keras.utils.PyDataset, ABC):
     """Batches of clips with the box of one object in each frame.
 
     What a batch holds depends on `(seed, epoch, index)`

@@ -7,10 +7,10 @@ import numpy as np
 
 from keras_attend.arguments import check_not_negative, check_positive_integers
 from keras_attend.datasets.clips import check_index
-from keras_attend.types import Array
+from keras_attend.types import Array, OneLine
 
 
-class Digits(keras.utils.PyDataset):
+class Digits(OneLine, keras.utils.PyDataset):
     """Shuffled batches of images, warped at random as they are drawn.
 
     Each image is moved, turned, scaled and sheared about its centre by amounts that

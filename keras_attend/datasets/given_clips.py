@@ -8,10 +8,10 @@ import numpy as np
 
 from keras_attend.arguments import check_positive_integers
 from keras_attend.datasets.clips import Batch, check_index
-from keras_attend.types import Array
+from keras_attend.types import Array, OneLine
 
 
-class GivenClips(keras.utils.PyDataset):
+class GivenClips(OneLine, keras.utils.PyDataset):
     """Random windows of videos in memory, or of the features of their frames.
 
     Batches are drawn by `(seed, epoch, index)`, as those of `ClipBatches` are.

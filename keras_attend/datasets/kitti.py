@@ -28,7 +28,7 @@ from keras_attend.datasets.kitti_labels import (
     read_folder,
 )
 from keras_attend.datasets.sequences import Sequence, image_size
-from keras_attend.types import Array
+from keras_attend.types import Array, OneLine
 
 Sequences = tuple[Sequence, ...]
 
@@ -36,7 +36,7 @@ Sequences = tuple[Sequence, ...]
 HELD_OUT = ("0005", "0010", "0012", "0014", "0016", "0018")
 
 
-class KITTI:
+class KITTI(OneLine):
     """The labelled tracks of a folder, over those frames that the folder holds.
 
     The rules are those of HART's authors. An object that is mostly hidden or mostly

@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_attend.arguments import check_choice
 from keras_attend.disk import read_text
-from keras_attend.types import Array
+from keras_attend.types import Array, OneLine
 
 KINDS = (
     "Car",
@@ -31,8 +31,8 @@ ABOVE_STREET = 1.65  # metres
 HORIZON = round(CENTER[1] / HEIGHT, 2)  # its place as a share of the frame's height
 
 
-@dataclass(frozen=True, eq=False)
-class KITTILabels:
+@dataclass(frozen=True, eq=False, repr=False)
+class KITTILabels(OneLine):
     """The labels of one video: N rows, one for each object in each frame.
 
     Attributes:

@@ -29,7 +29,7 @@ import numpy as np
 from keras_attend.arguments import check_choice
 from keras_attend.datasets.sequences import Sequence, read_image
 from keras_attend.disk import read_text
-from keras_attend.types import Array
+from keras_attend.types import Array, OneLine
 
 BOX_FILE = "KTHBoundingBoxInfo.txt"
 HEIGHT, WIDTH = 120, 160
@@ -39,8 +39,8 @@ ACTIONS = ("boxing", "handclapping", "handwaving", "jogging", "running", "walkin
 TRACKED = ("walking", "running", "jogging")
 
 
-@dataclass(frozen=True, eq=False)
-class KTHSequence:
+@dataclass(frozen=True, eq=False, repr=False)
+class KTHSequence(OneLine):
     """One passage of a subject through the picture. A video holds several.
 
     Attributes:
@@ -78,7 +78,7 @@ class KTHFold(NamedTuple):
     test: list[KTHSequence]
 
 
-class KTH:
+class KTH(OneLine):
     """The sequences of a folder, which may hold fewer videos than the box file lists.
 
     Args:

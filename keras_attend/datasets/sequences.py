@@ -53,6 +53,11 @@ class Sequence:
     def __len__(self) -> int:
         return len(self.frames)
 
+    def __repr__(self) -> str:
+        """Return one line: name, frames, and in how many the object is there."""
+        there = f"present in {int(self.present.sum())}"
+        return f"Sequence({self.name!r}, {len(self)} frames, {there})"
+
     def part(self, start: int = 0, stop: int | None = None) -> "Sequence":
         """The same sequence, of the frames of the slice `[start:stop]` alone."""
         kept = slice(start, stop)

@@ -11,15 +11,15 @@ from keras_attend.datasets.sequences import Sequence as Video
 from keras_attend.datasets.sequences import read_frames
 from keras_attend.evaluation.rows import attribute_row
 from keras_attend.evaluation.tracking import SureTrack, auc, compare, static_box
-from keras_attend.types import Array
+from keras_attend.types import Array, OneLine
 from keras_attend.zoo.results import Result
 
 MARGIN = 1.3  # sides of the occluder, in sides of the object's box
 FOUND, LOST, HIT = 0.3, 0.1, 0.5  # IoU
 
 
-@dataclass(frozen=True, eq=False)
-class HiddenClips:
+@dataclass(frozen=True, eq=False, repr=False)
+class HiddenClips(OneLine):
     """What `hidden_clips` measures.
 
     Attributes:

@@ -43,13 +43,38 @@ def sure_opencv_tracker(name: str) -> SureTrack:
     Args:
         name: as of `opencv_tracker`.
     """
+    create, whole = opencv_factory(name)
+
+    def track(frames: Array, box: Array) -> tuple[Array, Array]:
+        tracker = create()
+        tracker.init(opencv_image(frames[0]), opencv_box(box, whole))
+        found, sure = [np.asarray(box, "float32")], [1.0]
+        for frame in frames[1:]:
+            seen, moved = tracker.update(opencv_image(frame))
+            found.append(np.asarray(moved, "float32") if seen else found[-1])
+            scored = name == "TrackerNano"
+            sure.append(float(tracker.getTrackingScore() if scored else seen))
+        return np.stack(found), np.array(sure)
+
+    return track
+
+
+def opencv_factory(name: str) -> tuple[Callable[[], Any], bool]:
+    """Make a function that makes one of OpenCV's trackers.
+
+    Args:
+        name: as of `opencv_tracker`.
+
+    Returns:
+        The function, and whether the tracker takes boxes of whole pixels alone.
+    """
     check_choice("name", name, OPENCV)
     try:
         import cv2
     except ImportError as error:
         raise ImportError(
             "OpenCV's trackers need OpenCV with its contributed modules: pip install "
-            '"keras-attend[bench]"'
+            "opencv-contrib-python-headless"
         ) from error
     legacy = getattr(cv2, "legacy", None)
     # The old interface takes fractions of a pixel, the new one whole ones.
@@ -63,20 +88,12 @@ def sure_opencv_tracker(name: str) -> SureTrack:
             f"This OpenCV, {cv2.__version__}, has no {name} tracker: pip install "
             "opencv-contrib-python-headless"
         )
+    return create, whole
 
-    def track(frames: Array, box: Array) -> tuple[Array, Array]:
-        tracker = create()
-        first = tuple(round(float(v)) if whole else float(v) for v in box)
-        tracker.init(_opencv_image(frames[0]), first)
-        found, sure = [np.asarray(box, "float32")], [1.0]
-        for frame in frames[1:]:
-            seen, moved = tracker.update(_opencv_image(frame))
-            found.append(np.asarray(moved, "float32") if seen else found[-1])
-            scored = name == "TrackerNano"
-            sure.append(float(tracker.getTrackingScore() if scored else seen))
-        return np.stack(found), np.array(sure)
 
-    return track
+def opencv_box(box: Array, whole: bool) -> tuple[float, ...]:
+    """Convert a box `[4]` for OpenCV, rounded to whole pixels if `whole`."""
+    return tuple(round(float(v)) if whole else float(v) for v in box)
 
 
 def _nanotrack(cv2: Any) -> Callable[[], Any] | None:
@@ -96,7 +113,7 @@ def _nanotrack(cv2: Any) -> Callable[[], Any] | None:
     return lambda: cv2.TrackerNano_create(parameters)
 
 
-def _opencv_image(frame: Array) -> Array:
+def opencv_image(frame: Array) -> Array:
     """Convert a frame `[H, W, 1 or 3]` to `[H, W, 3]` uint8 of blue, green, red."""
     if frame.dtype != np.uint8:
         frame = np.rint(np.clip(frame, 0, 1) * 255).astype("uint8")

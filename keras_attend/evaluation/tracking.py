@@ -14,7 +14,7 @@ from keras import ops
 
 from keras_attend import boxes as geometry
 from keras_attend.evaluation.rows import attribute_row, row
-from keras_attend.types import Array
+from keras_attend.types import Array, OneLine
 from keras_attend.zoo.results import Result
 
 Track: TypeAlias = Callable[[Array, Array], Array]
@@ -22,8 +22,8 @@ Track: TypeAlias = Callable[[Array, Array], Array]
 SureTrack: TypeAlias = Callable[[Array, Array], tuple[Array, Array]]
 
 
-@dataclass(frozen=True, eq=False)
-class ClipScores:
+@dataclass(frozen=True, eq=False, repr=False)
+class ClipScores(OneLine):
     """How well boxes fit those of clips; every box of a present object counts the same.
 
     Attributes:

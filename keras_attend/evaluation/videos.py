@@ -18,14 +18,14 @@ from keras_attend.datasets.sequences import read_frames
 from keras_attend.evaluation.rows import attribute_row
 from keras_attend.evaluation.tracking import Track, compare, score_all
 from keras_attend.metrics import success
-from keras_attend.types import Array
+from keras_attend.types import Array, OneLine
 from keras_attend.zoo.results import Result
 
 PIXELS = np.arange(51)  # the thresholds of OTB's precision plot
 
 
-@dataclass(frozen=True, eq=False)
-class OnePass:
+@dataclass(frozen=True, eq=False, repr=False)
+class OnePass(OneLine):
     """What OTB's one-pass evaluation measures in each of S videos.
 
     Attributes:
@@ -113,8 +113,8 @@ def one_pass(track: Track, sequences: Iterable[Video]) -> OnePass:
     )
 
 
-@dataclass(frozen=True, eq=False)
-class VideoClips:
+@dataclass(frozen=True, eq=False, repr=False)
+class VideoClips(OneLine):
     """What `video_clips` measures in each of S videos.
 
     Attributes:

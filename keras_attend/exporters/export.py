@@ -36,6 +36,7 @@ def export(
     uint8: bool = False,
     int8: bool = False,
     first_location: Sequence[float] | None = None,
+    many: bool = False,
 ) -> Path:
     r"""Write a model as a file or folder that runs without Keras and this package.
 
@@ -51,6 +52,9 @@ def export(
     `state_...`. In SavedModel and LiteRT they are the signatures `init` and `step`. In
     ONNX they are one graph: it begins with `first_box` where its input `first` is true,
     and otherwise with the given `state_...`; it returns `next_state_...`.
+
+    With `many` a step follows N objects at once: `box` is `[N, 4]`, and N may be
+    another one at each beginning. `frame` stays one.
 
     `RAM` and `Feedforward` become one function, which takes `images` `[B, H, W, C]`
     (and for a RAM `first_location` `[B, 2]`) and returns what `call` returns.
@@ -72,6 +76,8 @@ def export(
             which takes all or none, refuses a model that has such ones.
         first_location: the place of a RAM's first glimpse, `(x, y)` in -1..1; None
             makes it an input of the function.
+        many: whether a tracker's step follows any number of objects in one call;
+            LiteRT's cannot. For one object such a file is slower.
 
     Returns:
         The path.
@@ -102,6 +108,11 @@ def export(
                 "`first_location` must be (x, y) in -1..1. "
                 f"Received: first_location={first_location}"
             )
+    if many and (format == "litert" or not hasattr(model, "cell")):
+        raise ValueError(
+            "`many` is for trackers, in ONNX or a SavedModel. Received: many=True, "
+            f"format={format!r} and {model!r}"
+        )
     if int8 and format == "litert":
         _check_eight_bits(model)
     traced = trace(
@@ -111,6 +122,7 @@ def export(
         # LiteRT and ONNX quantise weights by operations of their own.
         int8=int8 and format == "saved_model",
         first_location=first_location,
+        many=many,
     )
     traced.metadata |= {"int8": int8, "keras_attend": keras_attend.__version__}
     if format == "saved_model":
@@ -192,7 +204,8 @@ def _explained(model: keras.Model, format: str) -> Iterator[None]:
             yield
     except ModuleNotFoundError as error:
         raise ImportError(
-            f"format={format!r} needs {error.name}: pip install 'keras-attend[export]'"
+            f"format={format!r} needs {error.name}: "
+            "pip install onnx onnxruntime tf2onnx ai-edge-litert"
         ) from error
     except OSError:  # of the disk, not of the format
         raise

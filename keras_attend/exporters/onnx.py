@@ -27,6 +27,8 @@ def save(traced: TracedModel, path: Path, int8: bool) -> None:
     graphs = {name: _converted(f) for name, f in traced.functions.items()}
     if traced.metadata["kind"] == "tracker":
         graph = _joined(graphs["init"], graphs["step"], list(traced.metadata["states"]))
+        if traced.metadata["objects"] is None:
+            _name_objects(graph, traced)
     else:
         (graph,) = graphs.values()
     if int8:
@@ -116,12 +118,27 @@ def _joined(init: Any, step: Any, states: list[str]) -> Any:
     inputs = [
         helper.make_tensor_value_info("first", TensorProto.BOOL, []),
         fed["frame"],
-        helper.make_tensor_value_info("first_box", TensorProto.FLOAT, [1, 4]),
+        helper.make_value_info("first_box", fed["box"].type),
         *(helper.make_value_info(s, types[s]) for s in states),
     ]
     return helper.make_graph(
         [choose, *step.node], "keras_attend", inputs, step.output, step.initializer
     )
+
+
+def _name_objects(graph: Any, traced: TracedModel) -> None:
+    """Give inputs and outputs their shapes: the conversion loses those that vary."""
+    found = traced.functions["step"].structured_outputs
+    shapes = {name: x.shape for name, x in found.items()}
+    shapes |= {f"next_{name}": shapes[name] for name in traced.metadata["states"]}
+    shapes["first_box"] = (None, 4)
+    for x in (*graph.input, *graph.output):
+        if x.name in shapes:
+            tensor = x.type.tensor_type
+            tensor.ClearField("shape")
+            tensor.shape.dim.add(dim_param="objects")
+            for n in shapes[x.name][1:]:
+                tensor.shape.dim.add(**({} if n is None else {"dim_value": n}))
 
 
 def _content(x: Any) -> tuple[Any, ...]:

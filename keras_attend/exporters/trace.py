@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops, tree
 
-from keras_attend.layers.tracing import exporting
+from keras_attend.layers.tracing import exporting, for_each
 from keras_attend.models.ram import RAM, Feedforward
 from keras_attend.types import Nested, Tensor
 
@@ -36,11 +36,12 @@ def trace(
     dtype: str,
     int8: bool = False,
     first_location: Sequence[float] | None = None,
+    many: bool = False,
 ) -> TracedModel:
     """Trace the functions of a model; see `export` for the arguments.
 
-    `dtype` is that of frames or images. With `int8` large weights are kept in eight
-    bits, and multiplied out in each call.
+    `dtype` is that of frames or images. `many` is for trackers. With `int8` large
+    weights are kept in eight bits, and multiplied out in each call.
     """
     import tensorflow as tf
 
@@ -74,17 +75,18 @@ def trace(
         metadata |= {"kind": "classifier", "outputs": sorted(function.output_shapes)}
         functions = {"serving_default": function}
     else:
-        init, step = _tracker(model.cell)
+        init, step = _tracker(model.cell, many)
+        count = None if many else 1
         specs = {"frame": tf.TensorSpec((1, *frame), dtype)}
-        first = traced(init, **specs, box=tf.TensorSpec((1, 4), "float32"))
+        first = traced(init, **specs, box=tf.TensorSpec((count, 4), "float32"))
         states = {
-            name: tf.TensorSpec(x.shape, x.dtype)
+            name: tf.TensorSpec((count, *x.shape[1:]), x.dtype)
             for name, x in first.structured_outputs.items()
         }
         function = traced(step, **specs, **states)
         for name, spec in states.items():
             x = function.structured_outputs[name]
-            if (x.shape, x.dtype) != (spec.shape, spec.dtype):
+            if ([*x.shape], x.dtype) != ([*spec.shape], spec.dtype):
                 raise ValueError(
                     f"{type(model.cell).__name__}.step must return a state like the "
                     f"one that it got. Received: {name} of {x.shape}, {x.dtype} in the "
@@ -93,6 +95,7 @@ def trace(
         outputs = [name for name in function.structured_outputs if name not in states]
         metadata |= {
             "kind": "tracker",
+            "objects": count,
             "outputs": sorted(outputs),
             "presence": "presence" in outputs,
             "states": {name: list(x.shape) for name, x in states.items()},
@@ -101,20 +104,31 @@ def trace(
     return TracedModel(functions, metadata, module)
 
 
-def _tracker(cell: Any) -> tuple[Callable[..., Nested], Callable[..., Nested]]:
-    """Return `init(frame, box)` and `step(frame, state_...)`, with states by name."""
+def _tracker(
+    cell: Any, many: bool
+) -> tuple[Callable[..., Nested], Callable[..., Nested]]:
+    """Return `init(frame, box)` and `step(frame, state_...)`, with states by name.
+
+    For many objects there is one frame `[1, H, W, C]`, and `[N, ...]` of all others.
+    """
+    copied = many and not cell.shares_frame
     paths, _ = zip(*tree.flatten_with_path(cell.state_spec), strict=True)
     names = ["_".join(["state", *map(str, path)]) for path in paths]
 
     def named(state: Nested) -> dict[str, Tensor]:
         return dict(zip(names, cell.flatten_state(state), strict=True))
 
+    def each(frame: Tensor, objects: Tensor) -> Tensor:
+        return for_each(frame, objects) if copied else frame
+
     def init(frame: Tensor, box: Tensor) -> Nested:
-        return named(cell.initial_state(frame, box))
+        return named(cell.initial_state(each(frame, box), box))
 
     def step(frame: Tensor, **states: Tensor) -> Nested:
         state = cell.unflatten_state([states[name] for name in names])
-        outputs, state = cell.step(frame, state)
+        likes = states[names[0]]
+        outputs, state = cell.step(each(frame, likes), state)
+        outputs = {name: for_each(x, likes) for name, x in outputs.items()}
         return {**outputs, **named(state)}
 
     return init, step

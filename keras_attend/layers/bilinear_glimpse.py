@@ -40,6 +40,9 @@ class BilinearGlimpse(KeepsArguments, keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
         self.size = parse_size(size, "size")
 
+    def build(self, images_shape: Shape, params_shape: Shape) -> None:
+        """Note the shapes, for `summary`; there are no weights."""
+
     def call(self, images: Tensor, params: Tensor) -> Tensor:
         """Read `images` `[B, H, W, C]` at `params` `[B, 6]`: `[B, rows, cols, C]`."""
         params = ops.cast(params, keras.backend.result_type(params.dtype, "float32"))

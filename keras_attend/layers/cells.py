@@ -36,6 +36,11 @@ class _Cell(KeepsArguments, keras.layers.Layer):
         self.input_map.build(input_shape)
         self.recurrent_map.build((None, self.units))
 
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """The shape of $h_t$, for `summary`."""
+        return (None, self.units)
+
     def get_initial_state(self, batch_size: Tensor | int | None = None) -> list[Tensor]:
         """Return the state before the first step, which is all zeros."""
         shape = (batch_size, self.units)

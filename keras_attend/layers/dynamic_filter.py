@@ -145,6 +145,12 @@ class DynamicFilter(KeepsArguments, keras.layers.Layer):
         """Filter `features` `[B, H, W, Cin]` by `appearance` `[B, A]`."""
         return self.convolve(features, *self.generate(appearance))
 
+    def compute_output_shape(
+        self, features_shape: Shape, appearance_shape: Shape
+    ) -> tuple[int | None, ...]:
+        """`[B, H, W, filters]`."""
+        return (*features_shape[:-1], self.filters)
+
     def _map(self, size: int, factor: float, name: str) -> Dense:
         """A linear map that starts with HART's "unit scaling" times `factor`."""
         limit = factor * math.sqrt(3)

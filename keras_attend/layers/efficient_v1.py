@@ -174,6 +174,11 @@ class MobileBlock(keras.layers.Layer):
         self.project.build((*input_shape[:-1], wide))
         self.adds = self.stride == 1 and channels == self.filters
 
+    def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
+        """`[B, rows / stride, cols / stride, filters]`."""
+        sides = (None if n is None else -(-n // self.stride) for n in input_shape[1:3])
+        return (input_shape[0], *sides, self.filters)
+
     def call(self, x: Tensor) -> Tensor:
         """The block's output."""
         y = x if self.expand is None else ops.relu6(self.expand(x))

@@ -86,6 +86,9 @@ class GaussianGlimpse(KeepsArguments, keras.layers.Layer):
             )
         self.epsilon = float(epsilon)
 
+    def build(self, images_shape: Shape, params_shape: Shape) -> None:
+        """Note the shapes, for `summary`; there are no weights."""
+
     def call(self, images: Tensor, params: Tensor) -> Tensor:
         """Read `images` `[B, H, W, C]` at `params` `[B, 6]`."""
         self._check_shapes(images.shape, params.shape)
@@ -94,7 +97,9 @@ class GaussianGlimpse(KeepsArguments, keras.layers.Layer):
         differentiable = keras.backend.is_float_dtype(images.dtype)
 
         if is_exporting() and self._buckets and images.shape[0] == 1:
-            return self._read_in_a_file(images, params)
+            if params.shape[0] == 1:
+                return self._read_in_a_file(images, params)
+            return self._read_several_in_a_file(images, params)
 
         @ops.custom_gradient
         def read(images: Tensor, params: Tensor) -> tuple[Tensor, Callable[..., Any]]:
@@ -158,6 +163,32 @@ class GaussianGlimpse(KeepsArguments, keras.layers.Layer):
         rows = ops.matmul(f_y, ops.cast(rows, self.compute_dtype))  # [1, rows, w C]
         rows = ops.reshape(rows, (1, self.size[0], -1, channels))
         return ops.matmul(f_x[:, None], rows)  # [1, rows, cols, C]
+
+    def _read_several_in_a_file(self, images: Tensor, params: Tensor) -> Tensor:
+        """Read one image `[1, H, W, C]` at N places, params `[N, 6]`.
+
+        All crops have the size that the largest one needs, and only their pixels are
+        copied: N copies of the image would take longer than all the rest.
+        """
+        _, height, width, channels = ops.shape(images)
+        lengths = _pair((height, width), params.dtype)
+        lowest, highest = self._spans((height, width), params)  # [N, 2]
+        corner = ops.floor(lowest)
+        # NaN parameters give NaN in their own banks, and some place inside the image.
+        needed = ops.floor(highest) - corner
+        needed = ops.max(ops.where(needed >= 0, needed, 0.0), axis=0) + 2
+        size = ops.minimum(needed, lengths)  # [2]
+        corner = ops.minimum(corner, lengths - size)  # as in `_crop_and_banks`
+        place = ops.maximum(ops.cast(corner, "int32"), 0)
+        h, w = ops.unstack(ops.cast(size, "int32"), 2)
+        rows = place[:, :1] + ops.arange(h, dtype="int32")  # [N, h]
+        columns = place[:, 1:] + ops.arange(w, dtype="int32")  # [N, w]
+        places = rows[:, :, None] * width + columns[:, None, :]
+        pixels = ops.take(ops.reshape(images, (-1, channels)), places, axis=0)
+        corners = ops.unstack(corner, 2, axis=1)
+        (f_y, _), (f_x, _) = self._banks(corners, (h, w), params)
+        rows = self._read_rows(f_y, ops.cast(pixels, self.compute_dtype))
+        return filter_along_x(ops.cast(f_x, self.compute_dtype), rows)
 
     def _spans(self, lengths: Size, params: Tensor) -> tuple[Tensor, Tensor]:
         """The lowest and highest coordinates (y, x) to be read, both `[B, 2]`."""
@@ -232,7 +263,8 @@ class GaussianGlimpse(KeepsArguments, keras.layers.Layer):
         check_shape("images", images_shape, "batch, height, width, channels")
         check_shape("params", params_shape, "batch, 6")
         batch, rows = images_shape[0], params_shape[0]
-        if None not in (batch, rows) and batch != rows:
+        shared = is_exporting() and batch == 1
+        if None not in (batch, rows) and batch != rows and not shared:
             raise ValueError(
                 "`params` must have one row for each image. "
                 f"Received: {batch} images and {rows} rows"

@@ -52,6 +52,11 @@ class GlimpseNetwork(KeepsArguments, keras.layers.Layer):
         for dense in (self.what_out, self.where_out):
             dense.build((None, self.hidden_units))
 
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """The shape of $g$, for `summary`."""
+        return (None, self.units)
+
     def call(self, rho: Tensor, l: Tensor) -> Tensor:
         """$g$, `[B, units]`."""
         rho = ops.reshape(rho, (-1, math.prod(rho.shape[1:])))

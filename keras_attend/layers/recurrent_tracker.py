@@ -38,6 +38,9 @@ class RecurrentTrackerCell(KeepsArguments, keras.layers.Layer):
     """
 
     output_size = 4
+    # Whether `initial_state` and `step`, traced for a file, take one frame `[1, H, W,
+    # C]` for the boxes or the state of N objects; if not, they get N copies of it.
+    shares_frame = False
 
     @property
     def state_spec(self) -> Nested:
@@ -66,6 +69,11 @@ class RecurrentTrackerCell(KeepsArguments, keras.layers.Layer):
         `initial_state(frame, box, noise)`, the others' to `step(frame, state, noise)`.
         """
         return None
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """The shape of the boxes, for `summary`."""
+        return (None, 4)
 
     def get_build_config(self) -> None:
         """Nothing: the model or the `RNN` around a cell builds it."""

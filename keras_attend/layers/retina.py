@@ -54,6 +54,9 @@ class Retina(KeepsArguments, keras.layers.Layer):
         check_positive_integers(size=size, scales=scales, factor=factor)
         self.size, self.scales, self.factor = size, scales, factor
 
+    def build(self, images_shape: Shape, locations_shape: Shape) -> None:
+        """Note the shapes, for `summary`; there are no weights."""
+
     def call(self, images: Tensor, locations: Tensor) -> Tensor:
         """The glimpses `[B, size, size, scales * C]` at `locations`."""
         check_shape("images", images.shape, "batch, height, width, channels")

@@ -99,6 +99,12 @@ class TemplateMatch(KeepsArguments, keras.layers.Layer):
         parts = _unit(ops.einsum("jw,biwe->bije", over_x, parts))  # [B, n, n, E]
         return ops.reshape(parts, (-1, self.parts**2 * self.units))
 
+    def compute_output_shape(
+        self, features_shape: Shape, template_shape: Shape = ()
+    ) -> tuple[int | None, ...]:
+        """`[B, H, W, maps]`."""
+        return (*features_shape[:-1], self.maps)
+
     def call(self, features: Tensor, template: Tensor) -> Tensor:
         """Votes `[B, H, W, maps]`."""
         tau = ops.reshape(template, (-1, 1, 1, self.parts**2, self.units))

@@ -64,10 +64,11 @@ def filter_along_y(f: Tensor, images: Tensor) -> Tensor:
     """Apply filters `[B, G, H]` to images `[B, H, W, C]`: `[B, G, W, C]`."""
     if not is_exporting():
         return ops.einsum("brh,bhwc->brwc", f, images)
-    # Runtimes of files are faster at matrix products than at `einsum`.
+    # Runtimes of files are faster at matrix products than at `einsum`. There may be one
+    # image for the filters of several objects.
     batch, height, width, channels = ops.shape(images)
     flat = ops.reshape(images, (batch, height, width * channels))
-    return ops.reshape(ops.matmul(f, flat), (batch, f.shape[1], width, channels))
+    return ops.reshape(ops.matmul(f, flat), (-1, f.shape[1], width, channels))
 
 
 def filter_along_x(f: Tensor, rows: Tensor) -> Tensor:
@@ -77,6 +78,17 @@ def filter_along_x(f: Tensor, rows: Tensor) -> Tensor:
     if rows.shape[-1] == 1:
         return ops.matmul(rows[..., 0], ops.swapaxes(f, 1, 2))[..., None]
     return ops.matmul(f[:, None], rows)
+
+
+def for_each(x: Tensor, objects: Tensor) -> Tensor:
+    """Repeat `x` `[1, ...]` for each of the objects that `objects` `[N, ...]` is of.
+
+    Only an exported step for several objects has one frame for N states; elsewhere, and
+    in a step for one object, `x` is returned as it is.
+    """
+    if not is_exporting() or x.shape[0] != 1 or objects.shape[0] == 1:
+        return x
+    return ops.repeat(x, ops.shape(objects)[0], axis=0)
 
 
 def gather_places(maps: Tensor, places: NDArray[np.int64]) -> Tensor:

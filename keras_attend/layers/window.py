@@ -34,7 +34,7 @@ class Window(KeepsArguments, keras.layers.Layer):
     `EfficientV1` takes for zero. No gradient goes to where the window is.
 
     Call arguments:
-        images: `[B, H, W, C]`, uint8 or floats in 0..1.
+        images: `[B, H, W, C]`, uint8 or floats in 0..1; or `[1, H, W, C]` for all.
         windows: `[B, 3]`: center y and x, and the side, in pixels; the first pixel's
             top left corner is at (0, 0).
 
@@ -47,6 +47,9 @@ class Window(KeepsArguments, keras.layers.Layer):
     def __init__(self, size: int, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
         self.size = size
+
+    def build(self, images_shape: Shape, windows_shape: Shape) -> None:
+        """Note the shapes, for `summary`; there are no weights."""
 
     def call(self, images: Tensor, windows: Tensor) -> Tensor:
         """The pixels of each window."""
@@ -64,7 +67,8 @@ class Window(KeepsArguments, keras.layers.Layer):
             rows = mixed(ops.cast(rows, self.compute_dtype) - grey, by_row)
             rows = ops.reshape(rows, (-1, G, width, channels))
             rows = ops.reshape(ops.swapaxes(rows, 1, 2), (-1, G * channels))
-            column = ops.arange(batch, dtype="int32")[:, None] * width + x
+            each = ops.arange(ops.shape(windows)[0], dtype="int32")
+            column = each[:, None] * width + x
             pixels = mixed(ops.take(rows, column, axis=0), by_column)  # [B, G, G C]
             pixels = ops.swapaxes(ops.reshape(pixels, (-1, G, G, channels)), 1, 2)
         else:

@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_attend.arguments import KeepsArguments, check_positive_integers
 from keras_attend.layers.retina import Retina
-from keras_attend.types import Tensor
+from keras_attend.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_attend")
@@ -36,6 +36,26 @@ class ZoomRetina(KeepsArguments, keras.layers.Layer):
         check_positive_integers(size=size, scales=scales, zooms=zooms)
         self.size, self.scales, self.zooms = size, scales, zooms
         self.retina = Retina(size, scales + zooms - 1, dtype=self.dtype_policy)
+
+    def build(
+        self,
+        images_shape: Shape,
+        locations_shape: Shape,
+        zoom_shape: Shape | None = None,
+    ) -> None:
+        """Note the shapes, for `summary`; there are no weights."""
+        self.retina.build(images_shape, locations_shape)
+
+    def compute_output_shape(
+        self,
+        images_shape: Shape,
+        locations_shape: Shape,
+        zoom_shape: Shape | None = None,
+    ) -> tuple[int | None, ...]:
+        """`(B, size, size, scales * C)`."""
+        batch, channels = images_shape[0], images_shape[-1]
+        depth = None if channels is None else self.scales * channels
+        return (batch, self.size, self.size, depth)
 
     def call(self, images: Tensor, locations: Tensor, zoom: Tensor) -> Tensor:
         """The glimpses at `locations`, as wide as `zoom` says."""

@@ -1,32 +1,29 @@
 """What the models of the house share, whatever they look at."""
 
+import inspect
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_attend import distributed
+from keras_attend import compat, distributed
 from keras_attend.arguments import KeepsArguments, check_shape
-from keras_attend.compiling import first_call_announced
 from keras_attend.layers.tracing import filter_along_x, filter_along_y
-from keras_attend.models import job_size
-from keras_attend.models.job_size import compiles_slowly, count_batches
+from keras_attend.models.first_batch import check_images
+from keras_attend.models.job_size import SuitsXLA, count_batches
 from keras_attend.types import Tensor
 
-# What Keras's functions are, in words.
-STEPS = {
-    "train": "the training step",
-    "test": "the evaluation step",
-    "predict": "the prediction step",
-}
+# In a saved model's compile configuration, beside the arguments of `compile`.
+OPTIMIZER_BUILT = "optimizer_built"
 
 
-class AttentionModel(KeepsArguments, keras.Model):
+class AttentionModel(KeepsArguments, SuitsXLA, keras.Model):
     """A model with a loss of its own, compiled under XLA unless told otherwise.
 
-    A subclass writes `sample_losses` and `compute_metrics`; Keras's own training
-    step then serves on every backend. `serving_shape` is the input's shape, or a dict
+    A subclass writes `sample_losses`, `compute_metrics` and, if `fit`, `evaluate` and
+    `predict` are to refuse some data, `check_data`; Keras's own training step then
+    serves on every backend. `serving_shape` is the input's shape, or a dict
     of shapes, for `export`.
 
     A subclass whose `compile` takes arguments that Keras's does not know keeps each
@@ -36,7 +33,6 @@ class AttentionModel(KeepsArguments, keras.Model):
 
     serving_shape: Any = ()
     compile_arguments: tuple[str, ...] = ()
-    _xla_by_size = False  # whether each job's size decides, see `compile`
 
     def sample_losses(self, x: Any, y: Any, y_pred: Any) -> Tensor:
         """The loss `[B]` of inputs and targets as `fit` got them, and of outputs."""
@@ -75,77 +71,73 @@ class AttentionModel(KeepsArguments, keras.Model):
                 f"out. Received: loss={kwargs['loss']!r}"
             )
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
-        self._xla_by_size = chosen and self.jit_compile
-        for kind in STEPS:  # whether the function that was made is compiled by XLA
-            setattr(self, f"_{kind}_xla", None)
+        self.let_size_decide(chosen and self.jit_compile)
 
     @property
     def prefers_xla(self) -> bool:
         """Whether TensorFlow runs the model faster under XLA, on a CPU."""
         return True
 
-    def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
-        """Keras's `fit`, with XLA if the job is large; see `compile`."""
-        steps, epochs = kwargs.get("steps_per_epoch"), kwargs.get("epochs", 1)
-        size = count_batches(x, kwargs.get("batch_size"), steps, epochs)
-        self._suit_xla("train", size)
-        return super().fit(x, y, **kwargs)
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Keras's `fit`, after a check of the first batch."""
+        given = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
+        self.check_data(x, y)
+        if isinstance(held_out := given.get("validation_data"), tuple | list):
+            self.check_data(*held_out[:2])
+        elif held_out is not None:
+            self.check_data(held_out, None)
+        compat.infer_directions(given.get("callbacks"), self.metrics)
+        self.suit_xla("train", count_batches(x, given))
+        return super().fit(x, y, *args, **kwargs)
 
-    def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
-        """Keras's `evaluate`, with XLA if the job is large; see `compile`."""
-        size = count_batches(x, kwargs.get("batch_size"), kwargs.get("steps"))
-        self._suit_xla("test", size)
-        return super().evaluate(x, y, **kwargs)
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Keras's `evaluate`, after a check of the first batch."""
+        # `fit` calls it after each epoch, of data that were checked before.
+        if not kwargs.get("_use_cached_eval_dataset"):
+            self.check_data(x, y)
+        called = {k: v for k, v in kwargs.items() if k != "_use_cached_eval_dataset"}
+        given = inspect.signature(super().evaluate).bind(x, y, *args, **called)
+        self.suit_xla("test", count_batches(x, given.arguments))
+        return super().evaluate(x, y, *args, **kwargs)
 
-    def predict(self, x: Any, **kwargs: Any) -> Any:
-        """Keras's `predict`, with XLA if the job is large; see `compile`."""
-        size = count_batches(x, kwargs.get("batch_size"), kwargs.get("steps"))
-        self._suit_xla("predict", size)
-        return super().predict(x, **kwargs)
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Keras's `predict`, after a check of the first batch."""
+        self.check_data(x, None)
+        given = inspect.signature(super().predict).bind(x, *args, **kwargs).arguments
+        self.suit_xla("predict", count_batches(x, given))
+        return super().predict(x, *args, **kwargs)
 
-    def _suit_xla(self, kind: str, size: float) -> None:
-        """Choose for a call of so many batches, unless the user has."""
-        if not (self.compiled and self._xla_by_size and compiles_slowly()):
-            return
-        xla = size >= job_size.XLA_PAYS_FROM
-        if getattr(self, f"_{kind}_xla") not in (None, xla):
-            setattr(self, f"{kind}_function", None)  # Keras makes it again
-        setattr(self, f"_{kind}_xla", xla)
-        self.jit_compile = xla
-
-    def make_train_function(self, force: bool = False) -> Any:
-        """Keras's, which says so if its first call, the compilation, takes long."""
-        return self._announce("train", super().make_train_function, force)
-
-    def make_test_function(self, force: bool = False) -> Any:
-        """Keras's, which says so if its first call, the compilation, takes long."""
-        return self._announce("test", super().make_test_function, force)
-
-    def make_predict_function(self, force: bool = False) -> Any:
-        """Keras's, which says so if its first call, the compilation, takes long."""
-        return self._announce("predict", super().make_predict_function, force)
-
-    def _announce(self, kind: str, make: Any, force: bool) -> Any:
-        name, what = f"{kind}_function", STEPS[kind]
-        if force or getattr(self, name) is None:
-            make(force)
-            if (made := getattr(self, name)) is not None:
-                setattr(self, name, first_call_announced(made, what))
-        return getattr(self, name)
+    def check_data(self, x: Any, y: Any) -> None:
+        """Raise a `ValueError` if data, as of `fit`, would give nonsense in silence."""
 
     def get_compile_config(self) -> dict[str, Any]:
         """Arguments of `compile`, those of the subclass among them."""
         config: dict[str, Any] = super().get_compile_config()
+        if not config:  # it was not compiled
+            return config
         own = {name: getattr(self, name) for name in self.compile_arguments}
-        return config | own if config else config  # {} if it was not compiled
+        if getattr(self.optimizer, "built", False):
+            own[OPTIMIZER_BUILT] = True
+        return config | own
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile as a saved model was; XLA stays a question of the job's size."""
-        if config.get("jit_compile") is True:
-            config = {k: v for k, v in config.items() if k != "jit_compile"}
+        """Compile as a saved model was; by XLA, if that was the default.
+
+        Its optimizer is built if the saved one was: Keras loads no other's state, and
+        warns of it.
+        """
+        built = config.get(OPTIMIZER_BUILT, False)
+        config = {k: v for k, v in config.items() if k != OPTIMIZER_BUILT}
+        if config.get("jit_compile") is True:  # then the size of a job decides again
+            del config["jit_compile"]
         self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.built and self.optimizer is not None:
+        if built and self.built and self.optimizer is not None:
             self.optimizer.build(self.trainable_variables)
+
+    def summary(self, *args: Any, **kwargs: Any) -> None:
+        """Keras's `summary`; `expand_nested=True` shows the layers of layers too."""
+        with compat.expandable(self):
+            super().summary(*args, **kwargs)
 
     def export(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
         """Keras's `export`; by default for any batch and any size of image."""
@@ -168,21 +160,18 @@ class Classifier(AttentionModel):
 
     classes: int
 
+    @property
+    def heads(self) -> list[keras.layers.Layer]:
+        """The layers whose weights depend on `classes`."""
+        raise NotImplementedError
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
 
-    def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
-        """Keras's `fit`, after a look at the labels."""
-        self._check_labels(y)
-        return super().fit(x, y, **kwargs)
-
-    def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
-        """Keras's `evaluate`, after a look at the labels."""
-        self._check_labels(y)
-        return super().evaluate(x, y, **kwargs)
-
-    def _check_labels(self, y: Any) -> None:
+    def check_data(self, x: Any, y: Any) -> None:
+        """Refuse images that are not in 0..1, and labels that are no class."""
+        check_images(x, y)
         if y is None or not hasattr(y, "__len__") or len(y) == 0:
             return
         low, high = int(np.min(y)), int(np.max(y))

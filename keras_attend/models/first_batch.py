@@ -1,6 +1,7 @@
-"""Check the first batch that a tracker is trained on.
+"""Check the first batch that a model gets.
 
-A single NaN makes all weights NaN, without a word.
+In training a single NaN makes all weights NaN, without a word. Floats in 0..255 are
+another picture to a model of floats in 0..1, and its answers are then nonsense.
 """
 
 from typing import Any
@@ -9,7 +10,24 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-COUNT = 32  # clips of arrays whose frames are checked; all their boxes are
+COUNT = 32  # images, or clips, of arrays that are checked; all boxes are
+
+
+def check_images(x: Any, y: Any = None) -> None:
+    """Raise a `ValueError` if the first images are floats that are not in 0..1.
+
+    The arguments are those of `check_first_batch`.
+    """
+    images = _first_batch(x, y)[0]
+    images = _array(images[:COUNT] if hasattr(images, "shape") else images)
+    if images is None or images.dtype.kind != "f" or not images.size:
+        return
+    low, high = images.min(), images.max()
+    if not (low >= 0 and high <= 1):  # NaN is in no range
+        raise ValueError(
+            "Images of floats must hold numbers in 0..1; divide by 255 first, or pass "
+            f"uint8. Received: numbers in {low}..{high}"
+        )
 
 
 def check_first_batch(x: Any, y: Any) -> None:
@@ -20,17 +38,10 @@ def check_first_batch(x: Any, y: Any) -> None:
             a `tf.data.Dataset`. Of a generator nothing is taken.
         y: the targets, if `x` holds inputs alone.
     """
-    if isinstance(x, keras.utils.PyDataset):
-        batch = x[0] if len(x) else ()
-    elif hasattr(x, "element_spec"):
-        batch = next(iter(x), ())
-    else:
-        batch = (x, y)
-    if not isinstance(batch, tuple) or len(batch) < 2:
-        return
-    x, y = batch[:2]
-    if not (isinstance(x, dict) and isinstance(y, dict)):
-        return  # `call` and the losses say what is wrong
+    x, y = _first_batch(x, y)
+    if not isinstance(x, dict):
+        return  # `call` says what is wrong
+    y = y if isinstance(y, dict) else {}  # so do the losses
     frames, box = (_array(x.get(key)) for key in ("frames", "box"))
     boxes, present = (_array(y.get(key)) for key in ("boxes", "present"))
     if frames is not None and frames.dtype.kind == "f":
@@ -48,6 +59,19 @@ def check_first_batch(x: Any, y: Any) -> None:
         if present is not None and present.shape == wrong.shape:
             wrong &= present > 0  # elsewhere a box may hold anything
         _refuse("boxes", boxes, wrong, "must be finite where the object is present")
+
+
+def _first_batch(x: Any, y: Any) -> tuple[Any, Any]:
+    """Return inputs and targets, which are taken out of data that give both."""
+    if isinstance(x, keras.utils.PyDataset):
+        batch = x[0] if len(x) else ()
+    elif hasattr(x, "element_spec"):
+        batch = next(iter(x), ())
+    else:
+        return x, y
+    if not isinstance(batch, tuple):
+        return batch, None
+    return batch[0] if batch else None, batch[1] if len(batch) > 1 else None
 
 
 def _array(value: Any) -> NDArray[Any] | None:

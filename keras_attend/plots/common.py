@@ -41,7 +41,5 @@ def pyplot() -> Any:
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise ImportError(
-            'Pictures need matplotlib: pip install "keras-attend[plots]"'
-        ) from error
+        raise ImportError("Pictures need matplotlib: pip install matplotlib") from error
     return plt

@@ -12,6 +12,8 @@ from keras_attend.boxes import window_to_box
 from keras_attend.plots.common import FIRST, LAST, PATH, finish, pyplot, show
 
 COLOURS = 10  # matplotlib's; more lines than these use the same colours again
+BOX, TRUE_BOX, WINDOW = "the tracker's box", "the true box", "its window"
+PAGE = 10.0  # inches: how wide a picture of frames is, as a page that shows it
 
 
 def plot_track(
@@ -19,16 +21,16 @@ def plot_track(
     frames: Any,
     boxes: Any,
     *,
-    columns: int = 8,
+    columns: int = 6,
     path: str | Path | None = None,
 ) -> Any:
     """Track a clip and draw the result (as RATM's figures 7 to 11, HART's 1, 4 and 6).
 
     The top row has frames spread evenly over the clip, with the tracker's box (green),
     the true box (red, dashed) and the attention window (blue, dotted) where it differs
-    from the tracker's box. The glimpses are below. A HART has two more rows: its
-    location map, which is bright where it expects the object, and the glimpses
-    multiplied by it.
+    from the tracker's box; a legend says so. The glimpses are below. A HART has two
+    more rows: its location map, which is bright where it expects the object, and the
+    glimpses multiplied by it.
 
     Args:
         model: a tracker, such as `models.RATM`.
@@ -61,12 +63,14 @@ def plot_track(
         np.linspace(0, len(frames) - 1, min(columns, len(frames))).round().astype(int)
     )
     height, width = frames.shape[1:3]
-    wide = 1.6 * max(1.0, width / height)
     rows = _rows(seen)
+    wide = PAGE / max(len(shown), 3)  # of a column
+    heights = [wide * min(height / width, 1.5)] + [wide] * len(rows)
     figure, axes = plt.subplots(
         1 + len(rows),
         len(shown),
-        figsize=(wide * len(shown), 1.9 + 1.5 * len(rows)),
+        figsize=(wide * len(shown), 0.6 + 1.05 * sum(heights)),
+        gridspec_kw={"height_ratios": heights},
         squeeze=False,
         layout="constrained",
     )
@@ -76,16 +80,26 @@ def plot_track(
         if "window" in seen:
             window = windows[t]
             if not np.allclose(window, seen["boxes"][t], atol=0.5):
-                _draw_box(axis, window, LAST, ":")
+                _draw_box(axis, window, LAST, ":", WINDOW)
         if truth is not None:
-            _draw_box(axis, truth[t], FIRST, "--")
-        _draw_box(axis, seen["boxes"][t], PATH, "-")
+            _draw_box(axis, truth[t], FIRST, "--", TRUE_BOX)
+        _draw_box(axis, seen["boxes"][t], PATH, "-", BOX)
         axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     for line, (name, images) in zip(axes[1:], rows.items(), strict=True):
         for axis, t in zip(line, shown, strict=True):
             show(axis, images[t])
         if len(rows) > 1:
             line[0].set_ylabel(name, fontsize=9)
+    labelled = {line.get_label(): line for axis in axes[0] for line in axis.patches}
+    names = [name for name in (BOX, TRUE_BOX, WINDOW) if name in labelled]
+    figure.legend(
+        [labelled[name] for name in names],
+        names,
+        loc="outside lower center",
+        ncols=len(names),
+        frameon=False,
+        fontsize=9,
+    )
     return finish(figure, path)
 
 
@@ -165,9 +179,8 @@ def _rows(seen: Mapping[str, Any]) -> dict[str, Any]:
     return {"glimpse": glimpse, "location map": mask, "masked": masked}
 
 
-def _draw_box(axis: Any, box: Any, colour: str, style: str) -> None:
+def _draw_box(axis: Any, box: Any, colour: str, style: str, label: str) -> None:
     if np.isfinite(box).all():
         x, y, w, h = box
-        axis.add_patch(
-            pyplot().Rectangle((x, y), w, h, fill=False, ec=colour, ls=style, lw=1.4)
-        )
+        line = {"fill": False, "ec": colour, "ls": style, "lw": 1.4, "label": label}
+        axis.add_patch(pyplot().Rectangle((x, y), w, h, **line))

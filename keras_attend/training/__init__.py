@@ -1,6 +1,7 @@
 """What the recipes in `zoo/` share: flags, training loops, and writing a preset."""
 
 from keras_attend.training.cluster import placed
+from keras_attend.training.finetuning import finetune
 from keras_attend.training.flags import parse, parser
 from keras_attend.training.stages import (
     Stage,
@@ -40,6 +41,7 @@ __all__ = [
     "VALIDATION",
     "Stage",
     "falling_rate",
+    "finetune",
     "fit",
     "fit_stages",
     "measure_test",

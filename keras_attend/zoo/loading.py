@@ -2,7 +2,9 @@
 
 import inspect
 import math
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ def load(
     name: str | Path,
     *,
     weights: bool = True,
+    dtype: str | keras.DTypePolicy | None = None,
     source: str | None = None,
     token: str | bool | None = None,
     **overrides: Any,
@@ -38,17 +41,26 @@ def load(
             `"hf://org/name"` or `"hf://org/name@revision"` on the Hugging Face Hub;
             or a preset's folder.
         weights: whether to load the weights; False gives fresh random ones.
+        dtype: the dtype policy to compute in, such as "mixed_float16". None takes the
+            global policy (`keras.config.set_dtype_policy`) if that is not Keras's
+            "float32", else the preset's own. The variables of "mixed_float16" are
+            float32, as the preset's are.
         source: where to search for a plain name: in `"package"` or in `"zoo"`
             (KERAS_ATTEND_ZOO); None searches both in this order.
         token: a token of the Hub, for a private preset; None takes the one that
             `hf auth login` has stored.
         **overrides: constructor arguments of the model or of its cell that replace
-            the preset's, such as `episodes=10` for `ram_mnist`.
+            the preset's, such as `episodes=10` for `ram_mnist`. With another number
+            of `classes` the layers that depend on it (`Classifier.heads`) begin anew,
+            which a line on stderr says; all other weights are the preset's.
     """
-    return load_folder(find(name, source, token), weights=weights, **overrides)
+    folder = find(name, source, token)
+    return load_folder(folder, weights=weights, dtype=dtype, **overrides)
 
 
-def load_folder(folder: Path, *, weights: bool = True, **overrides: Any) -> keras.Model:
+def load_folder(
+    folder: Path, *, weights: bool = True, dtype: Any = None, **overrides: Any
+) -> keras.Model:
     """Return the model of the preset in a folder; see `load`."""
     manifest = read_manifest(folder)
     files.check_keras_version(folder / files.METADATA)
@@ -57,7 +69,7 @@ def load_folder(folder: Path, *, weights: bool = True, **overrides: Any) -> kera
     check_config(config, path)
     check_budget(config, path)
     with safe_mode():
-        return _loaded(folder, config, manifest, weights, overrides)
+        return _loaded(folder, config, manifest, weights, dtype, overrides)
 
 
 def _loaded(
@@ -65,17 +77,21 @@ def _loaded(
     config: dict[str, Any],
     manifest: dict[str, Any],
     weights: bool,
+    dtype: Any,
     overrides: dict[str, Any],
 ) -> keras.Model:
     """Return the compiled model of a configuration that was checked."""
     path = folder / files.CONFIG
     compile_config = config.pop("compile_config", None)
     _check_entry(config, compile_config, path)
+    classes = config["config"].get("classes")
     override(config, overrides)
-    if weights:
-        model = _with_weights(folder, config, manifest, overrides)
-    else:
-        model = _made(path, lambda: _model(config), overrides)
+    with _policy(config, dtype):
+        if weights:
+            anew = config["config"].get("classes") != classes
+            model = _with_weights(folder, config, manifest, overrides, anew)
+        else:
+            model = _made(path, lambda: _model(config), overrides)
     if compile_config:
         arguments = _made(path, lambda: _deserialize(compile_config), overrides)
         if arguments.get("jit_compile") is True:  # which is the models' own choice
@@ -161,10 +177,12 @@ def _with_weights(
     config: dict[str, Any],
     manifest: dict[str, Any],
     overrides: dict[str, Any],
+    anew: bool,
 ) -> keras.Model:
     """Return a model with the weights of the folder, whose sha256 is checked.
 
     They are copied before there is a model, and the copy is what is checked and read.
+    Where `anew`, the model's heads are left out: they begin with random weights.
     """
     parameters = manifest["parameters"]
     with temporary_folder() as temporary:
@@ -172,15 +190,15 @@ def _with_weights(
         with explained(path), path.open("xb") as copy:
             files.copy_listed(folder, files.WEIGHTS, manifest, copy)
         files.check_weights(path, parameters, folder / files.WEIGHTS)
-        model, count = _made(
-            folder / files.CONFIG, lambda: _empty(config, parameters), overrides
+        model, count, heads = _made(
+            folder / files.CONFIG, lambda: _empty(config, parameters, anew), overrides
         )
         try:
-            if count != parameters:
+            if count != parameters and not heads:
                 raise ValueError(
                     f"the preset has {parameters} parameters, the model {count}"
                 )
-            model.load_weights(path)
+            model.load_weights(path, **({"objects_to_skip": heads} if heads else {}))
         except (ValueError, TypeError, KeyError, OSError) as error:
             if not overrides:
                 raise ValueError(
@@ -193,11 +211,20 @@ def _with_weights(
                 "`weights=False` for such a model with fresh weights. "
                 f"({error})"
             ) from error
+    if heads:
+        names = " and ".join(repr(layer.name) for layer in heads)
+        print(
+            f"keras_attend: {folder.name} has other classes. {names} of this model "
+            "will have to be trained; all its other weights are the preset's.",
+            file=sys.stderr,
+        )
     return model
 
 
-def _empty(config: dict[str, Any], parameters: int) -> tuple[keras.Model, int]:
-    """Return a model whose weights are zero, and how many numbers they hold.
+def _empty(
+    config: dict[str, Any], parameters: int, anew: bool
+) -> tuple[keras.Model, int, list[keras.layers.Layer]]:
+    """Return a model of zeros, how many numbers it has, and its heads if `anew`.
 
     Variables that are made in a stateless scope get their values at its end. Until
     then they take no memory, so that a configuration of far too many parameters is
@@ -212,11 +239,52 @@ def _empty(config: dict[str, Any], parameters: int) -> tuple[keras.Model, int]:
             for variable in pending_variables():
                 replace_initializer(variable, _nothing)
             raise
-        count = sum(math.prod(weight.shape) for weight in model.weights)
-        fill = _zeros if count == parameters else _nothing
-        for weight in model.weights:
-            replace_initializer(weight, fill)
-    return model, count
+        heads = list(getattr(model, "heads", ())) if anew else []
+        random = {id(weight) for layer in heads for weight in layer.weights}
+        kept = [weight for weight in model.weights if id(weight) not in random]
+        count = sum(math.prod(weight.shape) for weight in kept)
+        # With other heads there may be fewer of the preset's weights, never more.
+        fits = count < parameters if heads else count == parameters
+        for weight in kept:
+            replace_initializer(weight, _zeros if fits else _nothing)
+    return model, count, heads
+
+
+@contextmanager
+def _policy(config: dict[str, Any], dtype: Any) -> Iterator[None]:
+    """Make what a configuration describes compute in a dtype; see `load`.
+
+    Layers that were given no dtype take the global policy, so that it is this one for
+    as long as the model is made. What was given a dtype other than the model's keeps
+    it.
+    """
+    given = keras.config.dtype_policy()
+    own = config["config"].get("dtype")
+    if dtype is None:
+        dtype = own if given.name == "float32" and own else given
+    try:
+        policy = keras.dtype_policies.get(dtype)
+        if policy != keras.dtype_policies.get(own):
+            new = keras.dtype_policies.serialize(policy)
+            _replace_dtype(config["config"], own, new)
+            config["config"]["dtype"] = new
+        keras.config.set_dtype_policy(policy)
+        yield
+    finally:
+        keras.config.set_dtype_policy(given)
+
+
+def _replace_dtype(config: Any, old: Any, new: Any) -> None:
+    """Replace a dtype policy wherever a nested configuration has it."""
+    for value in config.values() if isinstance(config, dict) else config:
+        if isinstance(value, dict | list):
+            _replace_dtype(value, old, new)
+    if (
+        isinstance(config, dict)
+        and isinstance(old, dict)
+        and config.get("dtype") == old
+    ):
+        config["dtype"] = new
 
 
 def _zeros(shape: tuple[int, ...], dtype: str) -> NDArray[Any] | Any:

@@ -8,6 +8,8 @@ loaded), `recipe.py` (which trained it), `results.json` (what it scored) and
 """
 
 import difflib
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,8 @@ class ModelInfo:
 
     Attributes:
         name: the name that `load` takes.
-        description, paper, task, input, licence, notes: see `save_preset`.
+        description, paper, task, input, licence, notes, use, instead: see
+            `save_preset`.
         model: the name of the model's class.
         parameters: how many numbers the weights hold.
         size_bytes: the size of the weights' file.
@@ -48,6 +51,15 @@ class ModelInfo:
     metrics: tuple[Result, ...]
     folder: Path
     notes: tuple[str, ...] = ()
+    use: str = ""
+    instead: str = ""
+
+    def __repr__(self) -> str:
+        """Return one line; `info.description` and the other fields say more."""
+        return (
+            f"ModelInfo({self.name!r}, {self.task}, {self.model}, "
+            f"{self.parameters:,} parameters, {len(self.metrics)} results)"
+        )
 
 
 def presets_folder() -> Path:
@@ -57,7 +69,9 @@ def presets_folder() -> Path:
     return packaged if packaged.is_dir() else package.parent / "zoo"
 
 
-def list_models(folder: str | Path | None = None) -> list[str]:
+def list_models(
+    folder: str | Path | None = None, *, task: str | None = None
+) -> list[str]:
     """Return the names of presets, each of which `load` takes.
 
     Args:
@@ -65,17 +79,33 @@ def list_models(folder: str | Path | None = None) -> list[str]:
             those of the folder that the environment variable KERAS_ATTEND_ZOO names;
             `"hf://org"` for the presets of a user or an organization on the
             Hugging Face Hub.
+        task: only those whose `info(name).task` is this, such as "tracking".
     """
     if str(folder).startswith(HUB):
         from keras_attend.zoo.hub import client  # its import takes half a second
 
-        return client.list_presets(str(folder).removeprefix(HUB))
+        names = client.list_presets(str(folder).removeprefix(HUB))
+        return names if task is None else _with_task(task, {n: n for n in names})
     folders = [Path(folder)] if folder else [presets_folder(), *user_zoo.folders()]
-    found = {
-        path.parent.name for each in folders for path in each.glob(f"*/{MANIFEST}")
+    found: dict[str, str | Path] = {
+        path.parent.name: path.parent
+        for each in reversed(folders)
+        for path in each.glob(f"*/{MANIFEST}")
+        # Others are of folders that no name can load, and a terminal might obey them.
+        if user_zoo.is_name(path.parent.name)
     }
-    # Other names are of folders that no name can load, and a terminal might obey them.
-    return sorted(filter(user_zoo.is_name, found))
+    return sorted(found) if task is None else _with_task(task, found)
+
+
+def _with_task(task: str, found: Mapping[str, str | Path]) -> list[str]:
+    """Return the names of those presets that have a task; no other task is an error."""
+    tasks = {}
+    for name, place in found.items():
+        with suppress(OSError, ValueError):  # a damaged preset has no task
+            tasks[name] = info(place).task
+    if tasks and task not in tasks.values():
+        check_choice("task", task, tuple(sorted(set(tasks.values()))))
+    return sorted(name for name, its in tasks.items() if its == task)
 
 
 def info(name: str | Path) -> ModelInfo:
@@ -94,6 +124,7 @@ def info(name: str | Path) -> ModelInfo:
         metrics=results.results if results else (),
         folder=folder,
         notes=tuple(manifest.get("notes", ())),
+        **{key: manifest.get(key, "") for key in files.ADVICE},
     )
 
 

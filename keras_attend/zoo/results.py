@@ -112,6 +112,23 @@ def _check_name(key: str, name: Any) -> None:
         )
 
 
+def unseen(results: Sequence[Result]) -> Result | None:
+    """Return the mean IoU in videos that no training has seen or, if none, `headline`.
+
+    All other protocols but DRLT's `otb_first_third` judge by data that were held out.
+    """
+    chosen = [r for r in results if r.protocol in UNTRAINED and r.metric == "mean_iou"]
+    return chosen[0] if chosen else headline(results)
+
+
+def best_peer(result: Result) -> tuple[str, float] | None:
+    """Return the name and score of the best of the baselines and the paper, if any."""
+    paper = {} if result.paper is None else {"the paper": result.paper}
+    sign = 1 if METRICS[result.metric].higher_is_better else -1
+    peers = {**paper, **result.baselines}
+    return max(peers.items(), key=lambda peer: sign * peer[1], default=None)
+
+
 def headlines(results: Sequence[Result]) -> list[Result]:
     """Return `headline`, and the mean IoUs in videos that no training has seen."""
     chosen = headline(results)

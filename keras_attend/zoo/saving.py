@@ -11,6 +11,7 @@ import h5py
 import keras
 
 from keras_attend import disk
+from keras_attend.models.base import OPTIMIZER_BUILT
 from keras_attend.zoo.card import write_card
 from keras_attend.zoo.checks import files
 from keras_attend.zoo.checks.classes import check_config
@@ -29,6 +30,8 @@ def save_preset(
     licence: str = "Apache-2.0",
     half: bool = False,
     notes: Sequence[str] = (),
+    use: str | None = None,
+    instead: str | None = None,
 ) -> None:
     """Write the files that `load` reads, and the card.
 
@@ -47,6 +50,8 @@ def save_preset(
         licence: the licence of the weights.
         half: whether to store float32 weights as float16. Check that the score stays.
         notes: sentences about what the model cannot do, which the card shows.
+        use: for what it is, in a few words; None keeps what the folder's preset says.
+        instead: when another preset or method is the better choice; None as of `use`.
     """
     folder = Path(folder)
     if not model.built:
@@ -61,6 +66,8 @@ def save_preset(
         written = manifest_path.parent
         # A copy that was never compiled has neither optimizer nor metrics to save.
         compile_config = config.pop("compile_config", None)
+        if compile_config:  # no optimizer's state is in the folder
+            compile_config.pop(OPTIMIZER_BUILT, None)
         copy = keras.saving.deserialize_keras_object(config)
         copy.set_weights(model.get_weights())
         keras.saving.save_model(copy, written, zipped=False)
@@ -84,6 +91,7 @@ def save_preset(
         }
         if notes:
             manifest["notes"] = list(notes)
+        manifest |= _advice(folder / MANIFEST, use=use, instead=instead)
         # What `load` would refuse, such as a description of two lines, is not written.
         files.check_manifest(folder / MANIFEST, json.dumps(manifest).encode())
         _write_json(written / MANIFEST, manifest)
@@ -95,6 +103,13 @@ def save_preset(
         for file in (METADATA, CONFIG, WEIGHTS, MANIFEST):
             os.replace(written / file, folder / file)
     write_card(folder)
+
+
+def _advice(path: Path, **given: str | None) -> dict[str, str]:
+    """Return what is given, and else what a manifest that is there says."""
+    known = read_manifest(path.parent) if path.is_file() else {}
+    found = {k: known.get(k) if text is None else text for k, text in given.items()}
+    return {key: text for key, text in found.items() if text}
 
 
 def describe_preset(

@@ -9,7 +9,9 @@ from keras_attend import zoo
 from keras_attend.commands.main import main
 from keras_attend.datasets import mnist_digits, sample_digits
 from keras_attend.models.ram import RAM
+from keras_attend.models.ratm import RATM, RATMCell
 from keras_attend.zoo import presets
+from keras_attend.zoo.speeds import Speed, write_speeds
 
 pytestmark = pytest.mark.packaging
 
@@ -62,7 +64,19 @@ def error(capsys):
 # demo.
 
 
-def test_demo(small_ram, tmp_path, capsys):
+@pytest.fixture
+def small_ratm(small_ram):
+    """A second preset: an untrained `ratm_mnist_multi`."""
+    model = RATM(RATMCell(7, 4))
+    model.build()
+    about = {"description": "A very small RATM.", "paper": "Kahou et al. 2015"}
+    folder = small_ram.parent / "ratm_mnist_multi"
+    task = {"task": "tracking", "input": "frames [B, T, H, W, 1]"}
+    zoo.save_preset(model, folder, **about, **task)
+    return folder
+
+
+def test_demo(small_ratm, tmp_path, capsys):
     pytest.importorskip("matplotlib")
     assert main(["demo", "--out", str(tmp_path / "new" / "out")]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -71,35 +85,68 @@ def test_demo(small_ram, tmp_path, capsys):
     assert labels == np.repeat(np.arange(10), 5).tolist()
     right = sum("wrong" not in line for line in lines[1:51])
     assert lines[51] == f"{right} of 50 right ({2 * right}%)."
-    picture = tmp_path / "new" / "out" / "glimpses.png"
-    assert picture.read_bytes().startswith(b"\x89PNG")
-    assert str(picture) in lines[52]
+    assert lines[52].startswith("ratm_mnist_multi follows a digit past another one")
+    for line, name in zip(lines[53:], ("glimpses.png", "track.png"), strict=True):
+        picture = tmp_path / "new" / "out" / name
+        assert picture.read_bytes().startswith(b"\x89PNG")
+        assert str(picture) in line
 
 
-def test_demo_without_matplotlib(small_ram, tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "keras_attend.plots", None)
+def test_demo_without_matplotlib(small_ratm, tmp_path, capsys, monkeypatch):
+    """As a wheel without extras is installed: all but the pictures, and status 0."""
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     assert main(["demo", "--out", str(tmp_path / "out")]) == 0
-    assert "pip install 'keras-attend[plots]'" in capsys.readouterr().out
-    assert not (tmp_path / "out").exists()
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1] == "No pictures. Pictures need matplotlib: pip install matplotlib"
+    assert said[-2].startswith("ratm_mnist_multi follows")
 
 
 # list and info.
 
 
-def test_list(small_ram, capsys):
+def test_list(small_ram, small_ratm, capsys):
+    edit(small_ram / "preset.json", use="reading digits")
+    speed = Speed(1234.0, "images", "28x28", "one core")
+    write_speeds(small_ram.parent, {"ram_mnist": speed})
     assert main(["list"]) == 0
-    header, row = capsys.readouterr().out.splitlines()
-    words = "name task parameters MB metric protocol ours paper"
-    assert header.split() == words.split()
-    count, size = zoo.info("ram_mnist").parameters, zoo.info("ram_mnist").size_bytes
-    assert (
-        row.split()
-        == (
-            f"ram_mnist classification {count:,} {size / 1e6:.2f} error (%) "
-            "mnist_test/single 90.00 1.29"
-        ).split()
-    )
-    assert header.index("task") == row.index("classification")
+    header, row, other = capsys.readouterr().out.splitlines()
+    assert header.split() == [
+        "name",
+        "for",
+        "per",
+        "second",
+        "metric",
+        "protocol",
+        "ours",
+        "best",
+        "peer",
+    ]
+    said = "ram_mnist reading digits 1,234 images error (%) mnist_test/single 90.00"
+    assert row.split() == [*said.split(), "the", "paper", "1.29"]
+    assert header.index("metric") == row.index("error (%)")
+    assert other.split() == ["ratm_mnist_multi", "tracking", "not", "evaluated"]
+    assert main(["list", "--task", "tracking"]) == 0
+    assert "ram_mnist " not in capsys.readouterr().out
+    assert main(["list", "--task", "chess"]) == 1
+    assert "`task` must be one of ('classification', 'tracking')" in error(capsys)
+
+
+def test_list_shows_the_score_on_unseen_videos_and_its_best_peer(small_ram, capsys):
+    peers = {"static box": 0.2, "CSRT": 0.7, "KCF": 0.4}
+    rows = [("videos_validation", 0.8), ("videos_test", 0.6)]
+    results = [
+        zoo.Result("mean_iou", f"{name}/60_frame_clips", v, v, v, 1, None, peers)
+        for name, v in rows
+    ]
+    about = {"device": "a CPU", "training_seconds": 0, "commit": "abc"}
+    zoo.write_results(small_ram, results, **about)
+    assert main(["list"]) == 0
+    row = capsys.readouterr().out.splitlines()[1]
+    assert row.endswith("mean IoU  videos_test/60_frame_clips  0.600  CSRT 0.700")
+    assert main(["list", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["unseen"]["value"] == 0.6 and found["best_peer"] == ["CSRT", 0.7]
+    assert found["speed"] is None
 
 
 def test_list_as_json(small_ram, capsys):
@@ -119,7 +166,7 @@ def test_list_of_what_was_not_evaluated(small_ram, capsys):
 def test_list_of_none(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(presets, "presets_folder", lambda: tmp_path)
     assert main(["list"]) == 0
-    assert capsys.readouterr().out.startswith("name  task  parameters")
+    assert capsys.readouterr().out.startswith("name  for  per second")
 
 
 def test_list_in_a_process_of_its_own():
@@ -359,6 +406,8 @@ COMMANDS = [
     "download",
     "publish",
     "convert",
+    "results",
+    "trax",
 ]
 
 

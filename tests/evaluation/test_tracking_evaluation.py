@@ -307,7 +307,7 @@ def test_opencv_missing(monkeypatch):
     with pytest.raises(ValueError, match="`name` must be one of"):
         evaluation.opencv_tracker("GOTURN")
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(ImportError, match=r'pip install "keras-attend\[bench\]"'):
+    with pytest.raises(ImportError, match="pip install opencv-contrib"):
         evaluation.opencv_tracker("KCF")
 
 

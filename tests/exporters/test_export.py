@@ -41,6 +41,8 @@ def tracker(family):
     keras.utils.set_random_seed(0)
     model = {
         "ratm": lambda: RATM(RATMCell(8, 6, 1, attention="affine")),
+        "bilinear": lambda: RATM(RATMCell(8, 6, 1, read="transformer")),
+        "points": lambda: DRLT(DRLTCell(units=6, channels=1, size=24)),
         "hart": lambda: HART(HARTCell(8, 6, 1, maps=2, filters=(4, 4, 4))),
         "drlt": lambda: DRLT(
             DRLTCell(MatchBoxes(8, 2), 6, channels=1, size=24, head="choice")
@@ -225,6 +227,58 @@ def test_runtime_takes_frames_as_tracker_does(file):
         np.testing.assert_allclose(run.outputs[name], x, atol=1e-4)
 
 
+SEVERAL = np.float32([BOX, (5, 6, 20, 10), (30, 20, 12, 14)])
+
+
+@pytest.mark.parametrize(
+    ("family", "size"),
+    [
+        ("ratm", None),
+        pytest.param("bilinear", SIZE, marks=slow),
+        ("hart", SIZE),
+        ("drlt", None),
+        pytest.param("points", SIZE, marks=slow),
+    ],
+)
+def test_several_objects_in_one_call(tmp_path, family, size):
+    """One frame and N boxes go in; what comes out is what each object has alone."""
+    import onnxruntime
+
+    model, frames = tracker(family), video()[:20]
+    path = ka.export(model, tmp_path / "x.onnx", "onnx", size=size, many=True)
+    ka.export(model, tmp_path / "one.onnx", "onnx", size=size)
+    assert metadata(path, "onnx")["objects"] is None
+    assert metadata(tmp_path / "one.onnx", "onnx")["objects"] == 1
+    frames = frames.astype("float32") / 255
+    one = ka.Tracker(tmp_path / "one.onnx")
+    alone = np.stack([one.track(frames, box) for box in SEVERAL])
+    assert np.ptp(alone, axis=1).max() > 2
+    run = ka.Tracker(path)
+    for count in (3, 1, 2):  # any number, by the same file
+        boxes = run.track(frames, SEVERAL[:count])
+        np.testing.assert_allclose(boxes, alone[:count], atol=2e-4)
+    one.track(frames, SEVERAL[:2])
+    assert set(run.outputs) == set(one.outputs)
+    for name, x in one.outputs.items():
+        np.testing.assert_allclose(run.outputs[name], x, atol=2e-4)
+
+    session = onnxruntime.InferenceSession(str(path))
+    states = metadata(path, "onnx")["states"]
+    given = {name: np.zeros((3, *s[1:]), "float32") for name, s in states.items()}
+    given |= {"first": np.array(True), "first_box": SEVERAL, "frame": frames[:1]}
+    (found,) = session.run(["box"], given)  # of frame 0
+    assert found.shape == (3, 4)
+
+
+def test_several_objects_of_a_cell_that_wants_copies(tmp_path):
+    model, frames = TrackerModel(), video()[:8]
+    model.build()
+    path = ka.export(model, tmp_path / "x.onnx", "onnx", uint8=True, many=True)
+    boxes = ka.Tracker(path).track(frames, SEVERAL)
+    expected = ka.Tracker(model).track(frames, SEVERAL)
+    np.testing.assert_allclose(boxes, expected, atol=1e-4)
+
+
 ALONE = """
 import sys
 import numpy as np
@@ -346,6 +400,8 @@ def test_what_cannot_be_exported(tmp_path):
     refused("must have its weights", model=ram)
     refused("`size` must be", size=(0, 4))
     refused("where a RAM looks first", first_location=(0, 0))
+    refused("`many` is for trackers", path="x.tflite", format="litert", many=True)
+    refused("`many` is for trackers", model=ram, many=True)
     ram.build((None, 20, 20, 1))
     refused(r"in -1..1", model=ram, first_location=(0, 3))
     for location in ("sample", "random"):

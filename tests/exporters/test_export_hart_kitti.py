@@ -21,3 +21,8 @@ def test_onnx_follows_as_keras_does(tmp_path, data_path):
     path = export(model, tmp_path / "hart.onnx", "onnx", uint8=True)
     ours = Tracker(model).track(frames, box)
     np.testing.assert_allclose(Runtime(path).track(frames, box), ours, atol=0.05)
+
+    # Two objects, by a file that follows them in one call.
+    path = export(model, tmp_path / "many.onnx", "onnx", uint8=True, many=True)
+    found = Runtime(path).track(frames, np.stack([box, box + np.array([30, 10, 0, 0])]))
+    np.testing.assert_allclose(found[0], ours, atol=0.05)

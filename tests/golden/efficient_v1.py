@@ -1,6 +1,6 @@
 """Compute tests/golden/efficient_v1.npz with the PyTorch network.
 
-    pip install "keras-attend[recipes]" efficientnet-lite-pytorch==0.1.0
+    pip install ".[recipes]" efficientnet-lite-pytorch==0.1.0
     python tests/golden/efficient_v1.py
 
 It holds what blocks 2, 4 and 10 of EfficientNet-Lite0 make of a picture of stripes:

@@ -17,7 +17,7 @@ from track_films import film
 
 from keras_attend import zoo
 from keras_attend.commands.main import main
-from keras_attend.commands.track import _signals
+from keras_attend.commands.track_results import signals
 from keras_attend.datasets.sequences import image_size, read_image
 from keras_attend.models import RATM, RATMCell
 from keras_attend.video import VideoWriter, read_video
@@ -245,12 +245,12 @@ def test_signals_are_collected(number):
     """Unless the process was told to ignore them, as `nohup` does."""
     before = signal.signal(number, signal.SIG_DFL)
     try:
-        with _signals() as received:
+        with signals() as received:
             os.kill(os.getpid(), number)
             time.sleep(0.01)
             assert received == [number]
         signal.signal(number, signal.SIG_IGN)
-        with _signals() as received:
+        with signals() as received:
             os.kill(os.getpid(), number)
             time.sleep(0.01)
             assert received == []

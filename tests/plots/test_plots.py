@@ -147,6 +147,17 @@ def test_plot_track(tmp_path):
     widths = [patch.get_width() for patch in above[0].patches]
     np.testing.assert_allclose(widths, [9.6, 4.8, 4.8], atol=1e-3)
     assert below[0].images[0].get_array().shape == (7, 7)
+    (legend,) = figure.legends
+    words = [text.get_text() for text in legend.texts]
+    named = dict(zip(words, legend.get_patches(), strict=True))
+    assert list(named) == ["the tracker's box", "the true box", "its window"]
+    drawn = {patch.get_label(): patch.get_ec() for patch in above[0].patches}
+    assert {name: patch.get_ec() for name, patch in named.items()} == drawn
+    # As wide as a page, however many frames of whatever shape there are.
+    assert figure.get_figwidth() == pytest.approx(10)
+    square = below[0].get_position()
+    inches = figure.get_size_inches()
+    assert min(square.width * inches[0], square.height * inches[1]) > 1.5
     # With the first box alone, and a colour video of one frame.
     colour = RATM(RATMCell(7, 4, channels=3))
     figure = plots.plot_track(colour, frames[:1].repeat(3, -1), boxes[0])

@@ -2,7 +2,7 @@
 
 Paper     Kosiorek et al. 2017, "Hierarchical Attentive Recurrent Tracking": its V1 is
           AlexNet's first layers, trained on ImageNet; here EfficientNet-Lite0's
-Command   pip install "keras-attend[recipes]"
+Command   pip install ".[recipes]"
           KERAS_BACKEND=tensorflow python zoo/hart_kitti/recipe.py --data FOLDER
           (FOLDER/tracking and FOLDER/tracking_test: 31 and 6 short videos of OTB, VOT,
           UAV123 and DAVIS, in OTB's layout; FOLDER/kitti: pictures of KITTI, frames,

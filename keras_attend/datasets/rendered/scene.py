@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_attend.datasets.kitti_labels import HEIGHT, WIDTH, KITTILabels, project
-from keras_attend.types import Array
+from keras_attend.types import Array, OneLine
 
 SCALE = 0.5  # size of a scene's frames relative to KITTI's own
 FRAME = np.array([0.0, 0.0, WIDTH, HEIGHT]) * SCALE  # `xywh`
@@ -27,8 +27,8 @@ LOOK_OF = {  # which look of `sprites.LOOKS` an object of each kind has
 BREADTH = {"person": 0.6, "cyclist": 0.6}
 
 
-@dataclass(frozen=True, eq=False)
-class Scene:
+@dataclass(frozen=True, eq=False, repr=False)
+class Scene(OneLine):
     """The labels of a video of F frames, with boxes in pixels of halved frames.
 
     Attributes:

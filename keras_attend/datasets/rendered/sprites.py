@@ -17,15 +17,15 @@ from keras_attend.datasets.sequences import (
     read_image,
 )
 from keras_attend.datasets.views import resample
-from keras_attend.types import Array
+from keras_attend.types import Array, OneLine
 
 LOOKS = ("car", "van", "truck", "person", "cyclist")
 MARGIN = 0.12  # of the box's size, on all sides of it: room for the shadow
 HEIGHT = 64  # pixels of a view; it and the width can be halved three times
 
 
-@dataclass(frozen=True, eq=False)
-class Sprite:
+@dataclass(frozen=True, eq=False, repr=False)
+class Sprite(OneLine):
     """Several views of one object.
 
     Attributes:

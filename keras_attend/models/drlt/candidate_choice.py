@@ -60,8 +60,13 @@ class CandidateChoice(KeepsArguments, keras.layers.Layer):
         self.weigh.bias.assign([STAY] + [0.0] * self.candidates)
         # Logarithms of g / 2, lambda / 2 and kappa / 2.
         self.importance = self.add_weight(
-            (3,), "zeros", dtype="float32", name="importance"
+            (3,), "zeros", dtype="float32", autocast=False, name="importance"
         )
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """The shape of the location, for `summary`."""
+        return (None, 4)
 
     def seen(self, i: Tensor, last: Tensor) -> Tensor:
         """The candidates relative to `last`, which the LSTM takes: `[B, 6 K]`.

@@ -16,6 +16,7 @@ from keras_attend.boxes import convert_format
 from keras_attend.layers.cells import ReluLSTMCell
 from keras_attend.layers.crop import parse_size
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
+from keras_attend.layers.tracing import for_each
 from keras_attend.models.base import resized_images
 from keras_attend.models.drlt.candidate_choice import CandidateChoice
 from keras_attend.models.drlt.observation import point_cnn
@@ -125,6 +126,12 @@ class DRLTCell(RecurrentTrackerCell):
         return bool(getattr(self.observation, "jit_compile", True))
 
     @property
+    def shares_frame(self) -> bool:  # type: ignore[override]
+        """Whether one frame does for several objects, as in `MatchBoxes` it does."""
+        remembers = isinstance(self.observation, Remembers)
+        return bool(getattr(self.observation, "shares_frame", not remembers))
+
+    @property
     def state_spec(self) -> Nested:
         """Sizes of the state's tensors."""
         sizes = {"hidden": self.units, "memory": self.units, "given": self.numbers}
@@ -175,7 +182,8 @@ class DRLTCell(RecurrentTrackerCell):
 
     def think(self, i_t: Tensor, state: Nested) -> tuple[dict[str, Tensor], Nested]:
         r"""The LSTM and the head: from $i_t$ `[B, F]` to "mean", $\mu_t$ `[B, D]`."""
-        s_t, o_t = state["given"], i_t
+        s_t = state["given"]
+        i_t = o_t = for_each(i_t, s_t)
         if self.head == "choice":
             o_t = self.choice.seen(i_t, s_t)
         if self.given:

@@ -11,6 +11,7 @@ import keras
 from keras import layers, ops
 
 from keras_attend.arguments import KeepsArguments, check_positive_integers
+from keras_attend.layers.tracing import for_each
 from keras_attend.types import Shape, Tensor
 
 SAME = {"padding": "same", "activation": "relu"}
@@ -105,6 +106,8 @@ class MatchBoxes(KeepsArguments, keras.layers.Layer):
             name="head",
         )
 
+    shares_frame = True  # see `RecurrentTrackerCell`
+
     @property
     def jit_compile(self) -> bool:
         """Whether XLA suits the network, as `maps` says."""
@@ -135,7 +138,7 @@ class MatchBoxes(KeepsArguments, keras.layers.Layer):
         phi = ops.reshape(phi, (-1, H * W, F))
         parts = ops.matmul(share, phi)  # [N, 9, F]
         around = ops.mean(phi, axis=1, keepdims=True)  # [N, 1, F]
-        T = ops.concatenate([around, parts], axis=1)
+        T = ops.concatenate([for_each(around, parts), parts], axis=1)
         T = ops.reshape(T, (-1, self.memory_size - 4))
         return ops.concatenate([T, location], axis=-1)
 
@@ -153,7 +156,7 @@ class MatchBoxes(KeepsArguments, keras.layers.Layer):
         H, W, F = phi.shape[1:]
         T, location = template[:, :-4], ops.cast(template[:, -4:], "float32")
         T = ops.reshape(T, (-1, 1 + PARTS**2, F))
-        flat = ops.reshape(phi, (-1, H * W, F))
+        flat = for_each(ops.reshape(phi, (-1, H * W, F)), T)
         r = ops.matmul(_unit(flat), ops.swapaxes(_unit(T), 1, 2))  # [N, H W, 10]
         v = self._votes(r[..., 1:], location, (H, W))
         alike = flat * ops.mean(T[:, 1:], axis=1, keepdims=True)
@@ -171,8 +174,11 @@ class MatchBoxes(KeepsArguments, keras.layers.Layer):
         """The votes $v$, `[N, H W, 9 scales]`, of $r$ `[N, H W, 9]`."""
         H, W = size
         r = ops.reshape(r, (-1, H, W, PARTS, PARTS))
-        _, _, w_0, h_0 = ops.unstack(ops.cast(location, r.dtype), 4, axis=-1)
-        down, across = self._windows(h_0, H), self._windows(w_0, W)  # [N, S, 3, P, P]
+        _, _, w_0, h_0 = ops.unstack(ops.cast(location, "float32"), 4, axis=-1)
+        down, across = (
+            ops.cast(self._windows(side, cells), r.dtype)  # [N, S, 3, P, P]
+            for side, cells in ((h_0, H), (w_0, W))
+        )
         v = ops.einsum("nyxab,nsbpx->nsaypb", r, across)
         v = ops.einsum("nsaypb,nsaqy->nqpsab", v, down)  # [N, H, W, S, 3, 3]
         return ops.reshape(v, (-1, H * W, len(self.scales) * PARTS**2))

@@ -81,6 +81,7 @@ class HARTCell(MaskedCell):
     kept_as: ClassVar[dict[str, str]] = {"dorsal": "has_dorsal"}
     # Whether in training no gradient goes to where the window is; see `HART.compile`.
     detached = False
+    shares_frame = True
 
     def __init__(
         self,
@@ -129,6 +130,7 @@ class HARTCell(MaskedCell):
     def build(self, frame_shape: Shape) -> None:
         """Make the weights, which do not depend on the frame's size."""
         glimpse = (None, *self.size, self.channels)
+        self.glimpse.build((None, None, None, self.channels), (None, 6))
         self.v1.build(glimpse)
         features: Any = self.v1.compute_output_shape(glimpse)
         _, rows, cols, _ = features
@@ -146,7 +148,8 @@ class HARTCell(MaskedCell):
 
         def scalars(name: str, size: int, value: float) -> Any:
             constant = keras.initializers.Constant(value)
-            return self.add_weight((size,), constant, dtype="float32", name=name)
+            precise: Any = {"dtype": "float32", "autocast": False}
+            return self.add_weight((size,), constant, name=name, **precise)
 
         self.gain = scalars("gain", 4, 0.076)  # c: the next window moves little
         # How much larger the window is than the box, as a logarithm.
@@ -192,7 +195,7 @@ class HARTCell(MaskedCell):
         if self.dorsal is not None:  # there is no appearance yet, and no location map
             memory["template"] = self.dorsal.match.describe(V_0)
             maps.append(self.dorsal.match(V_0, memory["template"]))
-        zeros = ops.zeros((ops.shape(frame)[0], self.units), self.compute_dtype)
+        zeros = ops.zeros((ops.shape(box)[0], self.units), self.compute_dtype)
         v_0 = self.first_input(self.summarise(maps))
         o_0, h, c = self.run_core(v_0, zeros, zeros, noise)
         o_0 = o_0 + v_0

@@ -41,6 +41,12 @@ class VentralStream(keras.layers.Layer):
         self.readout.build(features_shape)
         self.norm.build((*features_shape[:-1], self.readout.units))
 
+    def compute_output_shape(
+        self, features_shape: Shape, kept_shape: Shape | None = None
+    ) -> tuple[int | None, ...]:
+        """`[B, rows, cols, maps]`."""
+        return (*features_shape[:-1], self.readout.units)
+
     def call(self, V: Tensor, kept: Tensor | None = None) -> Tensor:
         """The maps of features `V`; `kept` is a dropout mask of the maps' shape."""
         nu = pointwise(self.readout, V)
@@ -79,6 +85,12 @@ class DorsalStream(keras.layers.Layer):
         self.filter_1.build(features_shape, appearance_shape)
         self.filter_2.build(both, appearance_shape)
         self.location.build(both)
+        self.map_size = tuple(features_shape[1:3])
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """The shape of the logits, for `summary`."""
+        return (None, *self.map_size)
 
     @property
     def template_size(self) -> int:
@@ -120,6 +132,10 @@ class Head(keras.layers.Layer):
         """Make the weights for `[B, n]`."""
         self.hidden.build(input_shape)
         self.last.build((None, HIDDEN))
+
+    def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
+        """`[B, 4]`."""
+        return (input_shape[0], 4)
 
     def call(self, q: Tensor) -> Tensor:
         """Steps `[B, 4]`."""

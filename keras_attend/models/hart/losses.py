@@ -145,7 +145,11 @@ class WeighedTracker(RecurrentTracker):
         """Make the weights, those of the losses among them."""
         super().build(input_shape)
         self.loss_scales = self.add_weight(  # v
-            (len(self.weighed),), "ones", dtype="float32", name="loss_scales"
+            (len(self.weighed),),
+            "ones",
+            dtype="float32",
+            autocast=False,
+            name="loss_scales",
         )
 
     def named_losses(

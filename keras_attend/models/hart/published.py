@@ -90,6 +90,7 @@ class PublishedHARTCell(MaskedCell):
     def build(self, frame_shape: Shape) -> None:
         """Make the weights, which do not depend on the frame's size."""
         glimpse, appearance = (None, *self.size, self.channels), (None, self.units)
+        self.glimpse.build((None, None, None, self.channels), (None, 6))
         self.v1.build(glimpse)
         features: Any = self.v1.compute_output_shape(glimpse)
         _, rows, cols, _ = features
@@ -106,10 +107,11 @@ class PublishedHARTCell(MaskedCell):
         for head in (self.attend, self.locate):
             head.build((None, self.units + MASK_UNITS))
         # Paper: tanh(c), "a small value". Both make the first steps 0.076.
+        precise: Any = {"dtype": "float32", "autocast": False}
         constant = keras.initializers.Constant(-2.5)
-        self.gain = self.add_weight((4,), constant, dtype="float32", name="gain")
+        self.gain = self.add_weight((4,), constant, name="gain", **precise)
         uniform = keras.initializers.RandomUniform(-1e-3, 1e-3)
-        self.bias = self.add_weight((4,), uniform, dtype="float32", name="bias")
+        self.bias = self.add_weight((4,), uniform, name="bias", **precise)
 
     @property
     def state_spec(self) -> Nested:

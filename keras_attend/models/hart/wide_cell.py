@@ -87,6 +87,7 @@ class WideHARTCell(RecurrentTrackerCell):
     """
 
     channels = 3
+    shares_frame = True
     jit_compile = False  # XLA's convolutions are slow on a CPU; see `EfficientV1`
 
     def __init__(
@@ -131,6 +132,7 @@ class WideHARTCell(RecurrentTrackerCell):
 
     def build(self, frame_shape: Shape) -> None:
         """Make the weights, which do not depend on the frame's size."""
+        self.read.build((None, None, None, 3), (None, 3))
         self.ventral.build((None, self.size, self.size, 3))
         self.dorsal.build((None, self.units))
         self.summary.build((None, self.width + LSTM_EXTRA))
@@ -179,7 +181,7 @@ class WideHARTCell(RecurrentTrackerCell):
         inside = relative(box, a_0)
         template = self.template(self.ventral(self.read(frame, a_0)), inside)
         both = ops.concatenate([template, template], axis=1)
-        zeros = ops.zeros((ops.shape(frame)[0], self.units), self.compute_dtype)
+        zeros = ops.zeros((ops.shape(box)[0], self.units), self.compute_dtype)
         return {
             "box": box,
             "shift": shift,

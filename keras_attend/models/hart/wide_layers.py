@@ -5,6 +5,7 @@ the ventral stream's maps, $s$ the location map, $\psi$ a filter made for one ob
 Maps lie on a grid of `g` by `g` places, a template on `p` by `p` of them.
 """
 
+import math
 from typing import Any
 
 import keras
@@ -39,8 +40,14 @@ class VentralStream(keras.layers.Layer):
     def build(self, input_shape: Shape) -> None:
         """Make the weights for glimpses `[B, rows, cols, 3]`."""
         self.maps.build(input_shape)
+        self.places = math.prod(self.maps.compute_output_shape(input_shape)[1:3])
         self.plain = sum(self.maps.widths[1:])  # channels that are compared as they are
         self.neck.build((None, self.maps.channels))
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """The shape of the maps, for `summary`."""
+        return (None, self.places, self.width)
 
     def adapt(self, glimpses: Tensor) -> None:
         """Take the maps' statistics of some glimpses, once, for ever."""
@@ -140,6 +147,11 @@ class DorsalStream(keras.layers.Layer):
             (), keras.initializers.Constant(2.3), name="log_sharpness"
         )
 
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """The shape of the logits, for `summary`."""
+        return (None, self.grid**2)
+
     def call(
         self,
         nu: Tensor,
@@ -205,6 +217,10 @@ class Residual(keras.layers.Layer):
         """Make the weights for `[B, g, g, width]`."""
         self.depthwise.build(input_shape)
         self.pointwise.build(input_shape)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """That of the input."""
+        return input_shape
 
     def call(self, x: Tensor) -> Tensor:
         """The block's output, of the shape of `x`."""

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from keras_attend.boxes import convert_format
+from keras_attend.compat import set_direction
 from keras_attend.models.hart.wide_cell import WideHARTCell
 from keras_attend.models.hart.wide_maps import decoded, places
 from keras_attend.models.hart.wide_search import UNITS
@@ -90,6 +91,8 @@ class WideHART(RecurrentTracker):
         super().__init__(cell, **kwargs)
         self.weighed = tuple(losses)
         self.parts = {name: keras.metrics.Mean(name=name) for name in LOSSES}
+        for part in self.parts.values():
+            set_direction(part, "down")
 
     def call(
         self, inputs: dict[str, Tensor], training: bool | None = None

@@ -9,6 +9,7 @@ from keras import ops
 from keras.layers import Dense
 
 from keras_attend.arguments import check_choice, check_positive_integers, check_shape
+from keras_attend.compat import set_direction
 from keras_attend.datasets.catch import Catch
 from keras_attend.layers.glimpse_network import GlimpseNetwork
 from keras_attend.layers.retina import Retina
@@ -117,10 +118,12 @@ class RAMAgent(AttentionModel):
         self.game_policy = CategoricalPolicy()
         self.seed_generator = keras.random.SeedGenerator()
         self.reward = keras.metrics.Mean(name="reward")
+        set_direction(self.reward, "up")
 
     def build(self, input_shape: Shape) -> None:
         """Make the weights."""
         size, units = self.size, self.units
+        self.retina.build((None, None, None, 1), (None, 2))
         self.glimpse_network.build((None, size, size, self.scales), (None, 2))
         self.core.build((None, units))
         for dense in (self.player, self.locator, self.baseline):

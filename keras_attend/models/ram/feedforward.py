@@ -76,6 +76,11 @@ class Feedforward(Classifier):
         ]
         self.classifier = Dense(classes, dtype=dtype, name="action")
 
+    @property
+    def heads(self) -> list[keras.layers.Layer]:
+        """The classifier."""
+        return [self.classifier]
+
     def build(self, input_shape: Shape) -> None:
         """Make the weights, for images of this size."""
         if len(input_shape) != 4 or None in input_shape[1:]:

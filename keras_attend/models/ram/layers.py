@@ -72,9 +72,16 @@ class RAMLayers(Classifier):
         self.policy = GaussianPolicy(std)
         self.seed_generator = keras.random.SeedGenerator()
 
+    @property
+    def heads(self) -> list[keras.layers.Layer]:
+        """The classifier, and the baseline if it is one for each answer."""
+        by_answer = self.credit.baseline == "answer"
+        return [self.classifier, self.baseline] if by_answer else [self.classifier]
+
     def build(self, input_shape: Shape) -> None:
         """Make the weights; none depends on the image's size."""
         patches = (None, self.size, self.size, self.scales * self.channels)
+        self.retina.build((None, None, None, self.channels), (None, 2))
         self.glimpse_network.build(patches, (None, self.place))
         core = (self.core_input, self.core_recurrent)
         for dense in (*core, self.classifier, self.locator, self.baseline):

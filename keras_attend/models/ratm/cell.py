@@ -65,6 +65,8 @@ class RATMCell(RecurrentTrackerCell):
         memory: $W_{rec}$ is initialised as the identity times this.
     """
 
+    shares_frame = True
+
     def __init__(
         self,
         size: int | Sequence[int] = 28,
@@ -115,6 +117,7 @@ class RATMCell(RecurrentTrackerCell):
     def build(self, frame_shape: Shape) -> None:
         """Make the weights, which are the same for all sizes of frames."""
         glimpse = (None, *self.size, self.channels)
+        self.glimpse.build((None, None, None, self.channels), (None, 6))
         feature_size = self.size[0] * self.size[1] * self.channels
         if self.features is not None:
             if not self.features.built:
@@ -127,12 +130,13 @@ class RATMCell(RecurrentTrackerCell):
                 shape=(7,),
                 initializer=lambda shape, dtype: ops.cast(WHOLE_FRAME, dtype),
                 dtype="float32",
+                autocast=False,
                 name="bias",
             )
 
     def initial_state(self, frame: Tensor, box: Tensor) -> Nested:
         """An empty memory, the first window, and the template if there is one."""
-        h = ops.zeros((ops.shape(frame)[0], self.units), self.compute_dtype)
+        h = ops.zeros((ops.shape(box)[0], self.units), self.compute_dtype)
         if self.start == "box":
             a = self.to_attention(ops.cast(box, "float32"), image_size(frame))
         else:

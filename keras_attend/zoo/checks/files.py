@@ -32,6 +32,8 @@ CARD = "README.md"
 RECIPE = "recipe.py"
 EXTRA = ("results.json", RECIPE, "picture.gif", "picture.jpg", "picture.png")
 DESCRIPTIONS = ("description", "paper", "task", "input", "licence")
+# What a preset may say as well: for what it is, and when another one is better.
+ADVICE = ("use", "instead")
 NUMBERS = ("parameters", "size_bytes")
 
 MAX_JSON_BYTES = 2**20  # the longest that ships has 3 kB
@@ -170,6 +172,8 @@ def check_manifest(path: Path, content: bytes) -> dict[str, Any]:
             raise ValueError(f"it lacks {', '.join(sorted(absent))}")
         for key in (*DESCRIPTIONS, "model"):
             _check_text(key, manifest[key])
+        for key in ADVICE:
+            _check_text(key, manifest.get(key, ""))
         notes = manifest.get("notes", [])
         if not isinstance(notes, list) or len(notes) > MAX_NOTES:
             raise ValueError(f"`notes` must be a list of up to {MAX_NOTES} texts")

@@ -1,0 +1,1 @@
+"""Run this package's trackers under the protocols of other toolkits."""
