@@ -40,8 +40,9 @@ if TYPE_CHECKING:
         video,
         zoo,
     )
-    from keras_attend.exporters import export
+    from keras_attend.exporters.export import export
     from keras_attend.tracking import Tracker
+    from keras_attend.training import finetune
     from keras_attend.unroll import unroll
 
 __version__ = "0.1.0"

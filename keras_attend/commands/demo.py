@@ -81,7 +81,12 @@ def _follow(model: "keras.Model", images: Any, labels: Any) -> tuple[Any, Any]:
     from keras_attend.boxes import iou
     from keras_attend.datasets import MovingDigits
 
-    shape = {"batch_size": 1, "batches": 1, "frames": FRAMES, "distractors": 1}
+    shape: dict[str, Any] = {
+        "batch_size": 1,
+        "batches": 1,
+        "frames": FRAMES,
+        "distractors": 1,
+    }
     x, y = MovingDigits(images, labels, seed=0, **shape)[0]
     found = model(x, training=False)["boxes"]
     overlap = float(keras.ops.mean(iou(found, y["boxes"])))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keras_attend.commands.parsers import NAME_HELP, Commands, add_command
 from keras_attend.commands.track_tables import LAYOUTS, BoxTable
@@ -48,7 +48,11 @@ def add_track(commands: Commands) -> None:
     add = add_command(commands, "track", track, summary, EXAMPLES, MORE).add_argument
     add("input", metavar="INPUT", help="a video, a folder of images, or camera:0")
     add("--box", action="append", metavar="X,Y,W,H", help=BOX_HELP)
-    ways = {"nargs": "?", "const": "browser", "choices": ("browser", "cv2")}
+    ways: dict[str, Any] = {
+        "nargs": "?",
+        "const": "browser",
+        "choices": ("browser", "cv2"),
+    }
     add("--select", **ways, help=SELECT_HELP)
     add("--first-frame", type=Path, metavar="PNG", help=FIRST_HELP)
     add(
