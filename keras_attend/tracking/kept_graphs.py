@@ -89,8 +89,12 @@ def read(name: str) -> Kept | None:
 
 def write(name: str, kept: Kept) -> None:
     """Keep a graph, unless there is no room for it or what was found is no JSON."""
-    about = kept._asdict() | {"sha256": hashlib.sha256(kept.graph).hexdigest()}
-    del about["graph"]
+    about = {
+        "inputs": kept.inputs,
+        "outputs": kept.outputs,
+        "found": kept.found,
+        "sha256": hashlib.sha256(kept.graph).hexdigest(),
+    }
     head = json.dumps(about)
     if json.loads(head) != about:  # tuples
         return
