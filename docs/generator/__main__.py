@@ -34,6 +34,7 @@ ELSEWHERE = {
     "benchmarks/README.md": "benchmarks.md",
     "docs/export.md": "guides/export.md",
     "docs/scaling.md": "guides/several-devices.md",
+    "docs/toolkits.md": "guides/toolkits.md",
     "zoo/CONTRIBUTING.md": "guides/publishing.md",
     "zoo/README.md": "presets/results.md",
     "zoo/ram_tables/README.md": "papers/ram_tables.md",
