@@ -136,8 +136,7 @@ def _letters(words: str, size: int) -> NDArray[np.float32]:
 
     picture = Image.new("L", (text_width(words, size) + 1, round(1.3 * size)))
     ImageDraw.Draw(picture).text((0, 0), words, fill=255, font=font(size))
-    cover: NDArray[np.float32] = np.asarray(picture, "float32")[..., None] / 255
-    return cover
+    return np.asarray(picture, np.float32)[..., None] / np.float32(255)
 
 
 def write_text(
