@@ -166,9 +166,12 @@ def test_ctrl_c_while_boxes_are_drawn(tmp_path, preset):
     source, boxes = film(tmp_path / "in.mp4", 2), tmp_path / "boxes.csv"
     with Run(source, "--select", "--model", preset, "--boxes", boxes) as run:
         address = run.address()
-        with urllib.request.urlopen(f"{address}state", timeout=60) as answer:
-            state = json.load(answer)
-        assert (state["width"], state["height"]) == (64, 48)
+        state = {"phase": "wait"}
+        while state["phase"] == "wait":
+            with urllib.request.urlopen(f"{address}state", timeout=60) as answer:
+                state = json.load(answer)
+            time.sleep(0.05)
+        assert (state["phase"], state["width"], state["height"]) == ("draw", 64, 48)
         run.process.send_signal(signal.SIGINT)
         assert run.wait() == 130
     assert "Traceback" not in run.errors and not boxes.exists()
