@@ -110,6 +110,7 @@ def test_hints_name_packages_that_an_extra_has():
         *ROOT.glob("keras_attend_r*/*.py"),
     ]:
         text = re.sub(r'"\s*\n\s*f?"', "", path.read_text())  # texts of several lines
+        assert not re.search(r"install ['\"]?keras-attend\[", text), path
         hints += re.findall(r"pip install ([a-zA-Z][^'\".,`]*)", text)
     assert len(hints) >= 6
     for hint in hints:
