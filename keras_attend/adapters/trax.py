@@ -79,7 +79,7 @@ def serve(model: keras.Model | str | Path, name: str) -> None:
         import trax
     except ImportError as error:
         raise ImportError(
-            'The TraX protocol needs vot-trax: pip install "keras-attend[toolkits]"'
+            "The TraX protocol needs vot-trax: pip install vot-trax"
         ) from error
     if isinstance(model, str | Path) and Path(model).suffix != ".onnx":
         model = zoo.load(model)  # once, and before the client waits for a frame

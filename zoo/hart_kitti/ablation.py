@@ -2,7 +2,7 @@
 
 Paper     Kosiorek et al. 2017, "Hierarchical Attentive Recurrent Tracking": its authors
           say that a V1 that is not pre-trained "converged to poor results"
-Command   pip install "keras-attend[recipes]"
+Command   pip install ".[recipes]"
           KERAS_BACKEND=tensorflow python zoo/hart_kitti/ablation.py --data FOLDER
           (FOLDER as of recipe.py)
 Makes     ablation.csv and ablation.md, from the validation videos

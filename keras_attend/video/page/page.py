@@ -240,9 +240,7 @@ def _jpeg(frame: Frame) -> bytes:
     try:
         from PIL import Image
     except ImportError as error:
-        raise ImportError(
-            "The page needs Pillow: pip install 'keras-attend[video]'."
-        ) from error
+        raise ImportError("The page needs Pillow: pip install Pillow.") from error
     file = io.BytesIO()
     Image.fromarray(frame).save(file, "JPEG", quality=QUALITY)
     return file.getvalue()
