@@ -18,6 +18,8 @@ Environment variables, besides Keras's own (KERAS_BACKEND: tensorflow or jax):
 """
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from keras_attend import startup
@@ -75,6 +77,22 @@ OBJECTS = {
     "finetune": "training",
     "unroll": "unroll",
 }
+
+
+class _Package(ModuleType):
+    """This package, in which `unroll` stays a function.
+
+    Python sets a package's attribute to each module that is imported from it, and the
+    module of `unroll` has the function's name.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in OBJECTS and isinstance(value, ModuleType):
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

@@ -109,8 +109,10 @@ def test_every_public_name_is_found(name):
     assert name in dir(keras_attend)
 
 
-def test_unroll_is_the_function():
-    assert callable(keras_attend.unroll)
+def test_unroll_is_a_function_whatever_was_imported_before():
+    for first in ("keras_attend.models", "keras_attend.unroll"):
+        code = f"import {first}\nprint(type(keras_attend.unroll).__name__)"
+        assert run(code) == ["function"]
 
 
 def test_other_names_are_refused():

@@ -33,6 +33,7 @@ def test_wheel_holds_everything(wheel):
         "keras_attend/py.typed",
         "keras_attend/datasets/sample_digits.npz",
         "keras_attend/datasets/sample_digits.txt",
+        *(f"keras_attend/video/page/page.{kind}" for kind in ("html", "css", "js")),
     } <= names
     for preset in PRESETS:
         for name in ("config.json", "model.weights.h5", "preset.json", "README.md"):

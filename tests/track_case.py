@@ -26,11 +26,10 @@ def save_small_tracker(folder):
 
 def two_squares(path, count, height=120, width=160):
     """A white square that goes to the right, and a grey one that goes down."""
+    grain = np.random.default_rng(0).integers(0, 50, (20, height, width, 3), "uint8")
     with VideoWriter(path, 20) as writer:
         for t in range(count):
-            frame = np.random.default_rng(t % 20).integers(
-                0, 50, (height, width, 3), "uint8"
-            )
+            frame = grain[t % 20].copy()
             frame[30:50, 20 + t % 80 : 40 + t % 80] = 255
             frame[10 + t % 60 : 34 + t % 60, 120:140] = 150
             writer.write(frame)

@@ -4,7 +4,6 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from keras_attend import disk
 from keras_attend.boxes import check_box
 from keras_attend.video import Frame, gridded, read_video
 from keras_attend.video.page import Page, has_screen
+from keras_attend.video.window import boxes_from_window
 
 Boxes = NDArray[np.float32]  # [N, 4]
 
@@ -87,35 +87,14 @@ def drawn_boxes(
     return first, page.boxes()
 
 
-def boxes_from_window(first: Frame) -> Boxes:
+def window_boxes(first: Frame) -> Boxes:
     """Return the boxes that a person draws in a window of OpenCV's."""
-    try:
-        import cv2
-    except ImportError as error:
-        raise ImportError(
-            "--select cv2 needs OpenCV: pip install opencv-python. --select alone uses "
-            "the browser."
-        ) from error
-    # Without a screen its windows would end the whole program.
     if not has_screen():
         raise ValueError("--select cv2 needs a screen. See --first-frame.")
-    print(
-        "Draw a box, then press Enter; Escape when all are drawn.",
-        file=sys.stderr,
-        flush=True,
-    )
-    title = "keras-attend track"
-    try:
-        found: Any = cv2.selectROIs(title, np.ascontiguousarray(first[..., ::-1]))
-        cv2.destroyWindow(title)
-    except cv2.error as error:
-        raise ValueError(
-            "This OpenCV has no windows: pip install opencv-python, or use --select "
-            f"alone. ({error})"
-        ) from error
-    boxes = np.array(found, "float32").reshape(-1, 4)
-    boxes = boxes[(boxes[:, 2:] > 0).all(axis=1)]
-    if len(boxes) == 0:
+    hint = "Draw a box, then press Enter; Escape when all are drawn."
+    print(hint, file=sys.stderr, flush=True)
+    boxes = boxes_from_window(first)
+    if not boxes:
         raise ValueError("No box was drawn.")
     return check_box(boxes, *first.shape[:2])
 

@@ -94,11 +94,14 @@ def _drawn(
 ) -> Frame:
     """Return a frame with all that was found in it, and a line of text below."""
     glimpse = outputs.get("glimpse")
-    window = None if glimpse is None else outputs.get("window", outputs.get("region"))
+    window = outputs.get("window", outputs.get("region"))
+    if glimpse is None or len(boxes) > 1:  # the windows of several objects hide much
+        window = None
     drawn = annotate(frame, boxes, window, glimpse, present)
     here = [bool(x) for x in np.asarray(present)]
     sure = None if scores is None else [float(x) for x in scores]
-    return captioned(drawn, number, here, sure, window is not None)
+    seen = glimpse is not None
+    return captioned(drawn, number, here, sure, window is not None, seen)
 
 
 @contextmanager

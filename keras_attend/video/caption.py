@@ -21,6 +21,7 @@ from keras_attend.video.drawing import (
 from keras_attend.video.files import Frame, checked_frame
 
 WINDOW = "window, seen in a corner"
+CORNERS = "corners: what is read"
 WIDEST_NUMBER = "frame 000000"
 LEGIBLE = 7  # the height of letters on frames too narrow for larger ones, in pixels
 
@@ -40,6 +41,7 @@ def captioned(
     present: Sequence[bool],
     scores: Sequence[float] | None = None,
     window: bool = False,
+    glimpse: bool = False,
 ) -> Frame:
     """Return a frame with a line of text below it, which hides nothing of the frame.
 
@@ -54,6 +56,8 @@ def captioned(
         scores: `[N]`, how sure the model is that each object is there, in 0..1; None
             for a model that does not say.
         window: whether to say which line is the window, and where its picture is.
+        glimpse: whether to say what the pictures in the corners are, if there are no
+            lines of windows.
 
     Returns:
         `[H + rows, W, 3]` uint8.
@@ -71,6 +75,8 @@ def captioned(
         item = _Item(WINDOW, WINDOW, WINDOW_COLOUR)
         short = _wide(item, LEGIBLE) > frame.shape[1]
         items.append(_Item("window", "window", WINDOW_COLOUR) if short else item)
+    elif glimpse and text_width(CORNERS, LEGIBLE) < frame.shape[1]:
+        items.append(_Item(CORNERS, CORNERS))
     return np.concatenate([frame, _strip(frame, items)])
 
 

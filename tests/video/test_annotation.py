@@ -97,7 +97,10 @@ def test_the_caption_hides_nothing_and_does_not_move():
         assert of_colour(strip, colour).any()
     assert of_colour(other[90:], LOST_COLOUR).any()
     assert not of_colour(other[90:], object_colour(0)).any()
-    assert not of_colour(captioned(frame, 3, [True])[90:], WINDOW_COLOUR).any()
+    plain = captioned(frame, 3, [True])
+    assert not of_colour(plain[90:], WINDOW_COLOUR).any()
+    corners = captioned(frame, 3, [True], glimpse=True)
+    assert corners.shape != plain.shape or (corners != plain).any()
     again = captioned(frame, 3, [True, True], [0.97, 0.5], window=True)
     assert (again != first).any()  # the score is written there
     assert (captioned(frame, 4, [True])[90:] != captioned(frame, 3, [True])[90:]).any()

@@ -179,6 +179,10 @@ def test_a_page_that_is_closed(page, monkeypatch):
     time.sleep(0.5)
     assert not page.is_closed
     ask(page, "closed?page=c", "POST")
+    end = time.monotonic() + 30
+    while not page.is_closed:
+        assert time.monotonic() < end
+        time.sleep(0.05)
     with pytest.raises(ValueError, match="page was closed before boxes"):
         page.boxes()
 

@@ -246,7 +246,8 @@ def check_weights(path: Path, parameters: int, name: Path) -> None:
     try:
         with h5py.File(path, "r") as file:
             sizes = list(_sizes(file, set()))
-    except (OSError, RuntimeError, KeyError, RecursionError) as error:
+    # A name may have bytes that are no text: a ValueError.
+    except (OSError, RuntimeError, KeyError, ValueError, RecursionError) as error:
         raise ValueError(f"{name} is damaged. Received: {error}") from error
     if sum(sizes) != parameters:
         raise ValueError(
