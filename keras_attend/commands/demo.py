@@ -76,20 +76,17 @@ def _classify(model: "keras.Model", images: Any, labels: Any) -> None:
 
 def _follow(model: "keras.Model", images: Any, labels: Any) -> tuple[Any, Any]:
     """Print how well the tracker follows a digit past another; return the clip."""
-    import keras
+    from keras import ops
 
     from keras_attend.boxes import iou
     from keras_attend.datasets import MovingDigits
 
-    shape: dict[str, Any] = {
-        "batch_size": 1,
-        "batches": 1,
-        "frames": FRAMES,
-        "distractors": 1,
-    }
-    x, y = MovingDigits(images, labels, seed=0, **shape)[0]
+    clips = MovingDigits(
+        images, labels, batch_size=1, batches=1, frames=FRAMES, distractors=1
+    )
+    x, y = clips[0]
     found = model(x, training=False)["boxes"]
-    overlap = float(keras.ops.mean(iou(found, y["boxes"])))
+    overlap = float(ops.mean(iou(found, y["boxes"])))
     print(
         f"{TRACKER} follows a digit past another one through {FRAMES} frames: its box "
         f"and the true one overlap by {overlap:.0%} (IoU)."

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from keras_attend.commands.parsers import NAME_HELP, Commands, add_command
 
+LAYOUTS = ("got10k", "otb")
 RESULTS_EXAMPLES = """
 keras-attend results hart_person --layout otb results/OTB2015 --data DIR
 keras-attend results hart_person --layout got10k results/GOT-10k --data DIR
@@ -22,7 +23,6 @@ keras-attend trax hart.onnx
 TRAX_MORE = """
 A client such as VOT's toolkit starts the command and talks to it on its standard
 streams, by the TraX protocol. docs/toolkits.md says how to set up a workspace."""
-TOOLKITS = ("got10k", "otb")
 
 
 def add_results(commands: Commands) -> None:
@@ -34,7 +34,7 @@ def add_results(commands: Commands) -> None:
     add = parser.add_argument
     add("name", metavar="NAME", help=NAME_HELP)
     add("folder", type=Path, metavar="FOLDER", help="the toolkit's folder of results")
-    add("--layout", choices=TOOLKITS, required=True, help="of the toolkit's results")
+    add("--layout", choices=LAYOUTS, required=True, help="of the toolkit's results")
     text = "the folder that holds tracking_test/ (default: $KERAS_ATTEND_DATA)"
     add("--data", type=Path, metavar="DIR", help=text)
 

@@ -9,16 +9,24 @@ from keras import ops
 
 from keras_attend import compat, distributed
 from keras_attend.arguments import KeepsArguments, check_shape
+from keras_attend.compiling import first_call_announced
 from keras_attend.layers.tracing import filter_along_x, filter_along_y
+from keras_attend.models import job_size
 from keras_attend.models.first_batch import check_images
-from keras_attend.models.job_size import SuitsXLA, count_batches
+from keras_attend.models.job_size import compiles_slowly, count_batches
 from keras_attend.types import Tensor
 
 # In a saved model's compile configuration, beside the arguments of `compile`.
 OPTIMIZER_BUILT = "optimizer_built"
+# What Keras's functions are, in words.
+STEPS = {
+    "train": "the training step",
+    "test": "the evaluation step",
+    "predict": "the prediction step",
+}
 
 
-class AttentionModel(KeepsArguments, SuitsXLA, keras.Model):
+class AttentionModel(KeepsArguments, keras.Model):
     """A model with a loss of its own, compiled under XLA unless told otherwise.
 
     A subclass writes `sample_losses`, `compute_metrics` and, if `fit`, `evaluate` and
@@ -33,6 +41,8 @@ class AttentionModel(KeepsArguments, SuitsXLA, keras.Model):
 
     serving_shape: Any = ()
     compile_arguments: tuple[str, ...] = ()
+    _xla_by_size = False  # whether each job's size decides, see `compile`
+    _suited: bool | None = None  # the `jit_compile` that was chosen last
 
     def sample_losses(self, x: Any, y: Any, y_pred: Any) -> Tensor:
         """The loss `[B]` of inputs and targets as `fit` got them, and of outputs."""
@@ -71,7 +81,9 @@ class AttentionModel(KeepsArguments, SuitsXLA, keras.Model):
                 f"out. Received: loss={kwargs['loss']!r}"
             )
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
-        self.let_size_decide(chosen and self.jit_compile)
+        self._xla_by_size, self._suited = chosen and self.jit_compile, self.jit_compile
+        for kind in STEPS:  # whether the function that was made is compiled by XLA
+            setattr(self, f"_{kind}_xla", None)
 
     @property
     def prefers_xla(self) -> bool:
@@ -79,36 +91,69 @@ class AttentionModel(KeepsArguments, SuitsXLA, keras.Model):
         return True
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Keras's `fit`, after a check of the first batch."""
+        """Keras's `fit`, after a check of the first batch; with XLA if it is long."""
         given = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
         self.check_data(x, y)
         if isinstance(held_out := given.get("validation_data"), tuple | list):
             self.check_data(*held_out[:2])
         elif held_out is not None:
             self.check_data(held_out, None)
+        steps, epochs = given.get("steps_per_epoch"), given.get("epochs", 1)
+        self._suit_xla(
+            "train", count_batches(x, given.get("batch_size"), steps, epochs)
+        )
         compat.infer_directions(given.get("callbacks"), self.metrics)
-        self.suit_xla("train", count_batches(x, given))
         return super().fit(x, y, *args, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Keras's `evaluate`, after a check of the first batch."""
+        """Keras's `evaluate`, after a check of the first batch; with XLA if long."""
         # `fit` calls it after each epoch, of data that were checked before.
         if not kwargs.get("_use_cached_eval_dataset"):
             self.check_data(x, y)
-        called = {k: v for k, v in kwargs.items() if k != "_use_cached_eval_dataset"}
-        given = inspect.signature(super().evaluate).bind(x, y, *args, **called)
-        self.suit_xla("test", count_batches(x, given.arguments))
+        batch_size = args[0] if args else kwargs.get("batch_size")
+        self._suit_xla("test", count_batches(x, batch_size, kwargs.get("steps")))
         return super().evaluate(x, y, *args, **kwargs)
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """Keras's `predict`, after a check of the first batch."""
+        """Keras's `predict`, after a check of the first batch; with XLA if long."""
         self.check_data(x, None)
-        given = inspect.signature(super().predict).bind(x, *args, **kwargs).arguments
-        self.suit_xla("predict", count_batches(x, given))
+        batch_size = args[0] if args else kwargs.get("batch_size")
+        self._suit_xla("predict", count_batches(x, batch_size, kwargs.get("steps")))
         return super().predict(x, *args, **kwargs)
 
     def check_data(self, x: Any, y: Any) -> None:
         """Raise a `ValueError` if data, as of `fit`, would give nonsense in silence."""
+
+    def _suit_xla(self, kind: str, size: float) -> None:
+        """Choose for a call of so many batches, unless the user has."""
+        changed = self.jit_compile != self._suited  # by hand, after `compile`
+        if changed or not (self._xla_by_size and compiles_slowly()):
+            return
+        xla = size >= job_size.XLA_PAYS_FROM
+        if getattr(self, f"_{kind}_xla") not in (None, xla):
+            setattr(self, f"{kind}_function", None)  # Keras makes it again
+        setattr(self, f"_{kind}_xla", xla)
+        self.jit_compile = self._suited = xla
+
+    def make_train_function(self, force: bool = False) -> Any:
+        """Keras's, which says so if its first call, the compilation, takes long."""
+        return self._announce("train", super().make_train_function, force)
+
+    def make_test_function(self, force: bool = False) -> Any:
+        """Keras's, which says so if its first call, the compilation, takes long."""
+        return self._announce("test", super().make_test_function, force)
+
+    def make_predict_function(self, force: bool = False) -> Any:
+        """Keras's, which says so if its first call, the compilation, takes long."""
+        return self._announce("predict", super().make_predict_function, force)
+
+    def _announce(self, kind: str, make: Any, force: bool) -> Any:
+        name, what = f"{kind}_function", STEPS[kind]
+        if force or getattr(self, name) is None:
+            make(force)
+            if (made := getattr(self, name)) is not None:
+                setattr(self, name, first_call_announced(made, what))
+        return getattr(self, name)
 
     def get_compile_config(self) -> dict[str, Any]:
         """Arguments of `compile`, those of the subclass among them."""
@@ -121,14 +166,14 @@ class AttentionModel(KeepsArguments, SuitsXLA, keras.Model):
         return config | own
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile as a saved model was; by XLA, if that was the default.
+        """Compile as a saved model was.
 
         Its optimizer is built if the saved one was: Keras loads no other's state, and
-        warns of it.
+        warns of it. Whether under XLA stays a question of the job's size.
         """
         built = config.get(OPTIMIZER_BUILT, False)
         config = {k: v for k, v in config.items() if k != OPTIMIZER_BUILT}
-        if config.get("jit_compile") is True:  # then the size of a job decides again
+        if config.get("jit_compile") is True:
             del config["jit_compile"]
         self.compile(**keras.saving.deserialize_keras_object(config))
         if built and self.built and self.optimizer is not None:

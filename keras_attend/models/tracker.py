@@ -1,6 +1,5 @@
 """What the trackers share: a clip and a first box in, a box for each frame out."""
 
-import inspect
 from typing import Any
 
 import keras
@@ -80,7 +79,7 @@ class RecurrentTracker(AttentionModel):
         """Refuse clips that would spoil the weights, or the boxes."""
         check_first_batch(x, y)
 
-    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+    def predict(self, x: Any, **kwargs: Any) -> Any:
         """Keras's `predict`, of arrays of any number of frames.
 
         Where XLA compiles a small job, which it does for each number of frames, a
@@ -89,16 +88,15 @@ class RecurrentTracker(AttentionModel):
         """
         given = isinstance(x, dict) and isinstance(x.get("frames"), np.ndarray)
         if not given or x["frames"].ndim != 5 or not x["frames"].shape[1]:
-            return super().predict(x, *args, **kwargs)
-        asked = inspect.signature(super().predict).bind(x, *args, **kwargs).arguments
-        size = count_batches(x, {**asked, **asked.get("kwargs", {})})
+            return super().predict(x, **kwargs)
+        size = count_batches(x, kwargs.get("batch_size"), kwargs.get("steps"))
         if compiles_slowly() or size > MANY_BATCHES:
-            return super().predict(x, *args, **kwargs)
+            return super().predict(x, **kwargs)
         count = x["frames"].shape[1]
         repeated = [(0, 0)] * 5
         repeated[1] = (0, padded_length(count) - count)
         frames = np.pad(x["frames"], repeated, mode="edge")
-        found = super().predict({**x, "frames": frames}, *args, **kwargs)
+        found = super().predict({**x, "frames": frames}, **kwargs)
         return keras.tree.map_structure(lambda y: y[:, :count], found)
 
     def build(self, input_shape: dict[str, Shape] | None = None) -> None:

@@ -9,9 +9,10 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 
@@ -25,7 +26,8 @@ TRUSTED = ("keras", "keras_attend", "builtins")  # whose classes' code is finger
 Flat = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 
 
-class Kept(NamedTuple):
+@dataclass(frozen=True)
+class Kept:
     """A graph, the names of its inputs and outputs, and what its tracing has found.
 
     An input that it does not use has no name.
@@ -89,12 +91,8 @@ def read(name: str) -> Kept | None:
 
 def write(name: str, kept: Kept) -> None:
     """Keep a graph, unless there is no room for it or what was found is no JSON."""
-    about = {
-        "inputs": kept.inputs,
-        "outputs": kept.outputs,
-        "found": kept.found,
-        "sha256": hashlib.sha256(kept.graph).hexdigest(),
-    }
+    about = asdict(kept) | {"sha256": hashlib.sha256(kept.graph).hexdigest()}
+    del about["graph"]
     head = json.dumps(about)
     if json.loads(head) != about:  # tuples
         return

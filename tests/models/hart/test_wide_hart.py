@@ -11,6 +11,7 @@ from wide_case import small_cell
 from keras_attend import Tracker
 from keras_attend.models import WideHART, WideHARTCell
 from keras_attend.models.hart import wide_maps as layers
+from keras_attend.models.hart import wide_model
 from keras_attend.models.hart import wide_search as search
 
 
@@ -233,3 +234,18 @@ def test_tracker_keeps_the_weights_that_it_began_with() -> None:
 def test_size_of_glimpses(size: int) -> None:
     with pytest.raises(ValueError, match="`size` must be a multiple of 16"):
         WideHARTCell(size=size)
+
+
+def test_long_clips_are_trained_in_a_loop(monkeypatch):
+    """With the same loss and the same step as frame after frame."""
+    found = []
+    for inline_frames in (8, 0):
+        monkeypatch.setattr(wide_model, "INLINE_FRAMES", inline_frames)
+        keras.utils.set_random_seed(0)
+        model = WideHART(small_cell())
+        model.compile("sgd", jit_compile=keras.backend.backend() == "jax")
+        loss = model.fit(*clip(), verbose=0).history["loss"][0]
+        weights = [ops.convert_to_numpy(v) for v in model.trainable_variables]
+        found.append([loss, *weights])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
