@@ -36,6 +36,15 @@ REAL_VIDEOS = {
     ("videos_test/hidden_clips", "presence_auc"): "knows when it is lost",
 }
 SPEED = "frames_per_second"
+# The metrics that papers report, in words.
+WORDS = {
+    "catch_rate": "catch rate",
+    "center_error_px": "centre error (px)",
+    "error_percent": "error (%)",
+    "mean_iou": "mean IoU",
+    "precision_20": "precision at 20 px",
+    "success_auc": "success AUC",
+}
 
 
 class ZooPages:
@@ -196,7 +205,14 @@ class ZooPages:
         ]
         table = _table(["preset", "model", "what it does", "parameters"], rows)
         names = [preset.name for preset in self.presets]
-        toctree = ["```{toctree}", ":hidden:", "", "results", *names, "```"]
+        toctree = [
+            "```{toctree}",
+            ":hidden:",
+            "",
+            "All results <results>",
+            *names,
+            "```",
+        ]
         return "\n\n".join(
             [
                 "# The presets",
@@ -219,7 +235,7 @@ class ZooPages:
                 [
                     self.link(preset, page),
                     preset.about["paper"].partition(", ")[2] or preset.about["paper"],
-                    f"{result['metric'].replace('_', ' ')}, `{result['protocol']}`",
+                    f"{WORDS[result['metric']]}, `{result['protocol']}`",
                     _number(result["paper"]),
                     f"**{_number(result['value'])}**",
                 ]
