@@ -42,6 +42,7 @@ class AttentionModel(KeepsArguments, keras.Model):
     serving_shape: Any = ()
     compile_arguments: tuple[str, ...] = ()
     _xla_by_size = False  # whether each job's size decides, see `compile`
+    jit_compile: Any  # Keras sets it
     _suited: bool | None = None  # the `jit_compile` that was chosen last
 
     def sample_losses(self, x: Any, y: Any, y_pred: Any) -> Tensor:

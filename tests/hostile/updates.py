@@ -30,13 +30,16 @@ def trackers():
 
 
 def memory():
-    """Return the bytes that are resident now, once nothing else can be freed."""
+    """Return the bytes of this process's own, in memory or swapped out.
+
+    What it maps of files is not counted: it comes and goes as the system likes.
+    """
     gc.collect()
     with contextlib.suppress(AttributeError):  # where the C library is another
         ctypes.CDLL(None).malloc_trim(0)  # else a leak fills holes at first
-    status = Path("/proc/self/status").read_text()
-    line = next(row for row in status.splitlines() if row.startswith("VmRSS"))
-    return int(line.split()[1]) * 1024
+    rows = Path("/proc/self/status").read_text().splitlines()
+    own = [row for row in rows if row.startswith(("RssAnon:", "VmSwap:"))]
+    return sum(int(row.split()[1]) * 1024 for row in own)
 
 
 def random_box(random, size):

@@ -3,7 +3,6 @@
     pip install atheris
     cd tests/hostile/fuzz
     python fuzzer.py config -max_total_time=60 FOUND
-    python fuzzer.py config -merge=1 corpus/config FOUND
 
 The first argument is a name of `readers.READERS`, the others are libFuzzer's: new
 inputs go to the folder FOUND, an input that ends in a fault to `crash-...` in the
@@ -34,9 +33,9 @@ def main():
         def one(data):
             readers.read(name, data, Path(folder))
 
-        corpus = [] if "-merge=1" in options else [str(HERE / "corpus" / name)]
+        corpus = str(HERE / "corpus" / name)
         limits = ["-timeout=120", "-max_len=20000", "-close_fd_mask=0"]
-        atheris.Setup([sys.argv[0], *limits, *options, *corpus], one)
+        atheris.Setup([sys.argv[0], *limits, *options, corpus], one)
         atheris.Fuzz()
 
 
