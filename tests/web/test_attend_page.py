@@ -66,7 +66,7 @@ def saved(frames, folder):
 
 def table(path):
     head, *rows = path.read_text().splitlines()
-    assert head == "frame,x,y,w,h,present,presence,time"
+    assert head == "frame,object,x,y,w,h,present,score,time"
     return np.array([[float(x or "nan") for x in row.split(",")] for row in rows])
 
 
@@ -91,13 +91,13 @@ def test_boxes_are_those_of_the_runtime(page, tmp_path):
     box = (140, 15, 35, 64)
     rows = followed(page, frames, box, tmp_path)
     assert rows[:, 0].tolist() == list(range(COUNT))
-    drawn, found = rows[0, 1:5], rows[:, 1:5]
+    drawn, found = rows[0, 2:6], rows[:, 2:6]
     np.testing.assert_allclose(drawn, box, atol=2)
     tracker = Tracker(MODEL)
     expected = tracker.track(frames, drawn)
     assert np.ptp(expected[:, 0]) > 60, "what hardly moves is no test of parity"
     np.testing.assert_allclose(found, expected, atol=0.05)
-    assert rows[-1, 6] == pytest.approx(tracker.outputs["presence"], abs=1e-3)
+    assert rows[-1, 7] == pytest.approx(tracker.outputs["presence"], abs=1e-3)
     # What the page shows beside the frame is drawn.
     for name in ("glimpse", "map"):
         assert page.run(BRIGHTEST, name) > 100
@@ -110,7 +110,7 @@ def test_boxes_on_the_sample_clip(page, tmp_path):
     frames = list(islice(read_video(BUILT / "sample.mp4"), COUNT))
     rows = followed(page, frames, (190, 20, 35, 64), tmp_path)
     page.show("followed")
-    found, expected = rows[:, 1:5], Tracker(MODEL).track(frames, rows[0, 1:5])
+    found, expected = rows[:, 2:6], Tracker(MODEL).track(frames, rows[0, 2:6])
     np.testing.assert_allclose(found[:8], expected[:8], atol=0.05)
     assert np.ptp(expected[:, 0]) > 20
     assert np.asarray(iou(found, expected)).mean() > 0.8

@@ -1,6 +1,6 @@
 /** The boxes of a run, as a table to download. */
 
-const HEAD = "frame,x,y,w,h,present,presence,time";
+const HEAD = "frame,object,x,y,w,h,present,score,time";
 
 export class Results {
   #rows = [];
@@ -25,10 +25,10 @@ export class Results {
   add({ box, present, presence }, time) {
     const numbers = box.map((number) => (number * this.#scale).toFixed(3));
     const rest = [presence, time].map((number) => number?.toFixed(4) ?? "");
-    this.#rows.push([this.#rows.length, ...numbers, Number(present), ...rest].join(","));
+    this.#rows.push([this.#rows.length, 1, ...numbers, Number(present), ...rest].join(","));
   }
 
-  /** Return the table: columns as `keras-attend track` writes them, and two more. */
+  /** Return the table, as `keras-attend track` writes it, with the time beside. */
   csv() {
     return [HEAD, ...this.#rows, ""].join("\n");
   }
