@@ -13,21 +13,24 @@ ifneq ($(wildcard ../shared/data/mnist.npz),)
 export KERAS_ATTEND_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help demo speeds test test-models test-web test-slow test-hostile test-next lint
-.PHONY: bench notebooks zoo zoo-check browser clean test-toolkits
+.PHONY: help demo speeds test test-models test-web test-slow test-hostile test-kills
+.PHONY: bench lint test-next notebooks zoo zoo-check browser clean test-toolkits web npm docs
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo       classify the sample digits, follow one, draw what the models see"
 	@echo "make test       style, types, and the tests on TensorFlow and on JAX"
 	@echo "make test-models  the models on JAX, and their long tests on TensorFlow"
-	@echo "make test-web   the pages of \`track\` in a headless Chromium"
+	@echo "make web        build the page in which models run in the browser: build/web"
+	@echo "make test-web   that page, and those of \`track\`, in a headless Chromium"
 	@echo "make test-slow  the long tests, and all of them on JAX"
 	@echo "make test-hostile  all attacks on presets, files, servers and trainings"
+	@echo "make test-kills  ten random kills of each recipe's training; it takes hours"
 	@echo "make test-toolkits  GOT-10k's and VOT's toolkits run our trackers"
 	@echo "make test-next  the tests on the newest pre-releases of the backends"
 	@echo "make bench      the benchmarks on TensorFlow and on JAX, on one core"
 	@echo "make speeds     how fast the presets are on one core, into zoo/speeds.json"
+	@echo "make docs       build the site in docs/_build/html, and check it"
 	@echo "make notebooks  run the tutorials and store what they show"
 	@echo "make zoo        the presets' cards and tables"
 	@echo "make zoo-check  load and check every preset, measure a sample of its results"
@@ -79,8 +82,31 @@ test-models: $(VENV)/.dev
 	echo "== the long tests of models on TensorFlow"; \
 	cat build/test-models.log; exit $$((jax | slow))
 
+# The page that is served: the presets are exported when they or the exporters changed.
+web: build/web/index.html
+
+WEB_FILES := $(shell find web -path web/node_modules -prune -o -type f -print)
+build/web/index.html: $(WEB_FILES) build/web-models/models.json \
+		web/node_modules/.package-lock.json
+	$(RUN) web/build.py page build/web --models build/web-models
+	@touch $@
+	@echo "$(RUN) -m http.server --bind 127.0.0.1 --directory build/web"
+
+build/web-models/models.json: web/build.py $(wildcard keras_attend/exporters/*.py \
+		$(foreach name,hart_kitti ram_cluttered_mnist,zoo/$(name)/*.json \
+		zoo/$(name)/*.h5)) | $(VENV)/.dev
+	KERAS_BACKEND=tensorflow $(RUN) web/build.py models build/web-models
+
+web/node_modules/.package-lock.json: web/package-lock.json | npm
+	cd web && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+npm:
+	@command -v npm >/dev/null || { \
+	echo "npm is needed: apt-get install npm"; exit 1; }
+
 # In a real browser, which pip does not install.
-test-web: browser $(VENV)/.dev
+test-web: browser npm $(VENV)/.dev web
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider -m web tests/web
 
 browser:
@@ -94,10 +120,20 @@ test-slow: $(VENV)/.dev
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -m slow
 	KERAS_BACKEND=jax $(RUN) -m pytest -m "not packaging and not hostile and not web and not toolkits"
 
-# Attacks: on presets, servers, files of all kinds, and kills of trainings.
+# Attacks: on presets, servers, files of all kinds, and kills of trainings. Both parts
+# run; the second, all attacks of attacks.py, lists at its end what is not safe and clear.
 test-hostile: $(VENV)/.dev
-	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider \
-		-m "hostile or not slow" tests/hostile
+	@KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider \
+		-m "hostile or not slow" tests/hostile; tests=$$?; \
+	echo "== all attacks of tests/hostile/attacks.py"; \
+	KERAS_BACKEND=tensorflow $(RUN) tests/hostile/harness.py; exit $$((tests | $$?))
+
+# What was done is kept in build/kills; `make KILLS="hart_street --by steps" test-kills`
+# does a part.
+test-kills: $(VENV)/.dev
+	@KERAS_BACKEND=jax $(RUN) tests/hostile/kills.py --runs build/kills $(KILLS); jax=$$?; \
+	KERAS_BACKEND=tensorflow $(RUN) tests/hostile/kills.py --runs build/kills $(KILLS); \
+	exit $$((jax | $$?))
 
 # Other toolkits' own code, in an environment of its own: VOT's brings another OpenCV.
 TOOLKITS := $(VENV)-toolkits
@@ -138,6 +174,18 @@ bench: $(VENV)/.bench
 speeds: $(VENV)/.all
 	KERAS_BACKEND=tensorflow $(RUN) benchmarks/speeds.py
 
+# The site, in an environment of its own that has neither Keras nor a backend: the
+# package's source is read, and the notebooks' stored outputs are shown.
+DOCS := $(VENV)-docs
+docs: $(DOCS)/.ready
+	$(DOCS)/bin/python docs/generator
+	$(DOCS)/bin/python -m pytest -p no:cacheprovider -o pythonpath=docs docs
+
+$(DOCS)/.ready: docs/requirements.txt
+	test -x $(DOCS)/bin/python || $(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 notebooks: $(VENV)/.dev
 	$(RUN) notebooks/store.py
 
@@ -159,6 +207,7 @@ $(RUN):
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) $(VENV)-next $(VENV)-toolkits .demo build dist *.egg-info .benchmarks
+	rm -rf $(VENV) $(VENV)-next $(VENV)-toolkits $(VENV)-docs docs/_build .demo build dist
+	rm -rf *.egg-info .benchmarks
 	rm -rf .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,8 +7,6 @@ import inspect
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
-from keras import saving
-
 
 def check_positive_integers(**values: Any) -> None:
     """Raise a ValueError unless every value is an integer of at least 1."""
@@ -80,6 +78,8 @@ class KeepsArguments:
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, those of Keras's own class first."""
+        from keras import saving  # here, because commands check arguments without Keras
+
         base = getattr(super(), "get_config", dict)  # an object may extend no other
         config: dict[str, Any] = base()
         for name in argument_names(type(self)):
@@ -91,6 +91,8 @@ class KeepsArguments:
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Make an object of what `get_config` returned."""
+        from keras import saving
+
         nested = {k: v for k, v in config.items() if isinstance(v, dict | list)}
         return cls(**{**config, **saving.deserialize_keras_object(nested)})
 

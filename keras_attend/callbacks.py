@@ -71,6 +71,8 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Make a checkpoint if the last one is old enough."""
+        if epoch + 1 == self.params.get("epochs"):
+            return  # first the optimizer may put averages in the weights' place
         # On TensorFlow all workers must save together, and their clocks differ.
         several = distributed.cluster().workers > 1
         if several or time.monotonic() - self._saved >= self.every:

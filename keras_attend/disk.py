@@ -21,6 +21,7 @@ try:
 except ImportError:  # Windows, where nothing is locked
     fcntl = None  # type: ignore[assignment]
 
+CACHE = "KERAS_ATTEND_CACHE"
 MAX_TEXT_BYTES = 2**26  # of a file of boxes or labels; the longest known has 2 MB
 PREFIX = ".keras_attend_"  # of what is being written
 STALE = 24 * 3600.0  # seconds after which what was being written is abandoned
@@ -184,6 +185,16 @@ def flush(path: Path) -> None:
     """Have a file's content on the disk before its name is."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def cache_folder() -> Path:
+    """Return the folder of what can be fetched or made again.
+
+    It is the one that the environment variable KERAS_ATTEND_CACHE names, or
+    `keras_attend` in the user's folder of caches.
+    """
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get(CACHE) or Path(home) / "keras_attend").expanduser()
 
 
 def _remove_abandoned(folder: Path) -> None:

@@ -100,8 +100,9 @@ def _number(data: memoryview, at: int) -> tuple[int, int]:
 
 def description(path: Path, session: Any) -> dict[str, Any]:
     """Return the description in a tracker's file, if the file is as it says."""
-    found = session.get_modelmeta().custom_metadata_map.get(KEY)
     try:
+        # Its texts need not be in UTF-8, which is an error only when they are read.
+        found = session.get_modelmeta().custom_metadata_map.get(KEY)
         metadata = json.loads(found) if found else None
         if not isinstance(metadata, dict) or metadata.get("kind") != "tracker":
             raise ValueError("no tracker, or without a description")

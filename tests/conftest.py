@@ -6,6 +6,8 @@ from pathlib import Path
 # The tests compile much and compute little: XLA's optimisation passes take a third of
 # the time and are not what is tested. (Read once, when the backend starts.)
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# Nothing that is tested comes from an earlier run.
+os.environ.setdefault("KERAS_ATTEND_KEEP", "0")
 
 import golden_files
 import keras
@@ -74,6 +76,12 @@ def mnist_file(data_path):
 def seeded():
     """Every test draws the same numbers, in whatever order the tests are run."""
     keras.utils.set_random_seed(SEED)
+
+
+@pytest.fixture(autouse=True)
+def as_in_large_jobs(monkeypatch):
+    """Models whose size of job decides are compiled by XLA, as in long trainings."""
+    monkeypatch.setattr("keras_attend.models.job_size.XLA_PAYS_FROM", 0)
 
 
 @pytest.fixture

@@ -140,3 +140,48 @@ def test_names_of_tf2onnx():
     pytest.importorskip("tf2onnx")
     compat.patch_tf2onnx()
     assert {"fold_constants", "remove_identity"} <= compat.tf2onnx_optimizers().keys()
+
+
+def test_keras_alone_does_not_know_a_models_own_metric():
+    """If it learns to, `infer_directions` can go."""
+    metric = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    stops = [
+        keras.callbacks.EarlyStopping(monitor=f"{v}accuracy") for v in ("val_", "")
+    ]
+    given = keras.callbacks.EarlyStopping(monitor="accuracy", mode="min")
+    other = keras.callbacks.EarlyStopping(monitor="loss")
+    compat.infer_directions([*stops, given, other, keras.callbacks.History()], [metric])
+    assert [c.mode for c in (*stops, given, other)] == ["max", "max", "min", "auto"]
+    compat.infer_directions(None, [metric])
+    compat.infer_directions(
+        alone := keras.callbacks.EarlyStopping("accuracy"), [metric]
+    )
+    assert alone.mode == "max"
+
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.accuracy = metric
+
+    callback = keras.callbacks.EarlyStopping(monitor="accuracy")
+    callback.set_model(Own())
+    with pytest.raises(ValueError, match="automatically determine"):
+        callback.on_epoch_end(0, {"accuracy": 1.0})
+
+
+def test_layers_are_expandable_for_as_long_as_a_summary_takes():
+    class Pair(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = keras.layers.Dense(1), keras.layers.Dense(1)
+
+    class Outer(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.pair = Pair()
+
+    model = Outer()
+    with compat.expandable(model):
+        assert model.pair.layers == [model.pair.one, model.pair.two]
+        assert not hasattr(model.pair.one, "layers")
+    assert not hasattr(model.pair, "layers")

@@ -15,6 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ROOT = {
     *("__init__.py", "__main__.py", "py.typed"),
     *("arguments.py", "types.py", "compat.py", "disk.py", "distributed.py"),
+    *("compiling.py", "startup.py"),
     *(
         "boxes.py",
         "callbacks.py",

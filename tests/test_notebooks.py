@@ -1,9 +1,13 @@
 """The tutorials run, and are stored with what they print and draw."""
 
+import base64
+import io
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")
@@ -37,6 +41,41 @@ def test_stored_with_outputs(path):
     for output in outputs:
         assert output.output_type != "error"
         assert output.get("name") != "stderr", output.text[:500]
+
+
+COLOURS = re.compile(r"\*\*(red|green|blue|orange|black|white|grey|bright)\b", re.I)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_captions_say_what_colours_mean(path):
+    """Above each picture stands what one of its colours, in bold, is the colour of."""
+    caption, pictures = "", 0
+    for number, cell in enumerate(nbformat.read(path, as_version=4).cells):
+        if cell.cell_type == "markdown":
+            caption = cell.source
+        if any("image/png" in o.get("data", {}) for o in cell.get("outputs", [])):
+            pictures += 1
+            assert COLOURS.search(caption), f"the picture of cell {number}"
+    assert pictures >= 3
+
+
+def test_real_frames_are_as_wide_as_the_page():
+    """Of notebook 04, whose pictures were cut to a few letters' height before."""
+    path = NOTEBOOKS[0].with_name("04_two_attentions.ipynb")
+    cells = nbformat.read(path, as_version=4).cells
+    assert any("drift-straight" in cell.source for cell in cells)
+    pictures = [
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(o["data"]["image/png"]))))
+        for cell in cells
+        for o in cell.get("outputs", [])
+        if "image/png" in o.get("data", {})
+    ]
+    assert len(pictures) >= 4
+    for picture in pictures:
+        height, width = picture.shape[:2]
+        assert width > 700 and height > width / 8, picture.shape
+    colours = {tuple(pixel) for pixel in pictures[0][::7, ::7, :3].reshape(-1, 3)}
+    assert len(colours) > 1000  # a photograph, not a drawing
 
 
 @pytest.mark.slow

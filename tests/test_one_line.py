@@ -61,6 +61,4 @@ def test_a_dataset_of_videos_is_one_line():
 def test_a_video_is_one_line(tmp_path):
     for number in range(3):
         Image.new("RGB", (8, 8)).save(tmp_path / f"{number}.png")
-    assert repr(read_video(tmp_path)) == (
-        f"Video({str(tmp_path)!r}, 3 frames, 30 a second)"
-    )
+    assert repr(read_video(tmp_path)) == (f"Video({str(tmp_path)!r}, 3 frames, 30/s)")

@@ -3,20 +3,141 @@
 import re
 import subprocess
 import sys
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import keras_attend as ka
+from keras_attend.training import cards
+from keras_attend.zoo.presets import info
+from keras_attend.zoo.results import best_peer, read_results, unseen
+from keras_attend.zoo.speeds import read_speeds
+from keras_attend.zoo.tables import number
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def installed_by(*extras):
+    """The distributions that this package brings with these extras."""
+    todo = [Requirement(text) for text in PROJECT["dependencies"]]
+    todo += [Requirement(f"keras-attend[{extra}]") for extra in extras]
+    seen = set()
+    while todo:
+        wanted = todo.pop()
+        name = canonicalize_name(wanted.name)
+        if name == "keras-attend":
+            ours = PROJECT["optional-dependencies"]
+            todo += [
+                Requirement(text) for extra in wanted.extras for text in ours[extra]
+            ]
+        elif (key := (name, frozenset(wanted.extras))) not in seen:
+            seen.add(key)
+            try:
+                theirs = metadata.requires(name) or ()
+            except metadata.PackageNotFoundError:
+                continue
+            for needed in map(Requirement, theirs):
+                cases = [{"extra": extra} for extra in ("", *wanted.extras)]
+                if not needed.marker or any(map(needed.marker.evaluate, cases)):
+                    todo.append(needed)
+    return {name for name, _ in seen}
+
+
+# In a process that begins so, nothing can be imported that the extra does not install.
+ALONE = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {names!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Refuse())
+"""
+
+
+def alone(extra):
+    installed = installed_by(extra) | {"keras-attend"}
+    packages = metadata.packages_distributions().items()
+    return ALONE.format(
+        names={
+            package
+            for package, owners in packages
+            if not installed & set(map(canonicalize_name, owners))
+        }
+        - {"keras_attend", "keras_attend_runtime"}
+    )
+
+
+def test_what_all_installs():
+    installed = installed_by("all")
+    assert {"matplotlib", "av", "jax", "tf2onnx", "tensorflow"} <= installed
+    assert not {"pytest", "opencv-contrib-python-headless", "torch"} & installed
+    assert "'pytest'" in alone("all") and "'numpy'" not in alone("all")
+    refused = [sys.executable, "-c", alone("all") + "import pytest"]
+    assert (
+        b"No module named 'pytest'"
+        in subprocess.run(refused, capture_output=True).stderr
+    )
+
+
+def test_one_line_installs_all_that_the_page_needs():
+    """Every extra that is named is in `all`, which is the first thing to install."""
+    lines = re.findall(r"^pip install (\S+)", README, re.MULTILINE)
+    assert lines[:2] == ['".[all]"', "./runtime"]
+    (all_,) = map(Requirement, PROJECT["optional-dependencies"]["all"])
+    table = README[README.index("| extra | for") :].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == all_.extras
+
+
+def test_hints_name_packages_that_an_extra_has():
+    """What an error says to install is no extra: it works from a checkout too."""
+    named = {
+        canonicalize_name(Requirement(text).name)
+        for texts in PROJECT["optional-dependencies"].values()
+        for text in texts
+    }
+    hints = []
+    for path in [
+        *ROOT.glob("keras_attend/**/*.py"),
+        *ROOT.glob("keras_attend_r*/*.py"),
+    ]:
+        text = re.sub(r'"\s*\n\s*f?"', "", path.read_text())  # texts of several lines
+        hints += re.findall(r"pip install ([a-zA-Z][^'\".`]*)", text)
+    assert len(hints) >= 6
+    for hint in hints:
+        assert set(map(canonicalize_name, hint.split())) <= named, hint
+
+
+def test_which_one_is_the_first_table():
+    """It says what `results.json` and `speeds.json` say, and nothing else."""
+    first = README[README.index("\n| ") + 1 :].partition("<!--")[0]
+    folder = ROOT / "zoo"
+    presets = [(info(folder / n), read_results(folder / n)) for n in cards.CHOSEN]
+    assert first == cards.which_table(presets, folder)
+    speeds = read_speeds(folder)
+    for (preset, results), line in zip(presets, first.splitlines()[2:], strict=True):
+        score = unseen(results.results)
+        name, peer = best_peer(score)
+        assert line.startswith(f"| {preset.use} | [{preset.name}]")
+        assert f"**{number(score.value)}** ({name} {number(peer)})" in line
+        if preset.name in speeds:
+            assert f"| {speeds[preset.name].per_second:,.0f} " in line
+        for better in score.better_baselines:
+            assert f"{better} {number(score.baselines[better])}" in line
 
 
 @pytest.mark.packaging
 def test_first_lines_run(tmp_path):
     code = re.search(r"```python\n(.*?)```", README, re.DOTALL).group(1)
+    code = alone("all") + code
     found = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
     )

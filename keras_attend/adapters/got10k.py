@@ -46,8 +46,10 @@ class Tracker:
     ) -> None:
         self.tracker = tracking.Tracker(model)
         if name is None:
-            named = isinstance(model, str | Path)
-            name = Path(model).stem if named else str(model.name)
+            if isinstance(model, str | Path):
+                name = Path(model).stem
+            else:
+                name = str(model.name)
         self.name = name
 
     def init(self, image: Any, box: Sequence[float] | Array) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from keras_attend import zoo
 from keras_attend.commands.parsers import Commands, add_command
-from keras_attend.zoo import convert
 
 EXAMPLES = """
 keras-attend convert hart model.ckpt-347346 hart_published
@@ -25,6 +24,8 @@ def add_convert(commands: Commands) -> None:
 
 def convert_hart(options: argparse.Namespace) -> int:
     """Write a preset with the weights of the HART authors' checkpoint."""
+    from keras_attend.zoo import convert
+
     zoo.save_preset(
         convert.hart(options.path),
         options.out,

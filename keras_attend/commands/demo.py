@@ -2,15 +2,13 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
-
-import keras
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from keras_attend import zoo
-from keras_attend.boxes import iou
 from keras_attend.commands.parsers import Commands, add_command
-from keras_attend.datasets import MovingDigits, sample_digits
+
+if TYPE_CHECKING:
+    import keras
 
 EXAMPLES = """
 keras-attend demo              a table, glimpses.png and track.png in this folder
@@ -30,6 +28,11 @@ def add_demo(commands: Commands) -> None:
 
 def demo(options: argparse.Namespace) -> int:
     """Run a classifier and a tracker on digits that ship, and draw what they see."""
+    import keras
+    import numpy as np
+
+    from keras_attend.datasets import sample_digits
+
     keras.utils.set_random_seed(0)  # the first glimpses are at random places
     images, labels = sample_digits()
     order = np.argsort(labels, kind="stable")
@@ -54,8 +57,10 @@ def demo(options: argparse.Namespace) -> int:
     return 0
 
 
-def _classify(model: keras.Model, images: Any, labels: Any) -> None:
+def _classify(model: "keras.Model", images: Any, labels: Any) -> None:
     """Print what the model takes each digit for."""
+    import numpy as np
+
     logits = model.predict(images, verbose=0)["logits"]  # [50, 10]
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities = odds / odds.sum(axis=1, keepdims=True)
@@ -69,9 +74,19 @@ def _classify(model: keras.Model, images: Any, labels: Any) -> None:
     print(f"{right} of {len(labels)} right ({right / len(labels):.0%}).")
 
 
-def _follow(model: keras.Model, images: Any, labels: Any) -> tuple[Any, Any]:
+def _follow(model: "keras.Model", images: Any, labels: Any) -> tuple[Any, Any]:
     """Print how well the tracker follows a digit past another; return the clip."""
-    shape = {"batch_size": 1, "batches": 1, "frames": FRAMES, "distractors": 1}
+    import keras
+
+    from keras_attend.boxes import iou
+    from keras_attend.datasets import MovingDigits
+
+    shape: dict[str, Any] = {
+        "batch_size": 1,
+        "batches": 1,
+        "frames": FRAMES,
+        "distractors": 1,
+    }
     x, y = MovingDigits(images, labels, seed=0, **shape)[0]
     found = model(x, training=False)["boxes"]
     overlap = float(keras.ops.mean(iou(found, y["boxes"])))

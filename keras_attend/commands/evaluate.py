@@ -5,20 +5,22 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from keras_attend import zoo
 from keras_attend.commands.parsers import JSON_HELP, NAME_HELP, Commands, add_command
-from keras_attend.datasets.settings import DATA
-from keras_attend.training.remeasure import ERRORS, SHARE, Measured, remeasure
 from keras_attend.zoo.results import read_results
 from keras_attend.zoo.tables import aligned, metric, number
 
-EXAMPLES = f"""
+if TYPE_CHECKING:
+    from keras_attend.training.remeasure import Measured
+
+EXAMPLES = """
 keras-attend evaluate ratm_balls --quick      a sample of generated clips
 keras-attend evaluate ram_mnist               all test digits; MNIST is fetched
 keras-attend evaluate ram_mnist --data DIR    the same with DIR/mnist.npz
 keras-attend evaluate hart_person --data DIR  videos: DIR/tracking, DIR/tracking_test
-{DATA}=DIR keras-attend evaluate ram_mnist --json
+KERAS_ATTEND_DATA=DIR keras-attend evaluate ram_mnist --json
 """
 MORE = """
 The command reads the names of the protocols in the preset's results.json and measures
@@ -36,7 +38,8 @@ def add_evaluate(commands: Commands) -> None:
     parser = add_command(commands, "evaluate", evaluate, summary, EXAMPLES, MORE)
     add = parser.add_argument
     add("name", metavar="NAME", help=NAME_HELP)
-    text = f"with mnist.npz, tracking/, tracking_test/, kitti/ (default: ${DATA})"
+    text = "with mnist.npz, tracking/, tracking_test/, kitti/"
+    text += " (default: $KERAS_ATTEND_DATA)"
     add("--data", type=Path, metavar="FOLDER", help=text)
     add("--quick", action="store_true", help="measure a sample and its standard error")
     add("--json", action="store_true", help=JSON_HELP)
@@ -53,6 +56,8 @@ def evaluate(options: argparse.Namespace) -> int:
             f"{info.folder} has no results.json, which names the protocols to measure "
             "by. Its recipe writes one."
         )
+    from keras_attend.training.remeasure import remeasure
+
     model, data, quick = zoo.load(options.name), options.data, options.quick
     measured = list(remeasure(model, results, data=data, quick=quick))
     if options.json:
@@ -72,7 +77,9 @@ def evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _print(measured: Sequence[Measured], quick: bool) -> None:
+def _print(measured: Sequence["Measured"], quick: bool) -> None:
+    from keras_attend.training.remeasure import ERRORS, SHARE
+
     columns = ["metric", "protocol", "paper", "published", "measured", "within", ""]
     rows = [
         [

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from keras_attend import zoo
 from keras_attend.commands.parsers import NAME_HELP, Commands, add_command
-from keras_attend.exporters.export import ENDINGS, export
 
 EXAMPLES = """
 keras-attend export hart_person hart.onnx --format onnx --uint8
@@ -17,6 +16,7 @@ MORE = """
 A tracker becomes two functions, init and step, for one object, or with --many for any
 number of them; RAM and Feedforward become one. docs/export.md says how to run each
 format."""
+FORMATS = ("saved_model", "onnx", "litert")
 
 
 def add_export(commands: Commands) -> None:
@@ -26,7 +26,7 @@ def add_export(commands: Commands) -> None:
     add = parser.add_argument
     add("name", metavar="NAME", help=NAME_HELP)
     add("out", type=Path, metavar="OUT", help="the file or folder to write")
-    add("--format", choices=list(ENDINGS), default="saved_model", help="OUT's format")
+    add("--format", choices=FORMATS, default="saved_model", help="OUT's format")
     add("--size", type=_size, metavar="HxW", help="the frames' size (default: any)")
     add("--uint8", action="store_true", help="take frames of bytes, not of floats")
     add("--int8", action="store_true", help="store large weights in eight bits")
@@ -36,6 +36,8 @@ def add_export(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Load the preset, write OUT, and print its size."""
+    from keras_attend.exporters import export
+
     path = export(
         zoo.load(options.name),
         options.out,

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from keras_attend import startup
 from keras_attend.commands.convert import add_convert
 from keras_attend.commands.demo import add_demo
 from keras_attend.commands.evaluate import add_evaluate
@@ -22,6 +23,7 @@ EPILOG = """begin with:
 
 exit status: 0 for success, 1 after an error (one line on stderr), 2 for wrong usage.
 The backend is Keras's: KERAS_BACKEND=jax keras-attend ...
+KERAS_ATTEND_VERBOSE=1 shows the messages of TensorFlow that are left out otherwise.
 """
 
 
@@ -42,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         add(commands)
     options = parser.parse_args(arguments)
     try:
+        startup.check_environment()
         status: int = options.run(options)
     except (ImportError, OSError, ValueError) as error:
         print(f"keras-attend: {' '.join(str(error).split())}", file=sys.stderr)

@@ -7,7 +7,8 @@ from dataclasses import asdict
 
 from keras_attend import zoo
 from keras_attend.commands.parsers import JSON_HELP, NAME_HELP, Commands, add_command
-from keras_attend.zoo.presets import ModelInfo, presets_folder
+from keras_attend.zoo import presets as shelf
+from keras_attend.zoo.presets import ModelInfo
 from keras_attend.zoo.results import best_peer, headline, unseen
 from keras_attend.zoo.speeds import read_speeds
 from keras_attend.zoo.tables import aligned, metric, number
@@ -56,7 +57,7 @@ def print_list(options: argparse.Namespace) -> int:
         return 0
     for name, why in damaged.items():
         print(f"keras-attend: {name} is left out. {why}", file=sys.stderr)
-    speeds = read_speeds(presets_folder())
+    speeds = read_speeds(shelf.presets_folder())
     rows = []
     for preset in presets:
         result = unseen(preset.metrics)
@@ -82,7 +83,7 @@ def _summary(preset: ModelInfo) -> dict[str, object]:
         found[key] = asdict(result) if result else None
     result = unseen(preset.metrics)
     found["best_peer"] = best_peer(result) if result else None
-    speed = read_speeds(presets_folder()).get(preset.name)
+    speed = read_speeds(shelf.presets_folder()).get(preset.name)
     return found | {"speed": asdict(speed) if speed else None}
 
 

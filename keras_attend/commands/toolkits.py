@@ -3,12 +3,7 @@
 import argparse
 from pathlib import Path
 
-from keras_attend.adapters.got10k import Tracker
-from keras_attend.adapters.raw_results import LAYOUTS, write_raw_results
-from keras_attend.adapters.trax import serve
 from keras_attend.commands.parsers import NAME_HELP, Commands, add_command
-from keras_attend.datasets.settings import DATA, data_folder
-from keras_attend.training.video_trackers import VIDEO_SETS
 
 RESULTS_EXAMPLES = """
 keras-attend results hart_person --layout otb results/OTB2015 --data DIR
@@ -27,6 +22,7 @@ keras-attend trax hart.onnx
 TRAX_MORE = """
 A client such as VOT's toolkit starts the command and talks to it on its standard
 streams, by the TraX protocol. docs/toolkits.md says how to set up a workspace."""
+TOOLKITS = ("got10k", "otb")
 
 
 def add_results(commands: Commands) -> None:
@@ -38,13 +34,18 @@ def add_results(commands: Commands) -> None:
     add = parser.add_argument
     add("name", metavar="NAME", help=NAME_HELP)
     add("folder", type=Path, metavar="FOLDER", help="the toolkit's folder of results")
-    add("--layout", choices=LAYOUTS, required=True, help="of the toolkit's results")
-    text = f"the folder that holds tracking_test/ (default: ${DATA})"
+    add("--layout", choices=TOOLKITS, required=True, help="of the toolkit's results")
+    text = "the folder that holds tracking_test/ (default: $KERAS_ATTEND_DATA)"
     add("--data", type=Path, metavar="DIR", help=text)
 
 
 def results(options: argparse.Namespace) -> int:
     """Write the boxes, and print the name of each file of boxes."""
+    from keras_attend.adapters.got10k import Tracker
+    from keras_attend.adapters.raw_results import write_raw_results
+    from keras_attend.datasets.settings import DATA, data_folder
+    from keras_attend.training.video_trackers import VIDEO_SETS
+
     data = options.data or data_folder()
     if data is None:
         raise ValueError(f"--data or {DATA} must name the folder of the videos.")
@@ -64,5 +65,7 @@ def add_trax(commands: Commands) -> None:
 
 def trax(options: argparse.Namespace) -> int:
     """Serve until the client hangs up."""
+    from keras_attend.adapters.trax import serve
+
     serve(options.name, Path(options.name).stem)
     return 0

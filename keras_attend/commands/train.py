@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from keras_attend.commands.parsers import NAME_HELP, Commands, add_command
-from keras_attend.training.flags import RECIPE
 from keras_attend.zoo import presets
+from keras_attend.zoo.checks.files import RECIPE
 
 OUT = Path("trained")  # so that the preset that ships stays as it is
 EXAMPLES = """

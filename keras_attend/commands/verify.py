@@ -7,7 +7,6 @@ from pathlib import Path
 
 from keras_attend.commands.parsers import JSON_HELP, Commands, add_command
 from keras_attend.zoo.tables import aligned
-from keras_attend.zoo.verify import verify
 
 EXAMPLES = """
 keras-attend verify zoo/ram_mnist      a table of checks
@@ -30,6 +29,8 @@ def add_verify(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the checks, print them, and raise if one fails."""
+    from keras_attend.zoo.verify import verify
+
     checks, _ = verify(options.folder)
     failed = [check for check in checks if not check.ok]
     if options.json:

@@ -159,7 +159,9 @@ class VideoBatches(ClipBatches):
     def relit(self, frames: Array, random: np.random.Generator) -> Array:
         r"""Change a clip's light by a gamma, a contrast and a brightness that it draws.
 
-        $$v' = (v^\gamma - 1/2)(1 + c) + 1/2 + b$$ for values $v$ in [0, 1].
+        $$v' = (v^\gamma - 1/2)(1 + c) + 1/2 + b$$
+
+        for values $v$ in [0, 1].
         """
         if self.photometric == 0:
             return frames

@@ -197,7 +197,7 @@ def read_boxes(
                 raise ValueError(f"{len(corners)} boxes")
             if (corners[:, 2:] < corners[:, :2]).any():
                 raise ValueError("a box that is turned round")
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, OverflowError) as error:
             raise ValueError(
                 f"Line {row} of {path} must be: subject, scenario, action (1 to "
                 f"{len(ACTIONS)}), passage, first frame, last frame, and y1 x1 y2 x2 "

@@ -204,7 +204,7 @@ def _sequence(
     if count == 0:
         raise ValueError(
             "A video must have annotated frames. Received: "
-            f"{name!r} with {len(frames)} frames and {len(boxes)} boxes"
+            f"{name!r} with {len(frames)} frames in {folder} and {len(boxes)} boxes"
         )
     boxes = boxes[:count]
     present = np.isfinite(boxes).all(-1) & (boxes[:, 2] > 0) & (boxes[:, 3] > 0)

@@ -119,7 +119,7 @@ class TrackingPairs(ClipBatches):
         pictures, known, there = clip
         index = self._indices(random, there, real)
         boxes, present = known[index].astype("float64"), there[index]
-        for t in np.flatnonzero(boxes[:, 2:].prod(-1) == 0):
+        for t in map(int, np.flatnonzero(boxes[:, 2:].prod(-1) == 0)):
             boxes[t] = boxes[max(t - 1, 0)]  # where it was last; the first has a box
         still = bool(self.stills) and not real and random.random() < STILL
         if still:

@@ -126,9 +126,9 @@ def _tracker(
 
     def step(frame: Tensor, **states: Tensor) -> Nested:
         state = cell.unflatten_state([states[name] for name in names])
-        likes = states[names[0]]
-        outputs, state = cell.step(each(frame, likes), state)
-        outputs = {name: for_each(x, likes) for name, x in outputs.items()}
+        objects = states[names[0]]  # [N, ...]
+        outputs, state = cell.step(each(frame, objects), state)
+        outputs = {name: for_each(x, objects) for name, x in outputs.items()}
         return {**outputs, **named(state)}
 
     return init, step

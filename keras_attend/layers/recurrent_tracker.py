@@ -40,7 +40,7 @@ class RecurrentTrackerCell(KeepsArguments, keras.layers.Layer):
     output_size = 4
     # Whether `initial_state` and `step`, traced for a file, take one frame `[1, H, W,
     # C]` for the boxes or the state of N objects; if not, they get N copies of it.
-    shares_frame = False
+    shares_frame: bool = False
 
     @property
     def state_spec(self) -> Nested:

@@ -68,7 +68,8 @@ def filter_along_y(f: Tensor, images: Tensor) -> Tensor:
     # image for the filters of several objects.
     batch, height, width, channels = ops.shape(images)
     flat = ops.reshape(images, (batch, height, width * channels))
-    return ops.reshape(ops.matmul(f, flat), (-1, f.shape[1], width, channels))
+    each = batch if f.shape[0] == images.shape[0] else -1
+    return ops.reshape(ops.matmul(f, flat), (each, f.shape[1], width, channels))
 
 
 def filter_along_x(f: Tensor, rows: Tensor) -> Tensor:

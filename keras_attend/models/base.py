@@ -11,13 +11,14 @@ from keras_attend import compat, distributed
 from keras_attend.arguments import KeepsArguments, check_shape
 from keras_attend.layers.tracing import filter_along_x, filter_along_y
 from keras_attend.models.first_batch import check_images
+from keras_attend.models.job_size import SuitsXLA, count_batches
 from keras_attend.types import Tensor
 
 # In a saved model's compile configuration, beside the arguments of `compile`.
 OPTIMIZER_BUILT = "optimizer_built"
 
 
-class AttentionModel(KeepsArguments, keras.Model):
+class AttentionModel(KeepsArguments, SuitsXLA, keras.Model):
     """A model with a loss of its own, compiled under XLA unless told otherwise.
 
     A subclass writes `sample_losses`, `compute_metrics` and, if `fit`, `evaluate` and
@@ -57,10 +58,11 @@ class AttentionModel(KeepsArguments, keras.Model):
     ) -> None:
         """Keras's `compile`, by default under XLA and without a loss.
 
-        TensorFlow goes without XLA where that is faster (see `prefers_xla`); JAX has
-        nothing else.
+        TensorFlow goes without XLA where that is faster (see `prefers_xla`), and on a
+        CPU in calls of `fit`, `evaluate` and `predict` of fewer than 200 batches, which
+        would end before XLA has compiled them. JAX has nothing else.
         """
-        if jit_compile is None:
+        if chosen := jit_compile is None:
             jit_compile = self.prefers_xla or keras.backend.backend() == "jax"
         if kwargs.get("loss") is not None:
             name = type(self).__name__
@@ -69,6 +71,7 @@ class AttentionModel(KeepsArguments, keras.Model):
                 f"out. Received: loss={kwargs['loss']!r}"
             )
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+        self.let_size_decide(chosen and self.jit_compile)
 
     @property
     def prefers_xla(self) -> bool:
@@ -84,6 +87,7 @@ class AttentionModel(KeepsArguments, keras.Model):
         elif held_out is not None:
             self.check_data(held_out, None)
         compat.infer_directions(given.get("callbacks"), self.metrics)
+        self.suit_xla("train", count_batches(x, given))
         return super().fit(x, y, *args, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -91,11 +95,16 @@ class AttentionModel(KeepsArguments, keras.Model):
         # `fit` calls it after each epoch, of data that were checked before.
         if not kwargs.get("_use_cached_eval_dataset"):
             self.check_data(x, y)
+        called = {k: v for k, v in kwargs.items() if k != "_use_cached_eval_dataset"}
+        given = inspect.signature(super().evaluate).bind(x, y, *args, **called)
+        self.suit_xla("test", count_batches(x, given.arguments))
         return super().evaluate(x, y, *args, **kwargs)
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Keras's `predict`, after a check of the first batch."""
         self.check_data(x, None)
+        given = inspect.signature(super().predict).bind(x, *args, **kwargs).arguments
+        self.suit_xla("predict", count_batches(x, given))
         return super().predict(x, *args, **kwargs)
 
     def check_data(self, x: Any, y: Any) -> None:
@@ -112,13 +121,15 @@ class AttentionModel(KeepsArguments, keras.Model):
         return config | own
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile as a saved model was.
+        """Compile as a saved model was; by XLA, if that was the default.
 
         Its optimizer is built if the saved one was: Keras loads no other's state, and
         warns of it.
         """
         built = config.get(OPTIMIZER_BUILT, False)
         config = {k: v for k, v in config.items() if k != OPTIMIZER_BUILT}
+        if config.get("jit_compile") is True:  # then the size of a job decides again
+            del config["jit_compile"]
         self.compile(**keras.saving.deserialize_keras_object(config))
         if built and self.built and self.optimizer is not None:
             self.optimizer.build(self.trainable_variables)

@@ -1,8 +1,10 @@
 """What the trackers share: a clip and a first box in, a box for each frame out."""
 
+import inspect
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_attend.arguments import check_shape
@@ -10,10 +12,12 @@ from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
 from keras_attend.metrics import BoxIoU, CenterError
 from keras_attend.models.base import AttentionModel
 from keras_attend.models.first_batch import check_first_batch
+from keras_attend.models.job_size import compiles_slowly, count_batches
 from keras_attend.types import Shape, Tensor
 from keras_attend.unroll import unroll
 
 # Where an object is absent, its box: any that keeps the arithmetic finite.
+MANY_BATCHES = 50  # of a `predict`: repeated frames would cost more than compiling
 ANYWHERE = (0.0, 0.0, 1.0, 1.0)
 
 
@@ -76,6 +80,27 @@ class RecurrentTracker(AttentionModel):
         """Refuse clips that would spoil the weights, or the boxes."""
         check_first_batch(x, y)
 
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Keras's `predict`, of arrays of any number of frames.
+
+        Where XLA compiles a small job, which it does for each number of frames, a
+        clip's last frame is repeated up to one of few numbers (8, 12, 16, 24, 32, ...),
+        and what is returned of the repeated frames is left out.
+        """
+        given = isinstance(x, dict) and isinstance(x.get("frames"), np.ndarray)
+        if not given or x["frames"].ndim != 5 or not x["frames"].shape[1]:
+            return super().predict(x, *args, **kwargs)
+        asked = inspect.signature(super().predict).bind(x, *args, **kwargs).arguments
+        size = count_batches(x, {**asked, **asked.get("kwargs", {})})
+        if compiles_slowly() or size > MANY_BATCHES:
+            return super().predict(x, *args, **kwargs)
+        count = x["frames"].shape[1]
+        repeated = [(0, 0)] * 5
+        repeated[1] = (0, padded_length(count) - count)
+        frames = np.pad(x["frames"], repeated, mode="edge")
+        found = super().predict({**x, "frames": frames}, *args, **kwargs)
+        return keras.tree.map_structure(lambda y: y[:, :count], found)
+
     def build(self, input_shape: dict[str, Shape] | None = None) -> None:
         """Make the weights, which are the same for all sizes of frames."""
         if not self.cell.built:
@@ -133,6 +158,15 @@ class RecurrentTracker(AttentionModel):
                 boxes[:, first:], y_pred["boxes"][:, first:], present[:, first:]
             )
         return self.get_metrics_result()
+
+
+def padded_length(count: int) -> int:
+    """Return the least of 8, 12, 16, 24, 32, 48, ... that is not below `count`."""
+    length = 8
+    while length < count:
+        # Of a power of two the half of it more; of the others a third more.
+        length += length // 2 if length & (length - 1) == 0 else length // 3
+    return length
 
 
 def targets(y: Any) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,7 @@ from keras import ops, tree
 from numpy.typing import NDArray
 
 from keras_attend.compat import flat_call
+from keras_attend.tracking import kept_graphs
 from keras_attend.types import Nested, Tensor
 from keras_attend_runtime.frames import is_in_frame, with_channels
 
@@ -50,9 +51,13 @@ class CompiledStep:
         self.shape, self.dtype, self.count = shape, dtype, count
         self._feed = _feed(shape, dtype)
         xla = getattr(cell, "jit_compile", True)
-        self._start, self._step = (
-            _compiled(function, xla) for function in (self._first, self._next)
-        )
+        if held:
+            self._start = self._kept("first", self._first)
+            self._step = self._kept("next", self._next)
+        else:
+            self._start, self._step = (
+                _compiled(function, xla) for function in (self._first, self._next)
+            )
         self._state_like: Nested = None
         self._outputs_like: Nested = None
 
@@ -109,8 +114,51 @@ class CompiledStep:
         return [box, present, *tree.flatten(outputs), *after]
 
     def _using(self, weights: Sequence[Tensor]) -> Any:
-        values = [ops.convert_to_tensor(v) for v in self.held] or weights
-        return keras.StatelessScope(list(zip(self.variables, values, strict=True)))
+        return keras.StatelessScope(list(zip(self.variables, weights, strict=True)))
+
+    def _kept(self, name: str, function: Flat) -> Flat:
+        """Return a function as a graph, from an earlier process if there was one.
+
+        Whether there was or not, it is the same graph that runs.
+        """
+        run: Flat | None = None
+
+        def call(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+            nonlocal run
+            if run is None:
+                run = flat_call(self._graph(name, function, inputs))
+            return run(inputs)
+
+        return call
+
+    def _graph(self, name: str, function: Flat, inputs: Sequence[Tensor]) -> Any:
+        import tensorflow as tf
+
+        given = [self.shape, str(self.dtype), self.count]
+        kinds = [(tuple(x.shape), x.dtype.name) for x in (*inputs, *self.held)]
+        key = kept_graphs.key(self.cell, name, given, kinds, _on_cpu())
+        kept = kept_graphs.read(key) if key else None
+        if kept is not None:
+            self._state_like = kept.found[0]
+            if name == "next":  # which is the one that has outputs
+                self._outputs_like = kept.found[1]
+        else:
+            weights = [tf.convert_to_tensor(v) for v in self.held]
+            kept = kept_graphs.traced(
+                function,
+                [*inputs, *weights],
+                lambda: [self._state_like, self._outputs_like],
+            )
+            if key and kept:
+                kept_graphs.write(key, kept)
+        if kept is not None:
+            return kept_graphs.imported(kept, inputs, self.held)
+        return tf.function(
+            lambda inputs: function(
+                [*inputs, *(tf.convert_to_tensor(v) for v in self.held)]
+            ),
+            autograph=False,
+        ).get_concrete_function(list(inputs))
 
     def _each(
         self, function: Callable[..., Nested], frame: Tensor, xs: Nested

@@ -10,6 +10,7 @@ from keras import ops, tree
 from numpy.typing import NDArray
 
 from keras_attend import zoo
+from keras_attend.compiling import announced
 from keras_attend.tracking.compiled_step import CompiledStep
 from keras_attend.types import Tensor
 from keras_attend_runtime.onnx_model import Found, OnnxModel
@@ -87,8 +88,10 @@ class KerasEngine:
         for held, value in zip(self._held, self._weights, strict=False):
             held.assign(value)
         self._run = self._ready(frame)
-        self._state = self._run.start(self._weights, frame, boxes)
-        return self.step(frame)
+        height, width = frame.shape[:2]
+        with announced(f"the tracker for frames of {height}x{width}"):
+            self._state = self._run.start(self._weights, frame, boxes)
+            return self.step(frame)
 
     def step(self, frame: NDArray[Any]) -> Found:
         """Follow the objects to the next frame; see `Engine`."""

@@ -16,8 +16,19 @@ from keras_attend.datasets import (
 from keras_attend.models import WideHART
 
 # What a tracker that compares with the first frame learns from, and what others do.
-PAIRS = {"batch_size": 8, "frames": 4, "guided": 0.5, "gone": 0.1, "real": 0.7}
-VIEWS = {"batch_size": 8, "frames": 8, "size": (128, 128), "crop": (2.0, 6.0)}
+PAIRS: dict[str, Any] = {
+    "batch_size": 8,
+    "frames": 4,
+    "guided": 0.5,
+    "gone": 0.1,
+    "real": 0.7,
+}
+VIEWS: dict[str, Any] = {
+    "batch_size": 8,
+    "frames": 8,
+    "size": (128, 128),
+    "crop": (2.0, 6.0),
+}
 STEPS = 3  # the greatest number of frames from one of a clip to the next
 WARM = 10  # batches in which the rate rises
 KEPT = 0.95  # of the averaged weights, in each batch

@@ -7,8 +7,6 @@ from pathlib import Path
 from keras_attend.datasets.settings import DATA, data_folder
 from keras_attend.training import cluster, workers
 
-RECIPE = "recipe.py"  # in the preset's folder
-
 
 def parser(
     doc: str | None, preset: Path, epochs: int | None = None

@@ -20,10 +20,9 @@ from pathlib import Path
 
 from keras_attend import zoo
 from keras_attend.training.cards import generated
-from keras_attend.training.flags import RECIPE
 from keras_attend.training.remeasure import ERRORS, SHARE, Measured, remeasure
 from keras_attend.zoo import presets
-from keras_attend.zoo.checks.files import MANIFEST
+from keras_attend.zoo.checks.files import MANIFEST, RECIPE
 from keras_attend.zoo.results import read_results
 from keras_attend.zoo.tables import aligned, metric, number
 from keras_attend.zoo.verify import Check, checked, verify

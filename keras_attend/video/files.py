@@ -61,8 +61,7 @@ class Video:
         return self._frames()
 
     def __repr__(self) -> str:
-        length = "?" if self.length is None else self.length
-        return f"Video({self.name!r}, {length} frames, {self.fps:g} a second)"
+        return f"Video({self.name!r}, {self.length or '?'} frames, {self.fps:g}/s)"
 
 
 def read_video(path: str | Path) -> Video:

@@ -24,7 +24,7 @@ def write_frames(video: str | Path, folder: str | Path, every: int = 1) -> list[
     folder = Path(folder)
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"`folder` must be empty. Received: folder={folder}")
-    files = []
+    files: list[Path] = []
     for number, frame in enumerate(read_video(video)):
         if number % every == 0:
             path = folder / f"{len(files) + 1:04d}.png"

@@ -94,6 +94,8 @@ def _loaded(
             model = _made(path, lambda: _model(config), overrides)
     if compile_config:
         arguments = _made(path, lambda: _deserialize(compile_config), overrides)
+        if arguments.get("jit_compile") is True:  # which is the models' own choice
+            del arguments["jit_compile"]
         _made(path, lambda: model.compile(**arguments), {})
     return model
 

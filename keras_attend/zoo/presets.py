@@ -102,7 +102,8 @@ def _with_task(task: str, found: Mapping[str, str | Path]) -> list[str]:
     tasks = {}
     for name, place in found.items():
         with suppress(OSError, ValueError):  # a damaged preset has no task
-            tasks[name] = info(place).task
+            folder = place if isinstance(place, Path) else find(place)
+            tasks[name] = read_manifest(folder)["task"]
     if tasks and task not in tasks.values():
         check_choice("task", task, tuple(sorted(set(tasks.values()))))
     return sorted(name for name, its in tasks.items() if its == task)

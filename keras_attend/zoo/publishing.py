@@ -3,23 +3,22 @@
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import keras
+from typing import TYPE_CHECKING, Any
 
 from keras_attend.zoo.card import card as preset_card
 from keras_attend.zoo.checks import files
 from keras_attend.zoo.hub import user_zoo
 from keras_attend.zoo.hub.card import check_front_matter, front_matter, sections
 from keras_attend.zoo.hub.names import HUB, check_repo, check_revision
-from keras_attend.zoo.loading import load_folder
 from keras_attend.zoo.presets import find, info
 from keras_attend.zoo.results import read_results
-from keras_attend.zoo.saving import save_preset
+
+if TYPE_CHECKING:
+    import keras
 
 
 def publish(
-    model_or_folder: keras.Model | str | Path,
+    model_or_folder: "keras.Model | str | Path",
     repo: str,
     *,
     private: bool = False,
@@ -53,11 +52,14 @@ def publish(
     Returns:
         The commit's address, or the pull request's.
     """
+    from keras_attend.zoo.loading import load_folder  # they need Keras
+    from keras_attend.zoo.saving import save_preset
+
     check_repo(repo)
     if revision is not None:
         check_revision(revision)
     with tempfile.TemporaryDirectory() as temporary:
-        if isinstance(model_or_folder, keras.Model):
+        if not isinstance(model_or_folder, str | Path):
             folder = Path(temporary) / repo.partition("/")[2]
             save_preset(model_or_folder, folder, **about)
         else:

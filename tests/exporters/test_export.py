@@ -273,7 +273,8 @@ def test_several_objects_in_one_call(tmp_path, family, size):
 def test_several_objects_of_a_cell_that_wants_copies(tmp_path):
     model, frames = TrackerModel(), video()[:8]
     model.build()
-    path = ka.export(model, tmp_path / "x.onnx", "onnx", uint8=True, many=True)
+    how = {"size": SIZE, "uint8": True, "many": True}
+    path = ka.export(model, tmp_path / "x.onnx", "onnx", **how)
     boxes = ka.Tracker(path).track(frames, SEVERAL)
     expected = ka.Tracker(model).track(frames, SEVERAL)
     np.testing.assert_allclose(boxes, expected, atol=1e-4)

@@ -21,7 +21,7 @@ REPO = "org/small"
 def server_zoo(hub, folder, tmp_path, monkeypatch):
     """KERAS_ATTEND_ZOO is a file server with the preset `small`."""
     hub.folder = folder.parent
-    monkeypatch.setenv(user_zoo.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv(disk.CACHE, str(tmp_path / "cache"))
     monkeypatch.setenv(user_zoo.VARIABLE, f"{hub.url}/zoo")
     return folder
 

@@ -14,7 +14,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the protocol's name of a reference
 # A container's user is root, and its shared memory is small.
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu")
-SECONDS = 60.0  # a busy machine takes a while
+SECONDS = 300.0  # a busy machine takes a while
 
 
 def browser():

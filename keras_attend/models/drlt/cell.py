@@ -109,6 +109,8 @@ class DRLTCell(RecurrentTrackerCell):
         self.numbers = LOCATIONS[location]
         dtype = self.dtype_policy
         self.observation = point_cnn() if observation is None else observation
+        remembers = isinstance(self.observation, Remembers)
+        self.shares_frame = getattr(self.observation, "shares_frame", not remembers)
         kind = ReluLSTMCell if core == "relu" else layers.LSTMCell
         self.lstm = kind(units, dtype=dtype, name="lstm")
         if head == "linear":
@@ -124,12 +126,6 @@ class DRLTCell(RecurrentTrackerCell):
     def jit_compile(self) -> bool:
         """Whether XLA suits the observation network; see `AttentionModel.compile`."""
         return bool(getattr(self.observation, "jit_compile", True))
-
-    @property
-    def shares_frame(self) -> bool:  # type: ignore[override]
-        """Whether one frame does for several objects, as in `MatchBoxes` it does."""
-        remembers = isinstance(self.observation, Remembers)
-        return bool(getattr(self.observation, "shares_frame", not remembers))
 
     @property
     def state_spec(self) -> Nested:

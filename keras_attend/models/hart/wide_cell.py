@@ -206,7 +206,10 @@ class WideHARTCell(RecurrentTrackerCell):
         shape = (-1, 2, self.part**2, GEOMETRY + self.ventral.width)
         psi = ops.reshape(state["templates"], shape)
         expected = relative(before, a_t)
-        z, r, d, h = self.dorsal(nu_t, psi, state["anchor"], expected, state["hidden"])
+        found = self.dorsal(nu_t, psi, state["anchor"], expected, state["hidden"])
+        z, r, d, h = (
+            ops.cast(x, "float32") for x in found
+        )  # half would move by pixels
         s_t = ops.softmax(z, axis=-1)  # [B, N]
         found, share = peak(s_t, decoded(r, state["anchor"]), self.center_prior)
         # 3.3: state estimation.
@@ -217,7 +220,8 @@ class WideHARTCell(RecurrentTrackerCell):
         v_t = self.summary(ops.concatenate([d_t, numbers], axis=-1))
         o_t, (hidden, c) = self.core(v_t, [state["hidden"], state["cell"]])
         logit = self.presence(ops.concatenate([o_t, numbers], axis=-1))  # [B, 1]
-        presence, ahead = ops.sigmoid(logit), self.ahead(o_t)
+        presence = ops.sigmoid(ops.cast(logit, "float32"))
+        ahead = ops.cast(self.ahead(o_t), "float32")
         rate = (1 - self.inertia) * ops.clip(2 * share, 0.2, 1.0)
         box, lost = believed(
             absolute(found, a_t), before, presence, rate, state["lost"], limit

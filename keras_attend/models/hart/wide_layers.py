@@ -5,7 +5,6 @@ the ventral stream's maps, $s$ the location map, $\psi$ a filter made for one ob
 Maps lie on a grid of `g` by `g` places, a template on `p` by `p` of them.
 """
 
-import math
 from typing import Any
 
 import keras
@@ -40,7 +39,8 @@ class VentralStream(keras.layers.Layer):
     def build(self, input_shape: Shape) -> None:
         """Make the weights for glimpses `[B, rows, cols, 3]`."""
         self.maps.build(input_shape)
-        self.places = math.prod(self.maps.compute_output_shape(input_shape)[1:3])
+        maps: Any = self.maps.compute_output_shape(input_shape)
+        self.places = maps[1] * maps[2]
         self.plain = sum(self.maps.widths[1:])  # channels that are compared as they are
         self.neck.build((None, self.maps.channels))
 

@@ -16,6 +16,7 @@ from keras_attend.types import Tensor
 from keras_attend.unroll import unroll
 
 LOSSES = ("location", "boxes", "ahead", "presence")
+INLINE_FRAMES = 8  # of clips to train on; of more each would add to the compilation
 NEAR, LEARNED = 0.15, 0.22  # of the target's and of the boxes' bell, in object sides
 
 
@@ -117,7 +118,7 @@ class WideHART(RecurrentTracker):
             lambda x, state: cell.step(x["frame"], state, x["noise"]),
             cell.initial_state(frames[:, 0], boxes[:, 0]),
             {"frame": frames, "noise": noise},
-            inline=True,
+            inline=(frames.shape[1] or INLINE_FRAMES + 1) <= INLINE_FRAMES,
         )
         boxes = steps.pop("box")  # [B, T, 4]
         return {"boxes": boxes, **steps}

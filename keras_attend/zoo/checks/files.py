@@ -13,12 +13,12 @@ import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import h5py
-import keras
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from keras_attend import disk
+
+if TYPE_CHECKING:
+    import h5py
 
 CONFIG = "config.json"
 METADATA = "metadata.json"
@@ -29,7 +29,8 @@ LOADED = (MANIFEST, CONFIG, METADATA, WEIGHTS)
 # Files that may lie beside them and are published too. No other file of a folder is
 # published: it may be private.
 CARD = "README.md"
-EXTRA = ("results.json", "recipe.py", "picture.gif", "picture.jpg", "picture.png")
+RECIPE = "recipe.py"
+EXTRA = ("results.json", RECIPE, "picture.gif", "picture.jpg", "picture.png")
 DESCRIPTIONS = ("description", "paper", "task", "input", "licence")
 # What a preset may say as well: for what it is, and when another one is better.
 ADVICE = ("use", "instead")
@@ -220,6 +221,8 @@ def check_keras_version(path: Path) -> None:
         return
     regular_file(path.parent, path.name)
     received = read_json(path, read_limited(path)).get("keras_version")
+    import keras
+
     ours = keras.__version__
     if not isinstance(received, str) or not received.isprintable():
         raise ValueError(
@@ -238,10 +241,13 @@ def check_weights(path: Path, parameters: int, name: Path) -> None:
 
     Errors call it `name`, the file that it is a copy of.
     """
+    import h5py  # here, as Keras above: presets are listed without them
+
     try:
         with h5py.File(path, "r") as file:
             sizes = list(_sizes(file, set()))
-    except (OSError, RuntimeError, KeyError, RecursionError) as error:
+    # A name may have bytes that are no text: a ValueError.
+    except (OSError, RuntimeError, KeyError, ValueError, RecursionError) as error:
         raise ValueError(f"{name} is damaged. Received: {error}") from error
     if sum(sizes) != parameters:
         raise ValueError(
@@ -250,8 +256,10 @@ def check_weights(path: Path, parameters: int, name: Path) -> None:
         )
 
 
-def _sizes(group: h5py.Group, seen: set[int]) -> Iterator[int]:
+def _sizes(group: "h5py.Group", seen: set[int]) -> Iterator[int]:
     """Yield the sizes of a group's arrays; raise at any other content."""
+    import h5py
+
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise OSError(f"{name!r} is a link to elsewhere")

@@ -23,7 +23,6 @@ from keras_attend.zoo.hub import file_server
 from keras_attend.zoo.results import read_results
 
 VARIABLE = "KERAS_ATTEND_ZOO"
-CACHE = "KERAS_ATTEND_CACHE"
 RESULTS = "results.json"
 
 
@@ -71,9 +70,7 @@ def _fetch(url: str, name: str, force: bool) -> Path | None:
     Where the server cannot be reached it is the version that was fetched last.
     """
     plain = file_server.without_secrets(url)
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    cache = Path(os.environ.get(CACHE) or Path(home) / "keras_attend").expanduser()
-    kept = cache / hashlib.sha256(plain.encode()).hexdigest()[:16] / name
+    kept = disk.cache_folder() / hashlib.sha256(plain.encode()).hexdigest()[:16] / name
     latest = kept / "latest"  # a file that holds the name of the last version's folder
     address = f"{url.rstrip('/')}/{name}"
     try:
@@ -96,8 +93,8 @@ def _fetch(url: str, name: str, force: bool) -> Path | None:
                 raise
             raise PermissionError(
                 error.errno,
-                f"{kept} cannot be written ({error.strerror}). Set {CACHE} to a folder "
-                "that can",
+                f"{kept} cannot be written ({error.strerror}). Set {disk.CACHE} to a "
+                "folder that can",
             ) from error
     with contextlib.suppress(OSError):  # a cache may be read-only
         disk.write(latest, version)  # at once, so that nobody reads half of it

@@ -1,0 +1,1 @@
+"""Generate the documentation site's pages from the repository."""

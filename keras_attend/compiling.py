@@ -1,0 +1,95 @@
+"""Compilation takes long: say so while it lasts, and keep what JAX has compiled."""
+
+import hashlib
+import os
+import platform
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from keras_attend import disk
+
+KEEP = "KERAS_ATTEND_KEEP"
+AFTER = 2.0  # seconds after which the notice is printed
+WORTH_KEEPING = 0.2  # seconds of compilation; JAX keeps what has taken a second
+MAX_BYTES = 2**30  # of what is kept; the oldest goes first
+
+
+@contextmanager
+def announced(what: str) -> Iterator[None]:
+    """Print a line on stderr if the block takes longer than two seconds."""
+    timer = threading.Timer(AFTER, _say, [what])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _say(what: str) -> None:
+    line = f"keras_attend: compiling {what} (about 10 s, once)"
+    print(line, file=sys.stderr, flush=True)
+
+
+def first_call_announced(function: Callable[..., Any], what: str) -> Callable[..., Any]:
+    """Return a function that announces its first call, which compiles it."""
+    called = False
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        nonlocal called
+        if called:
+            return function(*args, **kwargs)
+        with announced(what):
+            found = function(*args, **kwargs)
+        called = True
+        return found
+
+    return call
+
+
+def keeps_programs() -> bool:
+    """Whether compiled programs are kept: not if `KERAS_ATTEND_KEEP` is 0."""
+    return os.environ.get(KEEP, "1").lower() not in ("0", "false", "off", "no")
+
+
+def keep_jax_programs() -> None:
+    """Have JAX keep compiled programs in the user's cache folder.
+
+    A user who has named a folder to JAX, or has set `JAX_ENABLE_COMPILATION_CACHE=0`,
+    is left alone.
+    """
+    import jax
+
+    config: Any = jax.config
+    chosen = config.jax_compilation_cache_dir is not None
+    if chosen or not (keeps_programs() and config.jax_enable_compilation_cache):
+        return
+    config.update("jax_compilation_cache_dir", str(_folder(jax.__version__)))
+    for name, value in {
+        "jax_persistent_cache_min_compile_time_secs": WORTH_KEEPING,
+        "jax_compilation_cache_max_size": MAX_BYTES,
+    }.items():
+        if name.upper() not in os.environ:
+            config.update(name, value)
+
+
+def _folder(version: str) -> Path:
+    """Return a folder for this version of JAX and this kind of processor.
+
+    Home folders can be shared by machines, and a program compiled for one may use
+    instructions that another lacks.
+    """
+    processor = f"{platform.machine()} {platform.processor()}"
+    try:
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    except OSError:  # not on Linux
+        lines = []
+    kinds = ("flags", "Features", "model name")
+    known = {line for line in lines if line.startswith(kinds)}
+    text = "\n".join([processor, *sorted(known)])
+    name = f"jax-{version}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return disk.cache_folder() / name

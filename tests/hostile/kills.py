@@ -1,0 +1,312 @@
+"""Kill trainings ten times at random, and compare what they end with.
+
+    python tests/hostile/kills.py                           all recipes, both ways
+    python tests/hostile/kills.py ram_mnist --by steps --runs FOLDER
+    python tests/hostile/kills.py --table --runs FOLDER     what was found so far
+
+Each recipe is trained twice, as shortly as `--steps` and `--epochs` say: once from
+beginning to end, and once killed (SIGKILL) at random moments and gone on with
+`--resume`. All numbers in the checkpoints must be the same: weights, optimizer, seeds.
+On JAX that is bit for bit, on TensorFlow to 1e-5.
+
+A training by `steps` has a few batches in each epoch, one by `epochs` has all. A kill
+comes while the process starts, or within an epoch, or while a checkpoint is written.
+Whatever is in the folder of `--runs` is not done again, so that this can be stopped at
+any time too. The exit status is 1 if a training differs or fails.
+"""
+
+import argparse
+import io
+import json
+import os
+import re
+import runpy
+import shutil
+import signal
+import sys
+import time
+import zipfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+
+import keras_attend as ka
+from keras_attend import datasets, evaluation, training
+
+ZOO = Path(__file__).parents[2] / "zoo"
+# How many trainings a recipe consists of, and what it is told besides. (`ratm_kth`
+# needs KTH's videos and trains a model a fold; `drlt_otb` and `hart_kitti` need torch.)
+RECIPES = {
+    "drlt_mnist": (1, []),
+    "drlt_mnist_noisy": (1, []),
+    "drlt_mnist_scaled": (1, []),
+    "drlt_otb": (5, ["--tracker-epochs", "3", "--clips", "1"]),
+    "hart_kitti": (2, []),
+    "hart_person": (2, []),
+    "hart_street": (5, []),
+    "ram_catch": (3, []),
+    "ram_cluttered_mnist": (1, []),
+    "ram_cluttered_mnist_100": (1, []),
+    "ram_mnist": (1, []),
+    "ram_tables": (1, ["--only", "2a_ram_6"]),
+    "ram_translated_mnist": (1, []),
+    "ratm_balls": (2, []),
+    "ratm_balls_last": (1, []),
+    "ratm_mnist": (1, []),
+    "ratm_mnist_multi": (1, []),
+    "ratm_person": (1, []),
+}
+TOLERANCE = {"jax": 0.0, "tensorflow": 1e-5}
+EPOCH = re.compile(rb"^Epoch (\d+)/(\d+)$", re.MULTILINE)
+BATCHES = re.compile(rb"^(\d+)/\1 - ", re.MULTILINE)
+
+
+@dataclass
+class Found:
+    """What is known of the two trainings of a recipe."""
+
+    batches: int = 0  # of all epochs; 0 until the whole training is done
+    epochs: int = 0
+    startup: float = 0.0  # seconds until the first epoch, and of an epoch
+    first: float = 0.0
+    later: float = 0.0
+    kills: list[str] = field(default_factory=list)
+    difference: float | None = None
+
+
+class Training:
+    """A recipe's trainings in a folder.
+
+    Each life is a fork of this process, which has imported everything and computed
+    nothing: importing takes longer than most of the epochs do.
+    """
+
+    def __init__(self, recipe, by, args):
+        self.recipe, self.backend = recipe, keras.backend.backend()
+        self.folder = args.runs / f"{recipe}_{by}_{self.backend}"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.kills, self.seed = args.kills, args.seed
+        self.trainings, more = RECIPES[recipe]
+        epochs = -(-args.epochs // self.trainings) if by == "steps" else 2
+        self.flags = ["--epochs", str(epochs), "--checkpoint-every", "0", *more]
+        self.flags += ["--validate", "--resume", "--seed", "0"]
+        self.flags += ["--steps", str(args.steps)] if by == "steps" else []
+        self.notes = self.folder / "found.json"
+        known = json.loads(self.notes.read_text()) if self.notes.exists() else {}
+        self.found = Found(**known)
+
+    def run(self):
+        """Do what is missing."""
+        found = self.found
+        if not found.batches:
+            shutil.rmtree(self.folder / "whole", ignore_errors=True)
+            self.live("whole", lambda log: self.ended("whole", log))
+            found.batches = batches(self.folder / "whole")
+            self.keep()
+        while len(found.kills) < self.kills and self.done() < found.batches:
+            found.kills.append(self.kill(self.kills - len(found.kills)))
+            self.keep()
+        if found.difference is None:
+            self.live("killed", lambda log: self.done() == found.batches)
+            found.difference = difference(self.folder / "whole", self.folder / "killed")
+            self.keep()
+
+    def keep(self):
+        """Write what is known."""
+        new = self.notes.with_suffix(".new")
+        new.write_text(json.dumps(asdict(self.found), indent=1) + "\n")
+        new.replace(self.notes)
+
+    def done(self):
+        """Return how many batches the killed training has behind it."""
+        return batches(self.folder / "killed")
+
+    def kill(self, kills):
+        """Kill a life at a random moment; return when that was."""
+        found = self.found
+        chance = np.random.default_rng([self.seed, len(found.kills)])
+        left = (1 - self.done() / found.batches) * found.epochs
+        # Epochs that this life may end, so that the kills to come find some to disturb.
+        spare = min(2, int(left / kills))
+        if chance.random() < 0.2:
+            epoch, seconds = 0, chance.uniform(0, found.startup)
+        elif spare == 0:
+            epoch, seconds = 1, chance.uniform(0, 0.8 * found.later)
+        else:
+            epoch = int(chance.integers(1, 2 + spare))
+            seconds = chance.uniform(0, 1.2 * chance.choice([found.first, found.later]))
+        since = time.monotonic() if epoch == 0 else None
+
+        def over(log):
+            nonlocal since
+            begun = len(EPOCH.findall(log))
+            if since is None and begun >= epoch:
+                since = time.monotonic()
+            late = since is not None and time.monotonic() - since >= seconds
+            return late or begun > epoch + spare
+
+        self.live("killed", over)
+        return f"{epoch}+{seconds:.2f}s: {self.done()}"
+
+    def live(self, name, over):
+        """Train in a child until `over(log)`, then kill it."""
+        log = self.folder / f"{name}.log"
+        log.unlink(missing_ok=True)  # the last life's
+        child = os.fork()
+        if child == 0:
+            runs = ["--runs", str(self.folder / name)]
+            become(ZOO / self.recipe / "recipe.py", [*self.flags, *runs], log)
+        os.setpgid(child, child)  # the child does too: whoever comes first
+        begin, epochs, times = time.monotonic(), 0, []
+        while not over(content := log.read_bytes() if log.exists() else b""):
+            if len(EPOCH.findall(content)) > epochs:
+                epochs = len(EPOCH.findall(content))
+                times.append(time.monotonic())
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended and status:
+                raise SystemExit(f"{self.recipe} has failed: see {log}")
+            if ended:
+                break
+            time.sleep(0.02)
+        else:
+            os.killpg(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        self.measure(begin, times, name)
+
+    def measure(self, begin, times, name):
+        """Note how long a life took to start, and for an epoch."""
+        found = self.found
+        if name == "whole":
+            found.epochs = len(times)
+        if times:
+            found.startup = times[0] - begin
+        if len(times) > 1:
+            found.first = times[1] - times[0]
+            found.later = found.later or found.first
+        if len(times) > 2:
+            found.later = float(np.median(np.diff(times)[1:]))
+
+    def ended(self, name, log):
+        """Whether the last training is over, as the log and its checkpoint say."""
+        last = [m for m in EPOCH.finditer(log) if m[1] == m[2]]
+        if len(last) < self.trainings:
+            return False
+        steps = BATCHES.search(log, last[-1].end())
+        paths = sorted((self.folder / name).glob("*.keras"), key=os.path.getmtime)
+        if steps is None or len(paths) < self.trainings:
+            return False
+        return iterations(paths[-1]) == int(steps[1]) * int(last[-1][2])
+
+
+def become(recipe, flags, log):
+    """Run the recipe, as `python recipe.py` would, in this process and no further."""
+    os.setpgid(0, 0)
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for stream in (1, 2):
+        os.dup2(file, stream)
+    sys.stdout.reconfigure(line_buffering=True)
+    sys.argv = [str(recipe), *flags]
+    sys.path.insert(0, str(recipe.parent))
+    status = 1
+    try:
+        runpy.run_path(str(recipe), run_name="__main__")
+        status = 0
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(status)
+
+
+def numbers(path):
+    """Return all arrays of a checkpoint, and the state of its random numbers."""
+    found = {}
+    with zipfile.ZipFile(path) as archive:
+        notes = json.loads(archive.read("keras_attend.json"))
+        weights = io.BytesIO(archive.read("model.weights.h5"))
+    found["seeds"] = np.array(notes["seeds"], "float64")
+    with h5py.File(weights) as file:
+
+        def take(name, item):
+            if isinstance(item, h5py.Dataset):
+                found[name] = np.asarray(item[()]).astype("float64")
+
+        file.visititems(take)
+    return found
+
+
+def iterations(path):
+    """Return how many batches the model of a checkpoint was trained on."""
+    return int(numbers(path)["optimizer/vars/0"])
+
+
+def batches(folder):
+    """Return how many batches all models of a folder were trained on."""
+    return sum(map(iterations, folder.glob("*.keras")))
+
+
+def difference(one, other):
+    """Return the greatest difference between two folders' checkpoints."""
+    paths = [{p.name: p for p in folder.glob("*.keras")} for folder in (one, other)]
+    if paths[0].keys() != paths[1].keys():
+        return float("inf")
+    greatest = 0.0
+    for name in paths[0]:
+        first, second = (numbers(found[name]) for found in paths)
+        if first.keys() != second.keys():
+            return float("inf")
+        for key, value in first.items():
+            if value.shape != second[key].shape:
+                return float("inf")
+            if value.size and not np.array_equal(value, second[key], equal_nan=True):
+                greatest = max(greatest, float(np.abs(value - second[key]).max()))
+    return greatest
+
+
+def table(runs):
+    """Print what the folder of `--runs` holds; return whether all of it is right."""
+    right = True
+    print("recipe, by, backend | batches | epochs | kills | greatest difference")
+    for notes in sorted(runs.glob("*/found.json")):
+        found = Found(**json.loads(notes.read_text()))
+        name, backend = notes.parent.name.rsplit("_", 1)
+        recipe, by = name.rsplit("_", 1)
+        same = found.difference is not None and found.difference <= TOLERANCE[backend]
+        word = "not done" if found.difference is None else f"{found.difference:.1e}"
+        right = right and same
+        print(
+            f"{recipe}, {by}, {backend} | {found.batches} | {found.epochs} | "
+            f"{len(found.kills)} | {word}{'' if same else '  <--'}"
+        )
+    return right
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("recipes", nargs="*", help="names; all when absent")
+    parser.add_argument("--by", choices=("steps", "epochs"), help="both when absent")
+    parser.add_argument("--steps", type=int, default=3, help="batches of an epoch")
+    parser.add_argument(
+        "--epochs", type=int, default=12, help="of all stages, by steps"
+    )
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--runs", type=Path, default=Path("runs") / "kills")
+    parser.add_argument("--table", action="store_true", help="train nothing")
+    args = parser.parse_args()
+    args.runs = args.runs.resolve()
+    for recipe in () if args.table else args.recipes or RECIPES:
+        for by in (args.by,) if args.by else ("steps", "epochs"):
+            Training(recipe, by, args).run()
+    return int(not table(args.runs))
+
+
+if __name__ == "__main__":
+    # Imported once, for all lives.
+    warm = (ka.models, ka.Tracker, datasets, evaluation, training)
+    sys.exit(main())
