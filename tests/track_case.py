@@ -65,7 +65,7 @@ class Run:
                 self.errors += line
                 self.changed.notify_all()
 
-    def address(self, seconds=240):
+    def address(self, seconds=600):
         """The page's address, once it has been printed."""
 
         def found():
@@ -75,7 +75,7 @@ class Run:
             assert self.changed.wait_for(found, seconds), self.errors
         return found()[0]
 
-    def wait(self, seconds=240):
+    def wait(self, seconds=600):
         """The exit status."""
         status = self.process.wait(seconds)
         self.reader.join()

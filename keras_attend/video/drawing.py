@@ -118,7 +118,7 @@ def font(size: int) -> Any:
         from PIL import ImageFont
     except ImportError as error:
         raise ImportError(
-            "Letters in pictures need Pillow: pip install Pillow."
+            "Letters in pictures need Pillow: pip install 'keras-attend[video]'."
         ) from error
     return ImageFont.load_default(size)
 
@@ -136,7 +136,8 @@ def _letters(words: str, size: int) -> NDArray[np.float32]:
 
     picture = Image.new("L", (text_width(words, size) + 1, round(1.3 * size)))
     ImageDraw.Draw(picture).text((0, 0), words, fill=255, font=font(size))
-    return np.asarray(picture, np.float32)[..., None] / np.float32(255)
+    cover = np.asarray(picture, "float32")[..., None]
+    return (cover / 255).astype("float32")
 
 
 def write_text(
