@@ -16,7 +16,6 @@ any time too. The exit status is 1 if a training differs or fails.
 """
 
 import argparse
-import io
 import json
 import os
 import re
@@ -25,13 +24,12 @@ import shutil
 import signal
 import sys
 import time
-import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import h5py
 import keras
 import numpy as np
+from checkpoint_numbers import batches, difference, iterations
 
 import keras_attend as ka
 from keras_attend import datasets, evaluation, training
@@ -102,8 +100,11 @@ class Training:
         """Do what is missing."""
         found = self.found
         if not found.batches:
-            shutil.rmtree(self.folder / "whole", ignore_errors=True)
-            self.live("whole", lambda log: self.ended("whole", log))
+            # A program that comes from JAX's cache rounds otherwise than one that was
+            # just compiled: the first time fills the cache.
+            for _ in range(2 if "JAX_COMPILATION_CACHE_DIR" in os.environ else 1):
+                shutil.rmtree(self.folder / "whole", ignore_errors=True)
+                self.live("whole", lambda log: self.ended("whole", log))
             found.batches = batches(self.folder / "whole")
             self.keep()
         while len(found.kills) < self.kills and self.done() < found.batches:
@@ -221,51 +222,6 @@ def become(recipe, flags, log):
     finally:
         sys.stdout.flush()
         os._exit(status)
-
-
-def numbers(path):
-    """Return all arrays of a checkpoint, and the state of its random numbers."""
-    found = {}
-    with zipfile.ZipFile(path) as archive:
-        notes = json.loads(archive.read("keras_attend.json"))
-        weights = io.BytesIO(archive.read("model.weights.h5"))
-    found["seeds"] = np.array(notes["seeds"], "float64")
-    with h5py.File(weights) as file:
-
-        def take(name, item):
-            if isinstance(item, h5py.Dataset):
-                found[name] = np.asarray(item[()]).astype("float64")
-
-        file.visititems(take)
-    return found
-
-
-def iterations(path):
-    """Return how many batches the model of a checkpoint was trained on."""
-    return int(numbers(path)["optimizer/vars/0"])
-
-
-def batches(folder):
-    """Return how many batches all models of a folder were trained on."""
-    return sum(map(iterations, folder.glob("*.keras")))
-
-
-def difference(one, other):
-    """Return the greatest difference between two folders' checkpoints."""
-    paths = [{p.name: p for p in folder.glob("*.keras")} for folder in (one, other)]
-    if paths[0].keys() != paths[1].keys():
-        return float("inf")
-    greatest = 0.0
-    for name in paths[0]:
-        first, second = (numbers(found[name]) for found in paths)
-        if first.keys() != second.keys():
-            return float("inf")
-        for key, value in first.items():
-            if value.shape != second[key].shape:
-                return float("inf")
-            if value.size and not np.array_equal(value, second[key], equal_nan=True):
-                greatest = max(greatest, float(np.abs(value - second[key]).max()))
-    return greatest
 
 
 def table(runs):

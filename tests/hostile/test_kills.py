@@ -11,9 +11,9 @@ import zipfile
 from pathlib import Path
 
 import keras
-import kills
 import numpy as np
 import pytest
+from checkpoint_numbers import batches, difference
 
 from keras_attend import disk
 from keras_attend.callbacks import Checkpoint
@@ -194,11 +194,11 @@ def test_a_difference_between_checkpoints_is_seen(tmp_path):
     for path in paths:
         train(path, 2, epochs=1)
     one, other = (path.parent for path in paths)
-    assert kills.difference(one, other) == 0 and kills.batches(one) == 2
+    assert difference(one, other) == 0 and batches(one) == 2
     train(paths[1], 2, epochs=2)
-    assert kills.difference(one, other) > 0
+    assert difference(one, other) > 0
     paths[1].unlink()
-    assert kills.difference(one, other) == float("inf")
+    assert difference(one, other) == float("inf")
 
 
 def test_notes_are_in_the_checkpoint(tmp_path):

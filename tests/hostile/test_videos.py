@@ -22,6 +22,7 @@ from keras_attend.datasets.sequences import image_size, read_image
 from keras_attend.models import RATM, RATMCell
 from keras_attend.video import VideoWriter, read_video
 
+PATIENCE = 600.0  # seconds: other processes need time, too
 PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{}\n"
 LISTS = {
     "list.m3u8": PLAYLIST,
@@ -264,7 +265,7 @@ def test_a_full_disk_leaves_what_was_tracked(preset, tmp_path):
     out = tmp_path / "out.mp4"
     limit = source.stat().st_size // 2
     process = start(LIMITED.format(limit=limit), source, preset, "--out", out)
-    _, error = process.communicate(timeout=100)
+    _, error = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1 and "Traceback" not in error
     assert "out.mp4 could not be written" in error
     assert "The first" in error and "Free some space" in error
@@ -289,12 +290,12 @@ def test_signals_leave_what_was_tracked(number, preset, tmp_path):
     code = "import sys; from keras_attend.commands.main import main; sys.exit(main())"
     process = start(code, source, preset, "--out", out, "--boxes", boxes)
     try:
-        end = time.monotonic() + 100
+        end = time.monotonic() + PATIENCE
         while not boxes.exists() or boxes.read_text().count("\n") < 260:
             assert process.poll() is None and time.monotonic() < end
             time.sleep(0.01)
         process.send_signal(number)
-        _, error = process.communicate(timeout=100)
+        _, error = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
     tracked = boxes.read_text().count("\n") - 1
