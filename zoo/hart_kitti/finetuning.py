@@ -43,8 +43,8 @@ def measured(preset: str, video: Sequence) -> dict[str, str | int | float]:
     begin = time.process_time()
     ka.finetune(model, [video.part(0, third)], verbose=0)
     seconds = time.process_time() - begin
-    row = {"video": video.name, "frames": third, "before": round(before, 3)}
-    return row | {"after": round(judged(model, rest), 3), "seconds": round(seconds)}
+    row = {"video": video.name, "frames": third, "before": f"{before:.3f}"}
+    return row | {"after": f"{judged(model, rest):.3f}", "seconds": round(seconds)}
 
 
 def lines_of(rows: list[dict[str, str | int | float]], words: str) -> list[str]:
