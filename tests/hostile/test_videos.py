@@ -285,7 +285,8 @@ def decoded(container):
     "number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL]
 )
 def test_signals_leave_what_was_tracked(number, preset, tmp_path):
-    source = noisy(tmp_path / "in.mp4", 600)
+    # So many frames that, on a busy machine too, the process has not ended before.
+    source = noisy(tmp_path / "in.mp4", 1500)
     out, boxes = tmp_path / "out.mp4", tmp_path / "boxes.csv"
     code = "import sys; from keras_attend.commands.main import main; sys.exit(main())"
     process = start(code, source, preset, "--out", out, "--boxes", boxes)
