@@ -118,7 +118,7 @@ def font(size: int) -> Any:
         from PIL import ImageFont
     except ImportError as error:
         raise ImportError(
-            "Letters in pictures need Pillow: pip install 'keras-attend[video]'."
+            "Letters in pictures need Pillow: pip install Pillow"
         ) from error
     return ImageFont.load_default(size)
 

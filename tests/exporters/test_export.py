@@ -402,8 +402,8 @@ def test_what_cannot_be_exported(tmp_path):
     refused("`size` must be", size=(0, 4))
     refused("where a RAM looks first", first_location=(0, 0))
     refused("`many` is for trackers", path="x.tflite", format="litert", many=True)
-    refused("`many` is for trackers", model=ram, many=True)
     ram.build((None, 20, 20, 1))
+    refused("`many` is for trackers", model=ram, many=True)
     refused(r"in -1..1", model=ram, first_location=(0, 3))
     for location in ("sample", "random"):
         model = RAM(4, 2, 4, glimpse_units=6, units=8, location=location)

@@ -57,6 +57,7 @@ def test_wide_hart_learns(videos: tuple) -> None:
     assert int(model.optimizer.iterations) == 16
 
 
+@pytest.mark.slow
 def test_other_trackers(videos: tuple) -> None:
     """A HART learns from views of the videos, grey ones here, as it was told to."""
     cell = ka.models.HARTCell(24, 8, channels=1, maps=2, filters=(2, 2, 2))

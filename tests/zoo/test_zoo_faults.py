@@ -18,7 +18,7 @@ import pytest
 from hub_server import Fault
 from zoo_case import offline, predict
 
-from keras_attend import zoo
+from keras_attend import disk, zoo
 from keras_attend.zoo.hub import file_server
 from keras_attend.zoo.hub import user_zoo as shared
 
@@ -142,7 +142,7 @@ def test_a_token_is_in_no_message_and_no_log(hub, folder, caplog, capfd):
 
 def test_a_password_is_in_no_message(hub, folder, monkeypatch, tmp_path):
     hub.folder = folder.parent
-    monkeypatch.setenv(shared.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv(disk.CACHE, str(tmp_path / "cache"))
     url = hub.url.replace("//", "//me:hunter2@") + "/zoo"
     monkeypatch.setenv(shared.VARIABLE, url)
     zoo.load("small", source="zoo")
@@ -161,7 +161,7 @@ def shop(hub, folder, monkeypatch, tmp_path):
     """A file server of presets, and where what is fetched goes."""
     hub.folder = folder.parent
     monkeypatch.setenv(shared.VARIABLE, f"{hub.url}/zoo/")
-    monkeypatch.setenv(shared.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv(disk.CACHE, str(tmp_path / "cache"))
     monkeypatch.setattr(file_server, "TIMEOUT", 5.0)
     return hub
 
@@ -284,7 +284,6 @@ def test_two_interpreters_at_once(shop, folder, tmp_path):
     shop.faults = [Fault(a, together=threading.Barrier(2), times=2) for a in asked]
     environment = {
         **os.environ,
-        "KERAS_BACKEND": "numpy",  # no model is made, and it is soon imported
         "PYTHONPATH": str(Path(zoo.__file__).parents[2]),
         "HF_ENDPOINT": shop.url,
         "HF_HOME": str(tmp_path / "hf"),
@@ -354,7 +353,7 @@ def test_a_full_disk(small_disk, shop, folder, monkeypatch):
     shop.put(REPO, folder)
     big = small_disk / "big"
     big.write_bytes(bytes(40 * 1024))
-    monkeypatch.setenv(shared.CACHE, str(small_disk / "cache"))
+    monkeypatch.setenv(disk.CACHE, str(small_disk / "cache"))
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(small_disk / "hub"))
     for name in ("small", NAME):
         with pytest.raises(OSError, match=r"could not be written.*[Ff]ree") as caught:

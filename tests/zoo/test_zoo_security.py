@@ -15,7 +15,7 @@ import pytest
 from hub_server import Fault, HubServer
 from zoo_case import ABOUT, edit, predict, small_model, vouch
 
-from keras_attend import zoo
+from keras_attend import disk, zoo
 from keras_attend.zoo.checks import files as checks
 from keras_attend.zoo.hub import card as hub_card
 from keras_attend.zoo.hub import user_zoo as shared
@@ -458,7 +458,7 @@ def test_a_password_does_not_follow_a_redirect(
     folder, hub, other, monkeypatch, tmp_path
 ):
     hub.folder = other.folder = folder.parent
-    monkeypatch.setenv(shared.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv(disk.CACHE, str(tmp_path / "cache"))
     url = hub.url.replace("//", "//me:hunter2@")
     monkeypatch.setenv(shared.VARIABLE, f"{url}/zoo")
     hub.faults = [
@@ -472,7 +472,7 @@ def test_a_password_does_not_follow_a_redirect(
 @pytest.mark.parametrize("to", ["ftp://127.0.0.1:9/x", "file:///etc/passwd", "//["])
 def test_a_file_server_leads_to_its_kind_only(to, folder, hub, monkeypatch, tmp_path):
     hub.folder = folder.parent
-    monkeypatch.setenv(shared.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv(disk.CACHE, str(tmp_path / "cache"))
     monkeypatch.setenv(shared.VARIABLE, f"{hub.url}/zoo")
     hub.faults = [Fault(MANIFEST, 302, headers={"Location": to})]
     with pytest.raises(OSError, match=r"small/preset\.json"):
@@ -483,7 +483,7 @@ def test_a_file_server_leads_to_its_kind_only(to, folder, hub, monkeypatch, tmp_
 @pytest.mark.parametrize("length", ["\u00b2", "-1", "9" * 5000, "0x10"])
 def test_a_file_server_that_counts_oddly(length, folder, hub, monkeypatch, tmp_path):
     hub.folder = folder.parent
-    monkeypatch.setenv(shared.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv(disk.CACHE, str(tmp_path / "cache"))
     monkeypatch.setenv(shared.VARIABLE, f"{hub.url}/zoo")
     hub.faults = [Fault(CONFIG, also={"Content-Length": length})]
     try:

@@ -13,7 +13,7 @@ def trained():
     keras.utils.set_random_seed(0)
     images, labels = sample_digits()
     model = Feedforward((32,), filters=4)
-    model.compile(keras.optimizers.Adam(0.01))
+    model.compile(keras.optimizers.Adam(0.01), jit_compile=True)
     model.fit(images, labels, batch_size=25, epochs=2, verbose=0)
     return model, images, labels
 

@@ -15,7 +15,7 @@ def trained():
     keras.utils.set_random_seed(0)
     images, labels = blobs(np.random.default_rng(0))
     model = RAM(classes=2, **SMALL)
-    model.compile(keras.optimizers.Adam(0.01))
+    model.compile(keras.optimizers.Adam(0.01), jit_compile=True)
     history = model.fit(images, labels, batch_size=64, epochs=15, verbose=0)
     return model, images, labels, history.history
 
