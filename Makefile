@@ -53,21 +53,20 @@ FIRST := $(wildcard $(addprefix tests/,evaluation exporters layers models tracki
 SECOND := $(filter-out $(FIRST) tests/golden tests/__pycache__,\
 	$(patsubst %/,%,$(wildcard tests/*/)) $(sort $(wildcard tests/test_*.py)))
 SHORT := not slow and not hostile and not web and not toolkits
-PYTEST := $(RUN) -m pytest -p no:cacheprovider \
-	-m "$(SHORT) and not packaging"
+PYTEST := $(RUN) -m pytest -p no:cacheprovider -m "$(SHORT)"
+# What is about the package, and not about a backend, runs on TensorFlow alone.
+PYTEST_ON_JAX := $(RUN) -m pytest -p no:cacheprovider -m "$(SHORT) and not packaging"
 
 # Two lanes at a time. The second's output comes after the first's, and any may fail.
 test: lint
 	@mkdir -p build; \
-	echo "== pytest on TensorFlow; on JAX; the rest on TensorFlow; of the package"; \
-	( KERAS_BACKEND=jax $(PYTEST) $(ON_JAX); jax=$$?; \
-	KERAS_BACKEND=tensorflow $(PYTEST) $(SECOND); rest=$$?; \
-	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider \
-		-m "packaging and $(SHORT)"; exit $$((jax | rest | $$?)) ) \
+	echo "== pytest on TensorFlow; on JAX; the rest on TensorFlow"; \
+	( KERAS_BACKEND=jax $(PYTEST_ON_JAX) $(ON_JAX); jax=$$?; \
+	KERAS_BACKEND=tensorflow $(PYTEST) $(SECOND); exit $$((jax | $$?)) ) \
 		> build/test-second.log 2>&1 & second=$$!; \
 	KERAS_BACKEND=tensorflow $(PYTEST) $(FIRST); first=$$?; \
 	wait $$second; second=$$?; \
-	echo "== pytest on JAX, the rest on TensorFlow, and of the package"; \
+	echo "== pytest on JAX, and the rest on TensorFlow"; \
 	cat build/test-second.log; exit $$((first | second))
 
 # What `test` leaves out and must not break: the models on JAX (forward, `fit`, golden
@@ -75,9 +74,10 @@ test: lint
 test-models: $(VENV)/.dev
 	@mkdir -p build; \
 	echo "== models on JAX; their long tests on TensorFlow"; \
-	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider -m slow tests/models \
+	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider -m slow \
+		tests/models tests/test_guides.py \
 		> build/test-models.log 2>&1 & slow=$$!; \
-	KERAS_BACKEND=jax $(PYTEST) tests/models tests/tracking; jax=$$?; \
+	KERAS_BACKEND=jax $(PYTEST_ON_JAX) tests/models tests/tracking; jax=$$?; \
 	wait $$slow; slow=$$?; \
 	echo "== the long tests of models on TensorFlow"; \
 	cat build/test-models.log; exit $$((jax | slow))

@@ -34,6 +34,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.packaging
 def test_the_guide_runs(folder: Path) -> None:
     text = GUIDE.read_text()
