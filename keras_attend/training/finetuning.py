@@ -14,6 +14,7 @@ from keras_attend.datasets import (
     still_clips,
 )
 from keras_attend.models import WideHART
+from keras_attend.training.stages import falling_rate
 
 # What a tracker that compares with the first frame learns from, and what others do.
 PAIRS: dict[str, Any] = {
@@ -75,12 +76,15 @@ def finetune(
             raise ValueError("`clips` must hold a video or more. Received: none")
         make = pairs if wide else views
         clips = make(model, videos, batches, seed)
-    warm = min(WARM, batches // 2)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        rate / 20, batches - warm, alpha=0.01, warmup_target=rate, warmup_steps=warm
-    )
-    optimizer = keras.optimizers.Adam(
-        schedule, global_clipnorm=5.0, use_ema=True, ema_momentum=KEPT
+    optimizer = falling_rate(
+        batches,
+        0.01,
+        rate,
+        warm=WARM,
+        begin=20.0,
+        global_clipnorm=5.0,
+        use_ema=True,
+        ema_momentum=KEPT,
     )
     own = {name: getattr(model, name) for name in model.compile_arguments}
     model.compile(optimizer, **own)

@@ -162,19 +162,32 @@ def fit_stages(
     return model, paths
 
 
-def falling_rate(steps: int, end: float = 0.0, rate: float = 1e-3) -> Any:
-    """Make an Adam whose rate rises over up to 50 batches and then falls on a cosine.
+def falling_rate(
+    steps: int,
+    end: float = 0.0,
+    rate: float = 1e-3,
+    *,
+    warm: int = 50,
+    begin: float = 50.0,
+    optimizer: type[keras.optimizers.Optimizer] = keras.optimizers.Adam,
+    **kwargs: Any,
+) -> Any:
+    """Make an Adam whose rate rises over some batches and then falls on a cosine.
 
     Args:
         steps: the number of batches of the training.
         end: the last rate, as a share of the greatest one.
         rate: the greatest rate.
+        warm: over how many batches it rises, at most half of all.
+        begin: how many times smaller the first rate is than the greatest.
+        optimizer: another class than Adam.
+        **kwargs: of the optimizer; `global_clipnorm` is 1 unless given.
     """
-    warm = min(50, steps // 2)
+    warm = min(warm, steps // 2)
     schedule = keras.optimizers.schedules.CosineDecay(
-        rate / 50, steps - warm, alpha=end, warmup_target=rate, warmup_steps=warm
+        rate / begin, steps - warm, alpha=end, warmup_target=rate, warmup_steps=warm
     )
-    return keras.optimizers.Adam(schedule, global_clipnorm=1.0)
+    return optimizer(schedule, **{"global_clipnorm": 1.0, **kwargs})
 
 
 def start_from(model: keras.Model, other: keras.Model, width: float = 1.0) -> None:

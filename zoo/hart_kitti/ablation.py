@@ -8,8 +8,9 @@ Command   pip install ".[recipes]"
 Makes     ablation.csv and ablation.md, from the validation videos
 Expected  not measured yet
 
-Each row has the first stage of recipe.py, shorter, by three seeds: the same clips for
-all rows. After a kill, the same command with `--resume` goes on.
+Each row has the first stage of recipe.py, shorter, without its pictures of KITTI and
+its rendered clips, by three seeds: the same clips for all rows. After a kill, the same
+command with `--resume` goes on.
 """
 
 import argparse
