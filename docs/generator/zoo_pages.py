@@ -36,6 +36,7 @@ REAL_VIDEOS = {
     ("videos_test/hidden_clips", "presence_auc"): "knows when it is lost",
 }
 SPEED = "frames_per_second"
+PAPERS_OWN = "paper, in its own setting"
 # The metrics that papers report, in words.
 WORDS = {
     "catch_rate": "catch rate",
@@ -123,7 +124,7 @@ class ZooPages:
                 continue
             ious = [r for r in preset.of_paper() if r["metric"] == "mean_iou"]
             rows.append(self._row(preset, page, ious[0], "static box"))
-        columns = ["preset", "what it does", "overlap", "paper", "static box"]
+        columns = ["preset", "what it does", "overlap", PAPERS_OWN, "static box"]
         return _table([*columns, "parameters"], rows)
 
     def images(self, page: str) -> str:
@@ -133,7 +134,7 @@ class ZooPages:
             for preset in self.presets
             if preset.about["task"] == "image classification"
         ]
-        columns = ["preset", "what it does", "error (%)", "paper", "random glimpses"]
+        columns = ["preset", "what it does", "error (%)", PAPERS_OWN, "random glimpses"]
         return _table([*columns, "parameters"], rows)
 
     def games(self, page: str) -> str:
@@ -143,7 +144,7 @@ class ZooPages:
             for preset in self.presets
             if preset.about["task"] == "playing a game"
         ]
-        columns = ["preset", "what it does", "balls caught", "paper", "random play"]
+        columns = ["preset", "what it does", "balls caught", PAPERS_OWN, "random play"]
         return _table([*columns, "parameters"], rows)
 
     def _row(
