@@ -13,6 +13,8 @@ from keras_attend.models.drlt import (
 from keras_attend.models.hart import (
     HART,
     HARTCell,
+    PaperHART,
+    PaperHARTCell,
     PublishedHART,
     PublishedHARTCell,
     WideHART,
@@ -52,6 +54,8 @@ __all__ = [
     "MatchBoxes",
     "Matcher",
     "MatcherCell",
+    "PaperHART",
+    "PaperHARTCell",
     "PaperRAM",
     "PublishedHART",
     "PublishedHARTCell",
