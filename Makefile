@@ -33,7 +33,7 @@ help:
 	@echo "make docs       build the site in docs/_build/html, and check it"
 	@echo "make notebooks  run the tutorials and store what they show"
 	@echo "make zoo        the presets' cards and tables"
-	@echo "make papers     the papers' tables and figures beside ours: docs/papers"
+	@echo "make papers     the papers' tables and figures beside ours: docs/papers/*.md"
 	@echo "make zoo-check  load and check every preset, measure a sample of its results"
 	@echo "make clean      remove what these made"
 

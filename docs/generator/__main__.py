@@ -68,8 +68,7 @@ def assemble(out: Path) -> None:
     names = Names(reference, {name: f"presets/{name}" for name in by_name})
     texts = dict(api.pages(reference, names))
     index = "presets/index.md"
-    for page, text in [*zoo.papers(), (index, zoo.index(index))]:
-        texts[page] = names.link(text)
+    texts[index] = names.link(zoo.index(index))
     for source, page in pages.items():
         content = (ROOT / source).read_text(encoding="utf-8")
         if source == "README.md":
@@ -81,7 +80,7 @@ def assemble(out: Path) -> None:
         if Path(page).stem in by_name and page.startswith("presets/"):
             content = zoo.card(by_name[Path(page).stem], content, page)
         content = content.replace("<!-- generated: bibtex -->", bibtex(ROOT))
-        content = zoo.insert(content, page)
+        content = zoo.insert(content, page) + zoo.below_paper(page)
         texts[page] = names.link(content)
     for page, text in texts.items():
         path = out / page
