@@ -13,8 +13,8 @@ HEAD = """The columns: *paper*, what the paper reports; *paper's setting, by us*
 architecture, objective, data and protocol as written, with an optimizer and a length of
 training of our choice; *ours*, our best, which differs in what the numbers beside it
 name (the list is below). Bold is at least as good as the paper. A spread is over what
-is named with it. Commands are run with `KERAS_BACKEND=jax`, from the repository's
-root."""
+is named with it. Commands are run from the repository's root, on the backend that the
+header of their file names."""
 
 
 class PaperPage:

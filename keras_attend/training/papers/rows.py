@@ -161,21 +161,22 @@ class Sources:
         if "preset" in source:
             result, score = self._of_preset(row)
             return None if result.setting == "paper" else score
-        more = {"differences": tuple(row.differences), "command": row.our_command}
+        told = (tuple(row.differences), row.our_command)
         if "csv" in source:
             found = self._csv_row(source["csv"], source["where"])
             value = float(found[source.get("value", "value")])
             low, high = (float(found.get(name) or value) for name in ("min", "max"))
             n = int(found.get("n") or 1)
-            runs = f"{n} passes" if n > 1 else ""
-            return Score(value, low, high, runs, **more)
+            return Score(value, low, high, f"{n} passes" if n > 1 else "", *told)
         if "table" in source:
-            value = self._table_cell(source["table"], source["row"], source["column"])
+            cell = self._table_cell(source["table"], source["row"], source["column"])
+            value = float(cell)
         else:
-            value = json.loads((self.root / source["json"]).read_text("utf-8"))
+            stored = json.loads((self.root / source["json"]).read_text("utf-8"))
             for step in source["at"]:
-                value = value[step]
-        return Score(float(value), float(value), float(value), **more)
+                stored = stored[step]
+            value = float(stored)
+        return Score(value, value, value, "", *told)
 
     def _of_preset(self, row: Row) -> Any:
         """Return a preset's result and the same as a score; None for another source."""
