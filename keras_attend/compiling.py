@@ -77,6 +77,20 @@ def keep_jax_programs() -> None:
             config.update(name, value)
 
 
+def compile_anew() -> None:
+    """Have JAX compile each program of this process itself: a training asks for it.
+
+    A program that was kept rounds differently, in the last digits, from the same one
+    just compiled. A training that was killed and goes on would therefore end with
+    other weights than one that was not. A folder that the user has named to JAX is
+    used all the same.
+    """
+    import jax
+
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        jax.config.update("jax_enable_compilation_cache", False)
+
+
 def _folder(version: str) -> Path:
     """Return a folder for this version of JAX and this kind of processor.
 
