@@ -47,8 +47,9 @@ def parse(found: argparse.ArgumentParser) -> argparse.Namespace:
     """Parse the flags, and start the workers that `--workers` asks for.
 
     `--data` and the environment's folder of data become the same. JAX keeps no compiled
-    programs, so that `--resume` gives the weights of a run without a break. With `--workers` this
-    process becomes one of them, or starts them all; see docs/scaling.md.
+    programs, so that `--resume` gives the weights of a run without a break. With
+    `--workers` this process becomes one of them, or starts them all; see
+    docs/scaling.md.
     """
     args = found.parse_args()
     if args.workers > 1 and cluster.CONFIG not in os.environ:
