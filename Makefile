@@ -128,8 +128,10 @@ test-hostile: $(VENV)/.dev
 	echo "== all attacks of tests/hostile/attacks.py"; \
 	KERAS_BACKEND=tensorflow $(RUN) tests/hostile/harness.py; exit $$((tests | $$?))
 
-# What JAX has compiled is kept for the next life, so that ten lives fit into minutes.
-test-kills: export JAX_COMPILATION_CACHE_DIR ?= $(abspath build/kills/programs)
+# What is compiled is kept for the next life, so that ten lives fit into minutes.
+PROGRAMS = $(abspath build/kills/programs)
+test-kills: export TF_XLA_FLAGS ?= --tf_xla_persistent_cache_directory=$(PROGRAMS)
+test-kills: export JAX_COMPILATION_CACHE_DIR ?= $(PROGRAMS)
 test-kills: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
 # What was done is kept in build/kills; `make KILLS="hart_street --by steps" test-kills`
 # does a part.
