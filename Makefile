@@ -116,9 +116,16 @@ browser:
 	echo "Chromium and ChromeDriver are needed: apt-get install chromium chromium-driver"; \
 	exit 1; }
 
+# The same two lanes as in `test`: one backend each.
 test-slow: $(VENV)/.dev
-	KERAS_BACKEND=tensorflow $(RUN) -m pytest -m slow
-	KERAS_BACKEND=jax $(RUN) -m pytest -m "not packaging and not hostile and not web and not toolkits"
+	@mkdir -p build; \
+	echo "== the long tests on TensorFlow; beside them, all others on JAX"; \
+	KERAS_BACKEND=jax $(RUN) -m pytest -p no:cacheprovider \
+		-m "not packaging and not hostile and not web and not toolkits" \
+		> build/test-slow.log 2>&1 & other=$$!; \
+	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider -m slow; first=$$?; \
+	wait $$other; other=$$?; \
+	echo "== all tests on JAX"; cat build/test-slow.log; exit $$((first | other))
 
 # Attacks: on presets, servers, files of all kinds, and kills of trainings. Both parts
 # run; the second, all attacks of attacks.py, lists at its end what is not safe and clear.
