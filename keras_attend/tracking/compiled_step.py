@@ -54,7 +54,7 @@ class CompiledStep:
         self.xla, self.held = xla, held
         self.cell, self.channels, self.variables = cell, channels, variables
         self.shape, self.dtype, self.count = shape, dtype, count
-        self._feed = _feed(shape, dtype)
+        self._feed = _feed(shape, dtype, xla)
         if xla:
             self._start, self._step = _compiled(self._first), _compiled(self._next)
         else:
@@ -193,7 +193,9 @@ def _on_cpu() -> bool:
     return not tf.config.list_logical_devices("GPU")
 
 
-def _feed(shape: tuple[int, ...], dtype: Any) -> Callable[[NDArray[Any]], Tensor]:
+def _feed(
+    shape: tuple[int, ...], dtype: Any, xla: bool
+) -> Callable[[NDArray[Any]], Tensor]:
     """Return a function that passes frames to the backend."""
     if keras.backend.backend() == "jax":
         return lambda frame: frame
@@ -201,15 +203,20 @@ def _feed(shape: tuple[int, ...], dtype: Any) -> Callable[[NDArray[Any]], Tensor
 
     if not _on_cpu():
         return tf.convert_to_tensor
-    # Each frame is copied to the memory of one tensor, which is five times faster than
-    # to make a new tensor for it.
-    memory = np.zeros(int(np.prod(shape)) * dtype.itemsize + 64, "uint8")
-    start = -memory.ctypes.data % 64  # XLA needs aligned memory
-    buffer = memory[start : memory.size - 64 + start].view(dtype).reshape(shape)
-    tensor = tf.experimental.dlpack.from_dlpack(buffer.__dlpack__())
+
+    def memory() -> tuple[NDArray[Any], Tensor]:
+        whole = np.empty(int(np.prod(shape)) * dtype.itemsize + 64, "uint8")
+        start = -whole.ctypes.data % 64  # XLA needs aligned memory
+        array = whole[start : whole.size - 64 + start].view(dtype).reshape(shape)
+        return array, tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+
+    # One tensor for all frames is the fastest, but without XLA a state that is a part
+    # of a frame may lie in the frame's own memory, which must then stay as it is.
+    kept = memory() if xla else None
 
     def feed(frame: NDArray[Any]) -> Tensor:
-        np.copyto(buffer, frame)
+        array, tensor = kept or memory()
+        np.copyto(array, frame)
         return tensor
 
     return feed
