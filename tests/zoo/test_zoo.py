@@ -1,6 +1,7 @@
 import hashlib
 import json
 import shutil
+import warnings
 
 import keras
 import numpy as np
@@ -92,9 +93,16 @@ def test_a_loaded_preset_is_compiled_and_trains(saved):
     assert "accuracy" in history
 
 
-def test_keras_loads_the_folder_too(model, saved):
-    loaded = keras.saving.load_model(saved)
-    np.testing.assert_allclose(logits(loaded), logits(model), atol=1e-6)
+def test_keras_loads_the_folder_too(model, saved, tmp_path):
+    """In silence, though no optimizer's state is there; and so does a copy of it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loaded = keras.saving.load_model(saved)
+        loaded.save(tmp_path / "copy.keras")
+        again = keras.saving.load_model(tmp_path / "copy.keras")
+    for one in (loaded, again):
+        np.testing.assert_allclose(logits(one), logits(model), atol=1e-6)
+        assert float(one.optimizer.learning_rate) == pytest.approx(0.02)
 
 
 def test_the_folder_holds_no_optimizer(saved):
