@@ -50,13 +50,14 @@ ELSEWHERE = {
 
 # How the start page leads to the page in the browser. It is no page of Sphinx's, so that
 # Markdown cannot link to it.
+PAGE_MARK = "<!-- generated: page in the browser -->"
 WITH_PAGE = (
-    '<p><a href="web/index.html">Try it in your browser</a>: draw a box on a '
-    "video, or a digit, and watch where the network looks. Nothing is sent anywhere.</p>"
+    '<p><a href="web/index.html">Try it in your browser</a>: draw a box on a video, or '
+    "a digit, and watch where the network looks. Nothing is sent anywhere.</p>"
 )
 WITHOUT_PAGE = (
-    "{doc}`A page in the browser <guides/in-the-browser>` lets you draw a box on a video, "
-    "or a digit, and watch where the network looks."
+    "{doc}`A page in the browser <guides/in-the-browser>` lets you draw a box on a "
+    "video, or a digit, and watch where the network looks."
 )
 
 
@@ -102,7 +103,8 @@ def assemble(out: Path, web: bool) -> None:
             content = zoo.card(by_name[Path(page).stem], content, page)
         content = content.replace("<!-- generated: bibtex -->", bibtex(ROOT))
         content = content.replace(
-            "<!-- generated: page in the browser -->", WITH_PAGE if web else WITHOUT_PAGE
+            "<!-- generated: page in the browser -->",
+            WITH_PAGE if web else WITHOUT_PAGE,
         )
         content = zoo.insert(content, page)
         texts[page] = names.link(content)
