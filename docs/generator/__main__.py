@@ -48,8 +48,8 @@ ELSEWHERE = {
     "zoo/drlt_otb/tables.md": "papers/drlt_videos.md",
 }
 
-# How the start page leads to the page in the browser. It is no page of Sphinx's, so that
-# Markdown cannot link to it.
+# How the start page leads to the page in the browser. Sphinx knows nothing of that page,
+# and Markdown cannot link to it.
 PAGE_MARK = "<!-- generated: page in the browser -->"
 WITH_PAGE = (
     '<p><a href="web/index.html">Try it in your browser</a>: draw a box on a video, or '

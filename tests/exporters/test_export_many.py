@@ -1,4 +1,4 @@
-"""Presets of real videos follow several objects in one call as they do one at a time."""
+"""Presets follow several objects in one call as they do one at a time."""
 
 import numpy as np
 import pytest
