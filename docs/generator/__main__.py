@@ -48,7 +48,7 @@ ELSEWHERE = {
     "zoo/drlt_otb/tables.md": "papers/drlt_videos.md",
 }
 
-# How the start page leads to the page in the browser. Sphinx knows nothing of that page,
+# How the start page leads to the page in the browser. Sphinx does not know that page,
 # and Markdown cannot link to it.
 PAGE_MARK = "<!-- generated: page in the browser -->"
 WITH_PAGE = (
