@@ -15,6 +15,7 @@ endif
 
 .PHONY: help demo speeds test test-models test-web test-slow test-hostile test-kills
 .PHONY: bench lint test-next notebooks zoo zoo-check browser clean test-toolkits web npm docs
+.PHONY: site
 .DELETE_ON_ERROR:
 
 help:
@@ -31,6 +32,7 @@ help:
 	@echo "make bench      the benchmarks on TensorFlow and on JAX, on one core"
 	@echo "make speeds     how fast the presets are on one core, into zoo/speeds.json"
 	@echo "make docs       build the site in docs/_build/html, and check it"
+	@echo "make site       the same with the page in the browser, as it is published"
 	@echo "make notebooks  run the tutorials and store what they show"
 	@echo "make zoo        the presets' cards and tables"
 	@echo "make zoo-check  load and check every preset, measure a sample of its results"
@@ -199,6 +201,10 @@ speeds: $(VENV)/.all
 DOCS := $(VENV)-docs
 docs: $(DOCS)/.ready
 	$(DOCS)/bin/python docs/generator
+	$(DOCS)/bin/python -m pytest -p no:cacheprovider -o pythonpath=docs docs
+
+site: $(DOCS)/.ready web
+	$(DOCS)/bin/python docs/generator --web build/web
 	$(DOCS)/bin/python -m pytest -p no:cacheprovider -o pythonpath=docs docs
 
 $(DOCS)/.ready: docs/requirements.txt

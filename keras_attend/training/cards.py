@@ -32,7 +32,6 @@ from keras_attend.zoo.results import (
     Result,
     Results,
     best_peer,
-    headlines,
     read_results,
     unseen,
 )
@@ -105,7 +104,9 @@ def all_results(presets: list[tuple[ModelInfo, Results | None]]) -> str:
 
 
 def short_table(presets: list[tuple[ModelInfo, Results | None]], link: str) -> str:
-    """Make the table of the repository's README: the `headlines` of each preset.
+    """Make the table of the repository's README: a row for each preset.
+
+    It shows the score on `unseen` data.
 
     Args:
         presets: the presets, with their results.
@@ -113,11 +114,10 @@ def short_table(presets: list[tuple[ModelInfo, Results | None]], link: str) -> s
     """
     lines = table(["preset", "parameters", *SCORES])
     for preset, results in presets:
+        score = unseen(results.results) if results else None
         cells = [f"[{preset.name}]({link}{preset.name}/README.md)"]
         cells.append(f"{preset.parameters:,}")
-        rows: list[Result | None] = [*headlines(results.results if results else ())]
-        for result in rows or [None]:
-            lines.append(row([*cells, *scores(result, spread=False)]))
+        lines.append(row([*cells, *scores(score, spread=False)]))
     return "\n".join(lines) + "\n"
 
 
