@@ -14,7 +14,7 @@ export KERAS_ATTEND_DATA ?= $(abspath ../shared/data)
 endif
 
 .PHONY: help demo speeds test test-models test-web test-slow test-hostile test-kills
-.PHONY: bench lint test-next notebooks zoo zoo-check browser clean test-toolkits web npm docs
+.PHONY: bench lint test-next notebooks papers zoo zoo-check browser clean test-toolkits web npm docs
 .PHONY: site
 .DELETE_ON_ERROR:
 
@@ -35,6 +35,7 @@ help:
 	@echo "make site       the same with the page in the browser, as it is published"
 	@echo "make notebooks  run the tutorials and store what they show"
 	@echo "make zoo        the presets' cards and tables"
+	@echo "make papers     the papers' tables and figures beside ours: docs/papers/*.md"
 	@echo "make zoo-check  load and check every preset, measure a sample of its results"
 	@echo "make clean      remove what these made"
 
@@ -216,6 +217,11 @@ notebooks: $(VENV)/.dev
 	$(RUN) notebooks/store.py
 
 zoo: $(VENV)/.plots
+	$(RUN) -m keras_attend.training.cards
+
+# From stored results; the cards show what it labels these with.
+papers: $(VENV)/.plots
+	$(RUN) -m keras_attend.training.papers
 	$(RUN) -m keras_attend.training.cards
 
 # On JAX, on which they were trained; `.dev` has what reads videos.

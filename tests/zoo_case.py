@@ -18,7 +18,16 @@ ABOUT = {
     "input": "numbers [B, 4]",
 }
 X = np.linspace(-1, 1, 12, dtype="float32").reshape(3, 4)
-RESULT = zoo.Result("error_percent", "mnist_test/single", 0.8, 0.75, 0.85, 5, 1.29)
+RESULT = zoo.Result(
+    "error_percent",
+    "mnist_test/single",
+    0.8,
+    0.75,
+    0.85,
+    5,
+    1.29,
+    differences=("another network",),
+)
 
 
 def small_model(units=3):

@@ -89,8 +89,7 @@ def assemble(out: Path, web: bool) -> None:
     names = Names(reference, {name: f"presets/{name}" for name in by_name})
     texts = dict(api.pages(reference, names))
     index = "presets/index.md"
-    for page, text in [*zoo.papers(), (index, zoo.index(index))]:
-        texts[page] = names.link(text)
+    texts[index] = names.link(zoo.index(index))
     for source, page in pages.items():
         content = (ROOT / source).read_text(encoding="utf-8")
         if source == "README.md":
@@ -106,7 +105,7 @@ def assemble(out: Path, web: bool) -> None:
             "<!-- generated: page in the browser -->",
             WITH_PAGE if web else WITHOUT_PAGE,
         )
-        content = zoo.insert(content, page)
+        content = zoo.insert(content, page) + zoo.below_paper(page)
         texts[page] = names.link(content)
     for page, text in texts.items():
         path = out / page

@@ -36,15 +36,7 @@ REAL_VIDEOS = {
     ("videos_test/hidden_clips", "presence_auc"): "knows when it is lost",
 }
 SPEED = "frames_per_second"
-# The metrics that papers report, in words.
-WORDS = {
-    "catch_rate": "catch rate",
-    "center_error_px": "centre error (px)",
-    "error_percent": "error (%)",
-    "mean_iou": "mean IoU",
-    "precision_20": "precision at 20 px",
-    "success_auc": "success AUC",
-}
+PAPERS_OWN = "paper, in its own setting"
 
 
 class ZooPages:
@@ -127,7 +119,7 @@ class ZooPages:
                 continue
             ious = [r for r in preset.of_paper() if r["metric"] == "mean_iou"]
             rows.append(self._row(preset, page, ious[0], "static box"))
-        columns = ["preset", "what it does", "overlap", "paper", "static box"]
+        columns = ["preset", "what it does", "overlap", PAPERS_OWN, "static box"]
         return _table([*columns, "parameters"], rows)
 
     def images(self, page: str) -> str:
@@ -137,7 +129,7 @@ class ZooPages:
             for preset in self.presets
             if preset.about["task"] == "image classification"
         ]
-        columns = ["preset", "what it does", "error (%)", "paper", "random glimpses"]
+        columns = ["preset", "what it does", "error (%)", PAPERS_OWN, "random glimpses"]
         return _table([*columns, "parameters"], rows)
 
     def games(self, page: str) -> str:
@@ -147,7 +139,7 @@ class ZooPages:
             for preset in self.presets
             if preset.about["task"] == "playing a game"
         ]
-        columns = ["preset", "what it does", "balls caught", "paper", "random play"]
+        columns = ["preset", "what it does", "balls caught", PAPERS_OWN, "random play"]
         return _table([*columns, "parameters"], rows)
 
     def _row(
@@ -230,48 +222,20 @@ class ZooPages:
             ]
         )
 
-    def papers(self) -> Iterable[tuple[str, str]]:
-        """Yield a page for each paper: its numbers and ours."""
-        for key, (name, short, title) in PAPERS.items():
-            page = f"papers/{name}.md"
-            mine = [p for p in self.presets if p.about["paper"].startswith(key)]
-            rows = [
-                [
-                    self.link(preset, page),
-                    preset.about["paper"].partition(", ")[2] or preset.about["paper"],
-                    f"{WORDS[result['metric']]}, `{result['protocol']}`",
-                    _number(result["paper"]),
-                    f"**{_number(result['value'])}**",
-                ]
-                for preset in mine
-                for result in preset.of_paper()
-            ]
-            tables = {
-                source: target
-                for source, target in self.links.pages.items()
-                if target.startswith(f"papers/{name}_")
-            }
-            columns = ["preset", "in the paper", "measured", "paper", "ours"]
-            parts = [f"# {short}", f"*{title}.*"]
-            if rows:
-                parts += ["## The paper's numbers and ours", _table(columns, rows)]
-            others = [p for p in mine if not p.of_paper()]
-            if others:
-                names = ", ".join(self.link(preset, page) for preset in others)
-                parts.append(
-                    "Presets on data that the paper does not have, and so without a "
-                    f"number of the paper: {names}."
-                )
-            if tables:
-                parts.append("## The paper's tables and figures")
-                stems = [Path(target).stem for target in tables.values()]
-                parts.append("\n".join(["```{toctree}", "", *stems, "```"]))
-            parts.append(
-                f"What the paper leaves out, and what is done here instead: "
-                f"{{doc}}`/fidelity`. The model: "
-                f"{{py:obj}}`{short} <keras_attend.models.{short}>`."
-            )
-            yield page, "\n\n".join(parts)
+    def below_paper(self, page: str) -> str:
+        """Return the list of pages below a paper's, each with more of its tables."""
+        name = Path(page).stem
+        if page != f"papers/{name}.md":
+            return ""
+        targets = sorted(
+            Path(target).stem
+            for target in self.links.pages.values()
+            if target.startswith(f"papers/{name}_")
+        )
+        if not targets:
+            return ""
+        heading = "\n\n## More of its tables\n\n"
+        return heading + "\n".join(["```{toctree}", "", *targets, "```", ""])
 
 
 def _number(value: float | None) -> str:

@@ -8,7 +8,6 @@ as above; one that changes its size (`scale=(0.5, 2)`); and one that does so on 
 white dots, beside another digit (`dots=500, distractors=1`).
 """
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -21,11 +20,8 @@ from keras_attend.arguments import (
 )
 from keras_attend.datasets.clips import ClipBatches
 from keras_attend.datasets.digits import check_labels
+from keras_attend.datasets.walks import PUSH, WALKS
 from keras_attend.types import Array
-
-Walk = Callable[[np.random.RandomState, int, int, int], Array]
-
-PUSH = 15  # pixels a frame: the greatest push of a walk
 
 
 class MovingDigits(ClipBatches):
@@ -38,7 +34,7 @@ class MovingDigits(ClipBatches):
     With `scale` the tracked digit changes its size. A walk's places are for tiles of
     28 pixels; one of $s$ pixels is at $(side - s) / (side - 28)$ times the place, so
     that it stays on the canvas at all sizes. Other digits keep their size, which tells
-    them from the tracked one for a tracker that is given no box.
+    them from the tracked one for a tracker that is given no box, unless `scale_all`.
 
     Args:
         images: the digits, `[N, H, H, 1]` uint8.
@@ -46,12 +42,14 @@ class MovingDigits(ClipBatches):
         batch_size, batches, frames: of `ClipBatches`.
         side: the canvas's side in pixels.
         distractors: the number of digits besides the tracked one, of any class.
-        walk: "momentum", the paper's (`momentum_walk`), or "published", that of the
-            authors' code, which jumps (`published_walk`).
+        walk: "momentum", the paper's (`momentum_walk`); "published", that of the
+            authors' code, which jumps (`published_walk`); or "bounce", the straight
+            flight of `BouncingBalls`, which the paper has for two digits.
         scale: (least, greatest) factor by which the side of the tracked digit changes
             from a frame to the next, drawn for each frame; frame 0 has the image's own
             side. None: it keeps its size. (DRLT's paper has -0.5 to 2, which makes
             sizes negative; use (0.5, 2), by which digits mostly grow.)
+        scale_all: the other digits change their size as well, each by its own draws.
         sides: the smallest and the largest side in pixels that `scale` may make.
         dots: the number of white pixels in the background of a clip, at random places
             that do not move and may coincide.
@@ -74,6 +72,7 @@ class MovingDigits(ClipBatches):
         scale: tuple[float, float] | None = None,
         sides: tuple[int, int] = (14, 56),
         dots: int = 0,
+        scale_all: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(batch_size, batches, frames, **kwargs)
@@ -102,6 +101,7 @@ class MovingDigits(ClipBatches):
         self.scale = scale
         self.sides = sides
         self.dots = dots
+        self.scale_all = scale_all
 
     def draw(self, random: np.random.RandomState) -> tuple[Array, dict[str, Array]]:
         """Draw frames `[B, T, side, side, 1]`, boxes `[B, T, 4]` and labels `[B]`."""
@@ -118,84 +118,23 @@ class MovingDigits(ClipBatches):
             boxes[..., :2] = places[:, 0, :, ::-1]
             boxes[..., 2:] = tile
         else:
-            sides = walk_sides(  # [B, T]
-                random, count, self.frames, tile, self.scale, self.sides
-            )
-            corners = places[:, 0] * (self.side - sides[..., None]) / room
-            corners = np.rint(corners).astype("int32")  # [B, T, 2]
-            frames = draw_digits(images[:, 1:], places[:, 1:], self.side)
-            draw_scaled(frames, images[:, 0], corners, sides)
-            boxes[..., :2] = corners[..., ::-1]
-            boxes[..., 2:] = sides[..., None]
+            scaled = digits if self.scale_all else 1
+            frames = draw_digits(images[:, scaled:], places[:, scaled:], self.side)
+            for n in range(scaled):
+                sides = walk_sides(  # [B, T]
+                    random, count, self.frames, tile, self.scale, self.sides
+                )
+                corners = places[:, n] * (self.side - sides[..., None]) / room
+                corners = np.rint(corners).astype("int32")  # [B, T, 2]
+                draw_scaled(frames, images[:, n], corners, sides)
+                if n == 0:
+                    boxes[..., :2] = corners[..., ::-1]
+                    boxes[..., 2:] = sides[..., None]
         # Drawn last, so that dots change nothing else.
         if self.dots:
             y, x = random.randint(self.side, size=(2, count, self.dots))
             frames[np.arange(count)[:, None], :, y, x] = 255
         return frames, {"boxes": boxes, "labels": self.labels[rows[:, 0]]}
-
-
-def momentum_walk(
-    random: np.random.RandomState, count: int, frames: int, room: int
-) -> Array:
-    r"""Draw random walks with momentum, as the paper describes them.
-
-    $$v_t = 0.9\, v_{t-1} + 0.1\, d_t, \qquad p_{t+1} = p_t + v_t, \qquad
-      d_t \sim U\{-15..14\}$$
-
-    for rows and columns alike. $v_{-1}$ is drawn as $d$ is, so that a digit is fast at
-    the beginning and slows down to about two pixels a frame. At a wall it turns round.
-    (The paper does not say how $d$ and $v_{-1}$ are drawn; this is the code's way.)
-
-    Returns `[count, frames, 2]` int32, rounded to whole pixels (the walk is not): row
-    and column of a tile's top left pixel, each at most `room`.
-    """
-    place = random.uniform(0, 1, (count, 2)) * room
-    speed = _push(random, count).astype("float64")
-    places = np.empty((count, frames, 2), "int32")
-    for t in range(frames):
-        places[:, t] = np.rint(place)
-        speed = 0.9 * speed + 0.1 * _push(random, count)
-        lap = (place + speed) % (2 * room)
-        turned = lap > room
-        place = np.where(turned, 2 * room - lap, lap)
-        speed = np.where(turned, -speed, speed)
-    return places
-
-
-def published_walk(
-    random: np.random.RandomState, count: int, frames: int, room: int
-) -> Array:
-    r"""Draw the random walks of the authors' code, number for number.
-
-    $$p_{t+1} = \mathrm{trunc}(p_t + 0.1\, d_t + 0.9\, d_{t-1}), \qquad
-      d_t \sim U\{-15..14\}$$
-
-    It adds pushes where a momentum would add speeds, so that a digit jumps by up to 15
-    pixels a frame in any direction. A place beyond the last one, $m$, becomes $m - (p
-    \bmod m)$; a negative one becomes $-p$. $m$ is one less than there is room for, so
-    the last row and column stay black.
-
-    It returns what `momentum_walk` does; numbers are drawn in the authors' order.
-    """
-    last = room - 1
-    place = random.randint(room, size=(count, 2))
-    push = _push(random, count)
-    places = np.empty((count, frames, 2), "int32")
-    for t in range(frames):
-        places[:, t] = place
-        before, push = push, _push(random, count)
-        place = np.trunc(place + 0.1 * push + 0.9 * before).astype("int64")
-        place = np.where(place > last, last - place % last, place)
-        place = np.where(place < 0, -place, place)
-    return places
-
-
-WALKS: dict[str, Walk] = {"momentum": momentum_walk, "published": published_walk}
-
-
-def _push(random: np.random.RandomState, count: int) -> Array:
-    """Draw $d$, `[count, 2]` integers."""
-    return random.randint(-PUSH, PUSH, size=(count, 2))
 
 
 def draw_digits(digits: Array, places: Array, side: int) -> Array:

@@ -65,6 +65,10 @@ is absent do not count:
   by them once.
 * `kitti_held_out`: tracks of KITTI's own videos whose labels are not for training.
 
+`<data>` of digits and balls names what is drawn. Two are of the papers' settings alone
+(`zoo/papers`): `two_bouncing_digits`, which fly straight and turn at the walls, and
+`noisy_scaled_digits`, where the digit beside the tracked one changes its size too.
+
 `<data>` of clips that are drawn along KITTI's labels: `rendered_kitti_validation`, by
 which the stages of a training were chosen, and `rendered_kitti_test`, by which nothing
 was (`training.rendered_sets` says how they differ).

@@ -15,6 +15,7 @@ def row(
     paper: float | None,
     baselines: Mapping[str, float],
     decimals: int = 4,
+    **origin: Any,
 ) -> Result:
     """Make a row of the values `[n]` of n runs.
 
@@ -22,6 +23,7 @@ def row(
         metric, protocol, paper, baselines: as of `zoo.Result`.
         values: their mean, the least and the greatest of them enter the row.
         decimals: the baselines are rounded to so many.
+        **origin: more attributes of the result, such as `setting`.
     """
     found = np.asarray(values, "float64")
     return Result(
@@ -33,6 +35,7 @@ def row(
         n=len(found),
         paper=paper,
         baselines={n: round(float(v), decimals) for n, v in baselines.items()},
+        **origin,
     )
 
 

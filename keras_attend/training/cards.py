@@ -8,9 +8,11 @@ python -m keras_attend.training.cards FOLDER    write the card of a preset's fol
 import argparse
 import csv
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 from keras_attend import disk
+from keras_attend.training.papers.rows import as_written
 from keras_attend.zoo.card import (
     NOTICE,
     SCORES,
@@ -18,6 +20,7 @@ from keras_attend.zoo.card import (
     results_table,
     row,
     scores,
+    setting,
     table,
 )
 from keras_attend.zoo.presets import (
@@ -99,11 +102,16 @@ def all_results(presets: list[tuple[ModelInfo, Results | None]]) -> str:
         lines += [f"## [{preset.name}]({preset.name}/README.md)", "", about, ""]
         lines += [f"* {note}" for note in preset.notes] + [""] * bool(preset.notes)
         speed = read_speeds(preset.folder.parent).get(preset.name)
-        lines += [*results_table(results, speed), ""]
+        lines += results_table(results, speed)
+        lines += [*(setting(results.results) if results else []), ""]
     return "\n".join(lines)
 
 
-def short_table(presets: list[tuple[ModelInfo, Results | None]], link: str) -> str:
+def short_table(
+    presets: list[tuple[ModelInfo, Results | None]],
+    link: str,
+    written: Mapping[tuple[str, str, str], float] | None = None,
+) -> str:
     """Make the table of the repository's README: a row for each preset.
 
     It shows the score on `unseen` data.
@@ -111,14 +119,54 @@ def short_table(presets: list[tuple[ModelInfo, Results | None]], link: str) -> s
     Args:
         presets: the presets, with their results.
         link: the path from the README to the presets.
+        written: as of `beside_paper`; nothing is known unless given.
     """
-    lines = table(["preset", "parameters", *SCORES])
+    written = written or {}
+    metric, protocol, ours, paper, baselines, loses = SCORES
+    written_by_us = "paper's setting, by us"
+    columns = ["preset", "parameters", metric, protocol, paper, written_by_us, ours]
+    lines = table([*columns, "ours differs", baselines, loses])
     for preset, results in presets:
         score = unseen(results.results) if results else None
         cells = [f"[{preset.name}]({link}{preset.name}/README.md)"]
         cells.append(f"{preset.parameters:,}")
-        lines.append(row([*cells, *scores(score, spread=False)]))
+        what, where, value, known, others, worse = scores(score, spread=False)
+        beside = ["", value, ""]
+        if score is not None and score.paper is not None:
+            card = f"{link}{preset.name}/README.md"
+            beside = beside_paper(preset.name, score, value, written, card)
+        lines.append(row([*cells, what, where, known, *beside, others, worse]))
     return "\n".join(lines) + "\n"
+
+
+def beside_paper(
+    preset: str,
+    result: Result,
+    value: str,
+    written: Mapping[tuple[str, str, str], float],
+    card: str,
+) -> list[str]:
+    """Make what stands beside a paper's number: both settings, and what differs.
+
+    Args:
+        preset: the preset's name.
+        result: its result.
+        value: the same as a cell.
+        written: the numbers in the papers' settings; see `papers.rows.as_written`.
+        card: the address of the preset's card, which lists what differs.
+    """
+    if result.setting == "paper":
+        return [value, "", ""]
+    if not result.is_explained:
+        raise ValueError(
+            f"{preset} must say in `differences` what differs from the paper. "
+            f"Received: none for {result.protocol}"
+        )
+    found = written.get((preset, result.protocol, result.metric))
+    paper = "not measured yet" if found is None else f"**{number(found)}**"
+    count = len(result.differences)
+    points = "point" if count == 1 else "points"
+    return [paper, value, f"[in {count} {points}]({card})"]
 
 
 def which_table(presets: list[tuple[ModelInfo, Results | None]], zoo: Path) -> str:
@@ -186,7 +234,7 @@ def generated(zoo: Path) -> dict[Path, str]:
     readme = zoo.parent / "README.md"
     if readme.is_file():
         text = readme.read_text(encoding="utf-8")
-        tables = {(BEGIN, END): short_table(presets, link="zoo/")}
+        tables = {(BEGIN, END): short_table(presets, "zoo/", as_written(zoo))}
         tables[WHICH] = which_table(presets, zoo)
         for (begin, end), content in tables.items():
             before, found, rest = text.partition(begin)

@@ -11,6 +11,7 @@ from keras_attend.datasets.sequences import otb, read_frames
 from keras_attend.evaluation.test_sets import Videos, described
 from keras_attend.tracking import Tracker
 from keras_attend.training.flags import parser
+from keras_attend.training.papers import label
 from keras_attend.training.writing import picture_track, print_results, write_preset
 from keras_attend.zoo.card import write_card
 from keras_attend.zoo.loading import load
@@ -157,7 +158,7 @@ def measure_test(
     rows += [r for r in written.results if (r.metric, r.protocol) not in known]
     write_results(
         args.out,
-        rows,
+        label(args.out, rows),
         device=written.device,
         training_seconds=written.training_seconds,
         commit=written.commit,

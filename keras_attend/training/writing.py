@@ -10,6 +10,7 @@ import keras
 from keras_attend import evaluation, plots
 from keras_attend.callbacks import Checkpoint
 from keras_attend.evaluation.test_sets import DrawnClips, TestSet, described
+from keras_attend.training.papers import label
 from keras_attend.zoo.card import write_card
 from keras_attend.zoo.results import Result, write_results
 from keras_attend.zoo.saving import save_preset
@@ -41,7 +42,7 @@ def write_preset(
     picture(args.out)
     write_results(
         args.out,
-        results,
+        label(args.out, results),
         device=args.device,
         training_seconds=round(sum(map(Checkpoint.seconds_spent, checkpoints)), 1),
         commit=evaluation.commit(),

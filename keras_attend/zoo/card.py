@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from keras_attend import disk
 from keras_attend.zoo.presets import ModelInfo, info
@@ -76,6 +77,8 @@ def card(
                 f" Speeds: {speed.size} pixels, on {speed.device}; `make speeds` "
                 "measures them."
             )
+        told = setting(results.results)
+        lines += ["", "## Beside the paper", *told] if told else []
     lines += ["", "## Files", "", *table(["file", "sha256"])]
     lines += [f"| `{file}` | `{sha256}` |" for file, sha256 in preset.sha256.items()]
     return "\n".join(lines) + "\n"
@@ -99,6 +102,29 @@ def results_table(results: Results | None, speed: Speed | None = None) -> list[s
         return [*table(SCORES), *(row(scores(result)) for result in results.results)]
     rows = [[*scores(result), _speeds(speed, result)] for result in results.results]
     return [*table([*SCORES, f"{speed.what}/s"]), *map(row, rows)]
+
+
+def setting(results: Sequence[Result]) -> list[str]:
+    """Return lines that say what was trained and chosen on what, and what is ours.
+
+    Rows of the same origin are told together; of rows that say nothing there are none.
+    """
+    origins: dict[tuple[Any, ...], list[str]] = {}
+    for r in results:
+        origin = (r.setting, r.differences, r.trained_on, r.chosen_on)
+        origins.setdefault(origin, []).append(f"`{r.protocol}`")
+    origins.pop(("ours", (), "", ""), None)
+    lines = []
+    for (kind, differences, trained_on, chosen_on), protocols in origins.items():
+        of = ", ".join(dict.fromkeys(protocols)) if len(origins) > 1 else "These rows"
+        whose = "of the paper's own setting" if kind == "paper" else "of ours"
+        more = "; it differs from the paper's:" if differences else "."
+        lines += ["", f"{of}: a setting {whose}{more}"]
+        lines += ["", *(f"* {words}" for words in differences)] if differences else []
+        data = [f"Trained on {trained_on}."] if trained_on else []
+        data += [f"Settings chosen on {chosen_on}."] if chosen_on else []
+        lines += ["", " ".join(data)] if data else []
+    return lines
 
 
 def _speeds(speed: Speed, result: Result) -> str:

@@ -35,7 +35,9 @@ UNTRAINED = (
     "otb_unseen/ope",
 )
 LARGEST = 1e12
-MAX_NAME = 200
+MAX_NAME, MAX_DIFFERENCES = 200, 20
+# Whose architecture, objective, data and protocol a model was trained and measured by.
+SETTINGS = ("paper", "ours")
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,11 @@ class Result:
         n: how many runs there were.
         paper: the value that the paper reports, if it does.
         baselines: the values of other methods by their names; trivial ones or OpenCV's.
+        setting: "paper" for the paper's architecture, objective, data and protocol (its
+            optimizer and length of training may differ), "ours" for any other.
+        differences: what differs from the paper, a few words each.
+        trained_on: the data that the weights were trained on.
+        chosen_on: the data by which settings were chosen.
     """
 
     metric: str
@@ -61,6 +68,10 @@ class Result:
     n: int
     paper: float | None = None
     baselines: dict[str, float] = field(default_factory=dict)
+    setting: str = "ours"
+    differences: tuple[str, ...] = ()
+    trained_on: str = ""
+    chosen_on: str = ""
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
@@ -71,6 +82,7 @@ class Result:
         _check_name("protocol", self.protocol)
         for name in self.baselines:
             _check_name("baselines", name)
+        self._check_origin()
         numbers = [self.value, self.min, self.max, *self.baselines.values()]
         numbers += [] if self.paper is None else [self.paper]
         if not all(map(_is_number, numbers)):
@@ -85,6 +97,33 @@ class Result:
             )
         if type(self.n) is not int or not 1 <= self.n <= LARGEST:
             raise ValueError(f"`n` must be a positive integer. Received: n={self.n!r}")
+
+    def _check_origin(self) -> None:
+        """Check what the score's model is, and make a file's list a tuple."""
+        if self.setting not in SETTINGS:
+            raise ValueError(
+                f"`setting` must be one of {', '.join(SETTINGS)}. "
+                f"Received: setting={self.setting!r:.40}"
+            )
+        listed = isinstance(self.differences, (list, tuple))
+        if not listed or len(self.differences) > MAX_DIFFERENCES:
+            raise ValueError(
+                f"`differences` must be a list of up to {MAX_DIFFERENCES} texts. "
+                f"Received: differences={self.differences!r:.40}"
+            )
+        for text in self.differences:
+            _check_name("differences", text)
+        _check_name("trained_on", self.trained_on)
+        _check_name("chosen_on", self.chosen_on)
+        object.__setattr__(self, "differences", tuple(self.differences))
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether it may stand beside the paper's number.
+
+        A score of the paper's own setting may, and one that says what differs.
+        """
+        return self.paper is None or self.setting == "paper" or bool(self.differences)
 
     @property
     def better_baselines(self) -> tuple[str, ...]:
@@ -122,8 +161,13 @@ def unseen(results: Sequence[Result]) -> Result | None:
 
 
 def best_peer(result: Result) -> tuple[str, float] | None:
-    """Return the name and score of the best of the baselines and the paper, if any."""
-    paper = {} if result.paper is None else {"the paper": result.paper}
+    """Return the name and score of the best of the baselines, if any.
+
+    The paper is among them where the result is of its setting.
+    """
+    paper = {}
+    if result.paper is not None and result.setting == "paper":
+        paper = {"the paper": result.paper}
     sign = 1 if METRICS[result.metric].higher_is_better else -1
     peers = {**paper, **result.baselines}
     return max(peers.items(), key=lambda peer: sign * peer[1], default=None)
@@ -174,6 +218,10 @@ class Results:
                 f"Received: training_seconds={self.training_seconds!r}"
             )
 
+    def to_json(self) -> str:
+        """Return the text of the file."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
 
 def write_results(
     folder: str | Path,
@@ -191,8 +239,7 @@ def write_results(
     folder = Path(folder)
     name, rows, sets = folder.resolve().name, tuple(results), dict(test_sets or {})
     content = Results(name, device, training_seconds, commit, rows, sets)
-    text = json.dumps(asdict(content), indent=2) + "\n"
-    disk.write(folder / "results.json", text)
+    disk.write(folder / "results.json", content.to_json())
 
 
 def read_results(folder: Path) -> Results | None:

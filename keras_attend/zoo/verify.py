@@ -115,4 +115,10 @@ def _results(folder: Path) -> str:
     results = read_results(folder)
     if results is None or not results.results:
         return "none: it was not evaluated"
+    silent = [r.protocol for r in results.results if not r.is_explained]
+    if silent:
+        raise ValueError(
+            "A row with a number of the paper must say in `differences` what differs "
+            f"from the paper, or be of its setting. Received: none for {silent[0]}"
+        )
     return f"{len(results.results)} of {results.device}, commit {results.commit}"

@@ -38,7 +38,16 @@ def small_ram(tmp_path, monkeypatch):
 def scored(folder, **values):
     """A `results.json` of these protocols, of MNIST's test digits."""
     results = [
-        zoo.Result("error_percent", f"mnist_test/{name}", v, v - 1, v + 1, 5, 1.29)
+        zoo.Result(
+            "error_percent",
+            f"mnist_test/{name}",
+            v,
+            v - 1,
+            v + 1,
+            5,
+            1.29,
+            differences=["another network"],
+        )
         for name, v in values.items()
     ]
     sets = {"mnist_test": {"kind": "digit_images", "side": 28, "pieces": 0}}

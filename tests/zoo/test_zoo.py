@@ -70,6 +70,7 @@ def result(**changes):
         "n": 5,
         "paper": 1.29,
         "baselines": {"most common class": 88.65},
+        "differences": ["another network"],
     }
     return zoo.Result(**arguments | changes)
 
@@ -319,6 +320,10 @@ def test_results_have_the_shape_that_all_presets_share(folder):
                 "n": 5,
                 "paper": 1.29,
                 "baselines": {"most common class": 88.65},
+                "setting": "ours",
+                "differences": ["another network"],
+                "trained_on": "",
+                "chosen_on": "",
             }
         ],
         "test_sets": {},
@@ -332,6 +337,8 @@ def test_results_have_the_shape_that_all_presets_share(folder):
         ({"value": 2.0}, "between `min` and `max`"),
         ({"value": float("nan")}, "must be finite numbers. Received: nan"),
         ({"n": 0}, "Received: n=0"),
+        ({"setting": "theirs"}, "one of paper, ours. Received: setting='theirs'"),
+        ({"differences": "one text"}, "`differences` must be a list"),
     ],
 )
 def test_a_bad_result(changes, message):
@@ -374,6 +381,8 @@ def test_cards_are_generated(folder, monkeypatch, capsys):
     for page in (card, (root / "README.md").read_text()):
         assert "| **0.800** (0.750 to 0.850, 5 runs) | 1.29 | most common " in page
         assert "88.65 |  |" in page  # a greater error: nothing is lost to it
+        assert "These rows: a setting of ours; it differs from the paper's:" in page
+        assert "\n* another network\n" in page
     table = (root / "results.csv").read_text().splitlines()
     assert [row.split(",")[3] for row in table[1:]] == [
         "keras_attend",
@@ -383,6 +392,7 @@ def test_cards_are_generated(folder, monkeypatch, capsys):
     readme = (root.parent / "README.md").read_text()
     assert readme.startswith("Before\n") and readme.endswith("\nAfter")
     assert readme.count("(zoo/small_ram/README.md)") == 1
+    assert "| 1.29 | not measured yet | **0.800** | [in 1 point](zoo/small" in readme
 
 
 def test_a_card_says_what_a_preset_loses_to(folder):

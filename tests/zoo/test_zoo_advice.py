@@ -79,7 +79,9 @@ def test_unseen_videos_come_first():
 def test_the_best_peer_is_the_best_by_the_metric():
     peers = {"A": 0.2, "B": 0.7, "C": 0.4}
     assert best_peer(score(0.5, baselines=peers)) == ("B", 0.7)
-    assert best_peer(score(0.5, baselines=peers, paper=0.8)) == ("the paper", 0.8)
+    paper = {"baselines": peers, "paper": 0.8}
+    assert best_peer(score(0.5, **paper)) == ("B", 0.7)  # its setting is another
+    assert best_peer(score(0.5, setting="paper", **paper)) == ("the paper", 0.8)
     assert best_peer(score(5.0, "error_percent", baselines=peers)) == ("A", 0.2)
     assert best_peer(score(0.5)) is None
 

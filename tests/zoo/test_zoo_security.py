@@ -394,6 +394,13 @@ def test_descriptions_cannot_add_to_the_front_matter(folder):
         {"protocol": "\u202etest"},
         {"protocol": "x" * 1000},
         {"metric": ["error_percent"]},
+        {"setting": ["paper"]},
+        {"differences": "words"},
+        {"differences": ["\x1b[2Jwords"]},
+        {"differences": ["<script>"]},
+        {"differences": ["words"] * 1000},
+        {"trained_on": "a | b"},
+        {"chosen_on": None},
     ],
     ids=str,
 )

@@ -8,20 +8,21 @@ from keras_attend.layers.spatial_softmax import SpatialSoftmax
 SAME = {"padding": "same", "activation": "relu"}
 
 
-def digit_cnn(units: int = 256) -> keras.Sequential:
+def digit_cnn(units: int = 256, filters: tuple[int, int] = (8, 16)) -> keras.Sequential:
     """Version 1's observation network: two convolutions with pooling, a dense layer.
 
-    The convolutions have 16 filters of 5x5 pixels. The paper does not say how borders
-    are padded; here they are, so that 100x100 pixels become 25x25x16 numbers.
+    The convolutions have 8 and 16 filters of 5x5 pixels. The paper does not say how
+    borders are padded; here they are, so that 100x100 pixels become 25x25x16 numbers.
 
     Args:
         units: of the dense layer, the network's output.
+        filters: of the two convolutions.
     """
     return keras.Sequential(
         [
-            layers.Conv2D(16, 5, **SAME),
+            layers.Conv2D(filters[0], 5, **SAME),
             layers.MaxPooling2D(),
-            layers.Conv2D(16, 5, **SAME),
+            layers.Conv2D(filters[1], 5, **SAME),
             layers.MaxPooling2D(),
             layers.Flatten(),
             layers.Dense(units, activation="relu"),

@@ -9,10 +9,12 @@ In reading order, with the paper's section that each file covers:
 * `model.py`: the tracker, which learns by these losses (4).
 * `published.py` and `published_losses.py`: the cell and the losses as the authors' code
   has them, for their weights.
+* `as_written.py`: the cell and the losses as the paper's equations have them.
 * `wide_cell.py`, `wide_layers.py` and `wide_model.py`: the same three parts with a V1
   that has learned from ImageNet, and a window of four times the object's size.
 """
 
+from keras_attend.models.hart.as_written import PaperHART, PaperHARTCell
 from keras_attend.models.hart.cell import HARTCell
 from keras_attend.models.hart.model import HART
 from keras_attend.models.hart.published import PublishedHARTCell
@@ -23,6 +25,8 @@ from keras_attend.models.hart.wide_model import WideHART
 __all__ = [
     "HART",
     "HARTCell",
+    "PaperHART",
+    "PaperHARTCell",
     "PublishedHART",
     "PublishedHARTCell",
     "WideHART",

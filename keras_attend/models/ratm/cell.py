@@ -21,6 +21,7 @@ from keras_attend.types import Embeds, Nested, Remembers, Shape, Tensor
 
 # The attention of a window over the whole frame.
 WHOLE_FRAME = (0.5, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0)
+AROUND = 0.8  # sides of the frame: the paper's first window in clips of two digits
 
 
 @keras.saving.register_keras_serializable("keras_attend")
@@ -52,8 +53,9 @@ class RATMCell(RecurrentTrackerCell):
         channels: of the frames, 1 for grey or 3 for colour.
         scale: how many times the box's sides the window covers.
         start: "box" takes $a_0$ (and $b$) from the box given with the first frame;
-            "learned" learns them, beginning with a window over the whole frame: the
-            tracker is not told where the object is, and has to find it.
+            "around" takes their centre from it, and a window over `AROUND` of the
+            frame's sides; "learned" learns them, beginning with a window over the whole
+            frame: the tracker is not told where the object is, and has to find it.
         attention: "residual" adds a step to the window before, "affine" (eq. 5) adds it
             to $b$.
         read: "gaussian" reads by a grid of Gaussians; "transformer" reads bilinearly,
@@ -84,7 +86,7 @@ class RATMCell(RecurrentTrackerCell):
     ) -> None:
         super().__init__(**kwargs)
         check_positive_integers(units=units, channels=channels)
-        check_choice("start", start, ("box", "learned"))
+        check_choice("start", start, ("box", "around", "learned"))
         check_choice("attention", attention, ("residual", "affine"))
         check_choice("read", read, ("gaussian", "transformer"))
         check_positive(scale=scale)
@@ -137,8 +139,11 @@ class RATMCell(RecurrentTrackerCell):
     def initial_state(self, frame: Tensor, box: Tensor) -> Nested:
         """An empty memory, the first window, and the template if there is one."""
         h = ops.zeros((ops.shape(box)[0], self.units), self.compute_dtype)
-        if self.start == "box":
+        if self.start != "learned":
             a = self.to_attention(ops.cast(box, "float32"), image_size(frame))
+            if self.start == "around":
+                sides = ops.full_like(a[:, 2:], AROUND)
+                a = ops.concatenate([a[:, :2], sides], axis=-1)
         else:
             a = ops.zeros_like(h[:, :1], "float32") + self.bias  # [B, 7]
         state = {"attention": a, "hidden": h}

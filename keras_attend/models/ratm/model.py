@@ -21,7 +21,9 @@ OBJECTIVES: dict[str, type] = {
     "pixel": object,
     "feature": Embeds,
     "localisation": object,
+    "center": object,
     "classification": Classifies,
+    "class_error": Classifies,
     "overlap": object,
 }
 
@@ -45,8 +47,12 @@ class RATM(RecurrentTracker):
     * "feature": the same between their embeddings, `features.embed` of the two.
     * "localisation": the error in centre and strides, in frame sizes; see
       `RATMCell.localisation_error`.
+    * "center": the error in the centre alone, its mean square in frame sizes; the
+      paper's for digits.
     * "classification": the cross-entropy of `features.classify`; the targets then hold
       "labels" `[B]`.
+    * "class_error": the mean squared difference between the probabilities of
+      `features.classify` and 1 for the label, 0 for the others.
     * "overlap": $-\log \mathrm{IoU}$. Ours, after HART.
 
     Args:
@@ -134,6 +140,9 @@ class RATM(RecurrentTracker):
                 for n in (y_pred["attention"], ops.reshape(a, (B, T, 7)))
             )
             losses["localisation"] = self.cell.localisation_error(found, true)
+        if "center" in self.objectives:
+            off = y_pred["attention"][..., :2] - ops.reshape(a, (B, T, 7))[..., :2]
+            losses["center"] = ops.mean(ops.square(off), axis=-1)
         if {"pixel", "feature"} & self.objectives.keys():
             flat = ops.reshape(frames, (B * T, *ops.shape(frames)[2:]))
             p = self.cell.glimpse(flat, self.cell.to_window(a, size))
@@ -146,7 +155,7 @@ class RATM(RecurrentTracker):
             true = ops.reshape(network.embed(network(p)), (B, T, network.units))
             difference = ops.cast(y_pred["embedding"] - true, "float32")
             losses["feature"] = ops.mean(ops.square(difference), axis=-1)
-        if "classification" in self.objectives:
+        if {"classification", "class_error"} & self.objectives.keys():
             embeddings = ops.reshape(y_pred["embedding"], (B * T, network.units))
             logits = ops.reshape(network.classify(embeddings), (B, T, network.classes))
             labels = ops.cast(ops.reshape(y["labels"], (-1, 1)), "int32")
@@ -154,4 +163,7 @@ class RATM(RecurrentTracker):
             losses["classification"] = keras.losses.sparse_categorical_crossentropy(
                 labels, logits, from_logits=True
             )
+            target = ops.one_hot(labels, network.classes)
+            off = ops.softmax(logits, axis=-1) - target
+            losses["class_error"] = ops.mean(ops.square(off), axis=-1)
         return losses

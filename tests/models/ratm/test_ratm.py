@@ -23,7 +23,9 @@ ALL = {
     "pixel": 1.0,
     "feature": 0.1,
     "localisation": 10.0,
+    "center": 1.0,
     "classification": 0.01,
+    "class_error": 0.01,
     "overlap": 0.3,
 }
 LOCALISE = {"localisation": 1.0}
@@ -146,6 +148,14 @@ def test_losses_by_hand(trained):
     )
     by_hand = ((numpy(found["glimpse"])[0, 4] - numpy(p)[0]) ** 2).mean()
     np.testing.assert_allclose(losses["pixel"][0, 4], by_hand, rtol=1e-4)
+    # The centre alone, in frame sizes, and the probabilities of the classes.
+    middle = boxes[0, 4, :2] + boxes[0, 4, 2:] / 2
+    by_hand = ((numpy(found["attention"])[0, 4, :2] - middle / 16) ** 2).mean()
+    np.testing.assert_allclose(losses["center"][0, 4], by_hand, rtol=1e-4)
+    logits = numpy(model.cell.features.classify(found["embedding"][0, 4:]))[0]
+    p = np.exp(logits) / np.exp(logits).sum()
+    by_hand = ((p - np.eye(3)[y["labels"][0]]) ** 2).mean()
+    np.testing.assert_allclose(losses["class_error"][0, 4], by_hand, rtol=1e-4)
     last = RATM.from_config(
         {**model.get_config(), "penalty": "last", "weight_decay": 0.0}
     )
@@ -195,7 +205,7 @@ def test_export(trained, tmp_path):
     assert found["boxes"].shape == (1, 7, 4) and np.isfinite(found["boxes"]).all()
 
 
-@pytest.mark.parametrize("start", ["box", "learned"])
+@pytest.mark.parametrize("start", ["box", "around", "learned"])
 @pytest.mark.parametrize("read", ["gaussian", "transformer"])
 @pytest.mark.parametrize("attention", ["residual", "affine"])
 def test_first_windows(start, read, attention, random):
@@ -207,6 +217,11 @@ def test_first_windows(start, read, attention, random):
     if start == "box":
         np.testing.assert_allclose(numpy(found["boxes"])[:, 0], x["box"], atol=1e-4)
         assert not hasattr(model.cell, "bias")
+    elif start == "around":  # its centre, and four fifths of the frame
+        window, box = numpy(found["window"])[:, 0], x["box"]
+        middle = (box[:, :2] + box[:, 2:] / 2)[:, ::-1]
+        np.testing.assert_allclose(window[:, :2], middle, atol=1.0)
+        np.testing.assert_allclose(window[:, 2:4], 0.8 * 3, atol=1e-4)
     else:  # the whole frame, from the first pixel to the last
         window = numpy(found["window"])[:, 0]
         np.testing.assert_allclose(window[:, :4], [[8, 8, 3, 3]] * 3, atol=1e-4)
@@ -284,7 +299,7 @@ def test_bad_arguments_of_the_cell(kwargs):
 def test_objectives_need_features_that_have_what_they_compare():
     """A network that remembers but neither embeds nor classifies is refused."""
     cell = RATMCell(16, 8, features=GlimpseMatch((3, 4, 4), maps=2))
-    for name in ("feature", "classification"):
+    for name in ("feature", "classification", "class_error"):
         with pytest.raises(ValueError, match=rf"{name}.* needs a cell with `features`"):
             RATM(cell, objectives={name: 1.0})
     RATM(cell, objectives={"pixel": 1.0})

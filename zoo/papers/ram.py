@@ -1,0 +1,185 @@
+"""RAM's tables 1 and 2 in the paper's setting, and the networks beside it.
+
+Paper     Mnih et al. 2014, "Recurrent Models of Visual Attention", arXiv:1406.6247,
+          tables 1a, 1b, 2a and 2b: 24 rows
+Command   KERAS_BACKEND=jax python zoo/papers/ram.py --only 1a_ram_6
+          (`--only 1a` for the rows of a table; `--validate` to choose settings)
+Makes     the row's number in zoo/papers/measured/ram.json; then `make papers`
+Expected  see docs/papers/ram.md
+
+As the paper has it: a linear location network, a reward of 1 for a right answer, a
+baseline that is learned from the state alone, one random first location, random
+weights at the beginning, and MNIST's digits as they are. The paper's optimizer is
+gradient descent with momentum, whose settings a random search has found; here it is
+Adam, whose rate falls along a cosine. Canvases are drawn anew in each epoch.
+
+The baselines see whole images. Their training goes on until the error on the
+validation digits has not fallen for `PATIENCE` epochs of a constant rate, and then for
+as long as it has taken while the rate falls to 0, on all digits.
+"""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+import keras_attend as ka
+from keras_attend import training
+from keras_attend.callbacks import Checkpoint
+from keras_attend.datasets import ClutteredDigits, Digits, cluttered_mnist, mnist
+from keras_attend.evaluation.rows import row as result_row
+from keras_attend.training.papers import record
+from keras_attend.training.papers.rows import Row, read_paper
+
+HERE = Path(__file__).parent
+CANVAS: dict[str, Any] = {
+    "1a": None,
+    "1b": {"side": 60, "pieces": 0},
+    "2a": {"side": 60, "pieces": 4},
+    "2b": {"side": 100, "pieces": 8},
+}
+PROTOCOLS = {
+    "1a": "mnist_test",
+    "1b": "translated_mnist",
+    "2a": "cluttered_mnist",
+    "2b": "cluttered_mnist_100",
+}
+# The sensor of each table, and the locations' deviation, of which the paper says only
+# that it is fixed; and how long RAMs are trained.
+SENSORS: dict[str, Any] = {
+    "1a": {"size": 8, "scales": 1, "std": 0.11},
+    "1b": {"size": 12, "scales": 3, "std": 0.15},
+    "2a": {"size": 12, "scales": 3, "std": 0.12},
+    "2b": {"size": 12, "scales": 4, "std": 0.08},
+}
+EPOCHS = {"1a": 60, "1b": 200, "2a": 300, "2b": 200}
+WIDTHS = {"2b": 86}  # of the convolutional network's dense layer, else 256
+PATIENCE, LONGEST = 12, 400  # epochs
+POLICY_WEIGHT = 0.1
+
+
+@dataclass(frozen=True)
+class Task:
+    """A row as it is trained: its table, and what kind of network it is."""
+
+    row: Row
+
+    @property
+    def table(self) -> str:
+        """The table's name, "1a"."""
+        return self.row.key.split("_")[0]
+
+    @property
+    def kind(self) -> str:
+        """What is trained: "ram", "fc" or "conv"."""
+        return self.row.key.split("_")[1]
+
+    @property
+    def number(self) -> int:
+        """The number of glimpses, or of units."""
+        return int(self.row.key.split("_")[2])
+
+    def make(self, rate: Any) -> keras.Model:
+        """Make the network, compiled with Adam at a rate."""
+        model: keras.Model
+        if self.kind == "ram":
+            credit = ka.models.Credit(policy_weight=POLICY_WEIGHT)
+            sensor = SENSORS[self.table]
+            model = ka.models.PaperRAM(glimpses=self.number, credit=credit, **sensor)
+        elif self.kind == "fc":
+            model = ka.models.Feedforward((self.number, self.number))
+        else:
+            units = WIDTHS.get(self.table, 256)
+            model = ka.models.Feedforward((units,), filters=8)
+        model.compile(keras.optimizers.Adam(rate, global_clipnorm=5.0))
+        return model
+
+    def data(self, seed: int, held_out: int) -> Digits:
+        """Make the training batches, without some of the training digits."""
+        digits = mnist("train", validation=held_out)
+        more = {"batch_size": 256, "seed": seed}
+        canvas = CANVAS[self.table]
+        if canvas is None:
+            return Digits(*digits, **more)
+        return ClutteredDigits(*digits, **canvas, **more)
+
+    def held_out(self, split: str) -> Any:
+        """Load the images and labels of a split."""
+        canvas = CANVAS[self.table]
+        return mnist(split) if canvas is None else cluttered_mnist(split, **canvas)
+
+
+def epochs_of(task: Task, args: argparse.Namespace) -> int:
+    """Return how many epochs a row is trained: fixed for a RAM, else by validation."""
+    if args.epochs or task.kind == "ram":
+        return args.epochs or EPOCHS[task.table]
+    keras.utils.set_random_seed(args.seed)
+    images, labels = task.held_out("validation")
+    stop = keras.callbacks.EarlyStopping("val_accuracy", mode="max", patience=PATIENCE)
+    model, data = task.make(1e-3), task.data(args.seed, held_out=6000)
+    history = model.fit(
+        data,
+        epochs=LONGEST,
+        shuffle=False,
+        validation_data=(images, labels),
+        callbacks=[stop],
+        verbose=2,
+    )
+    return len(history.epoch) - PATIENCE
+
+
+def train(task: Task, seed: int, epochs: int, args: argparse.Namespace) -> Any:
+    """Train a row's network by one seed; return it and its checkpoint."""
+    keras.utils.set_random_seed(seed)
+    path = args.runs / f"{task.row.key}_{seed}.keras"
+    decay = keras.optimizers.schedules.CosineDecay
+    data = task.data(seed, held_out=6000 if args.validate else 0)
+    model = training.fit(
+        lambda batches: task.make(decay(1e-3, batches)), data, path, args, (), epochs
+    )
+    return model, path
+
+
+def main() -> None:
+    """Train the rows that are asked for, measure and record them."""
+    parser = training.parser(__doc__, HERE)  # epochs: each row's own
+    parser.set_defaults(runs=Path("runs") / "papers_ram")
+    parser.add_argument("--only", help="a table, or a row's key, such as 2a_ram_6")
+    parser.add_argument("--seeds", type=int, default=1)
+    args = training.parse(parser)
+    rows = [Task(r) for r in read_paper(HERE.parent, "ram").rows if r.key[0] in "12"]
+    for task in rows:
+        if args.only not in (None, task.table, task.row.key):
+            continue
+        print("==", task.row.key, task.row.name, flush=True)
+        images, labels = task.held_out("validation" if args.validate else "test")
+        errors, seconds = [], 0.0
+        epochs = epochs_of(task, args)
+        for seed in range(args.seed, args.seed + args.seeds):
+            model, path = train(task, seed, epochs, args)
+            found = ka.evaluation.error_percent(model, images, labels)
+            errors.append(float(found.mean()) if args.seeds > 1 else found)
+            seconds += Checkpoint.seconds_spent(path)
+        values = errors if args.seeds > 1 else errors[0]
+        written = result_row(
+            "error_percent",
+            f"{PROTOCOLS[task.table]}/single",
+            values,
+            task.row.paper,
+            {},
+            setting="paper",
+            trained_on="MNIST's 60,000 training digits as they are",
+            chosen_on="the last 6,000 of them, which the final training includes",
+        )
+        print(task.row.key, written, flush=True)
+        if not args.validate:
+            several = "passes of one seed" if args.seeds == 1 else "seeds"
+            n = f"{written.n} {several}" if written.n > 1 else "1 seed"
+            runs = f"{n}, {epochs} epochs"
+            record("ram", task.row.key, written, args, runs=runs, seconds=seconds)
+
+
+if __name__ == "__main__":
+    main()
