@@ -1,7 +1,7 @@
 """Data sets as NumPy arrays behind `keras.utils.PyDataset`, and a game.
 
-Digits: `Digits`, `ClutteredDigits`, `MultiDigits`, `MovingDigits`. Balls:
-`BouncingBalls`. Folders of videos: `otb`, `got10k`, `mot`, `KTH`, `KITTI`; and of one's
+Digits: `Digits`, `ClutteredDigits`, `MultiDigits`, `MovingDigits`,
+`MovingObjects`. Balls: `BouncingBalls`. Folders of videos: `otb`, `got10k`, `mot`, `KTH`, `KITTI`; and of one's
 own, with boxes drawn in other programs: `cvat`, `label_studio`. Clips to train trackers
 on: `Clips`, `StillClips`, `GivenClips`, `RenderedKITTI`, `MixedClips`. Photographs:
 `photographs`, `read_pictures`. The game: `Catch`.
@@ -19,6 +19,7 @@ from keras_attend.datasets.kitti_labels import KITTILabels
 from keras_attend.datasets.kth import KTH, KTHFold, KTHSequence
 from keras_attend.datasets.mnist_digits import mnist, sample_digits
 from keras_attend.datasets.moving_digits import MovingDigits
+from keras_attend.datasets.moving_objects import MovingObjects
 from keras_attend.datasets.multi_digits import MultiDigits
 from keras_attend.datasets.rendered.clips import RenderedKITTI
 from keras_attend.datasets.rendered.sprites import Sprite, cut_sprites, street_scenes
@@ -46,6 +47,7 @@ __all__ = [
     "KTHSequence",
     "MixedClips",
     "MovingDigits",
+    "MovingObjects",
     "MultiDigits",
     "RenderedKITTI",
     "Sequence",

@@ -1,7 +1,8 @@
-"""Photographs as backgrounds: from a folder, and some that may be on the machine.
+"""Backgrounds of drawn objects: noise, grids, and photographs.
 
-`photographs` finds scikit-image's sample pictures, where it is installed, and stills of
-real videos in OTB's layout. Each picture belongs to one split for good.
+Photographs come from a folder, or are on the machine already: `photographs` finds
+scikit-image's sample pictures, where it is installed, and stills of real videos in
+OTB's layout. Each picture belongs to one split for good.
 """
 
 from importlib.util import find_spec
@@ -25,6 +26,23 @@ SAMPLES = {
     "validation": ("camera.png", "gravel.png", "retina.jpg"),
     "test": ("coffee.png", "ihc.png", "moon.png"),
 }
+LINE, PERIOD = 0.4, 5  # a grid's brightness, and its lines' distance in pixels
+
+
+def with_noise(random: np.random.RandomState, images: Array) -> Array:
+    r"""Return $0.8 x + 0.1 + N(0, 0.2)$ of images $x$, float32, cut at 0 and 1."""
+    noise = random.standard_normal(images.shape).astype("float32")
+    noise *= np.float32(0.2)
+    noise += np.float32(0.8) * images + np.float32(0.1)
+    return np.clip(noise, 0, 1, out=noise)
+
+
+def draw_grids(random: np.random.RandomState, count: int, size: int) -> Array:
+    """Draw grids `[count, size, size, 1]` float32, each of a phase of its own."""
+    phase = random.randint(PERIOD, size=(count, 2, 1))
+    on = (np.arange(size) + phase) % PERIOD == 0  # [count, 2, size]
+    lines = on[:, 0, :, None] | on[:, 1, None, :]
+    return (np.float32(LINE) * lines)[..., None]
 
 
 def read_pictures(folder: str | Path, longest: int = 320) -> tuple[Array, ...]:

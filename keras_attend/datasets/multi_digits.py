@@ -24,7 +24,6 @@ SPLITS = ("train", "validation", "test")
 BACKGROUNDS = ("black", "noise", "grid", "photo")
 HELD_OUT = 10_000  # of MNIST's training digits: the validation split
 ATTEMPTS = 1000  # to place a picture's objects
-LINE, PERIOD = 0.4, 5  # a grid's brightness, and its lines' distance in pixels
 
 
 class MultiDigits(OneLine, keras.utils.PyDataset):
@@ -186,20 +185,10 @@ class MultiDigits(OneLine, keras.utils.PyDataset):
             return canvas
         canvas = np.minimum((alphas * paint).sum(1), np.float32(1))
         if self.background == "noise":
-            noise = random.standard_normal(canvas.shape).astype("float32")
-            scaled = np.float32(0.8) * canvas + np.float32(0.1)
-            return np.clip(scaled + np.float32(0.2) * noise, 0, 1)
+            return backgrounds.with_noise(random, canvas)
         if self.background == "grid":
-            canvas = np.maximum(canvas, draw_grids(random, B, size))
+            canvas = np.maximum(canvas, backgrounds.draw_grids(random, B, size))
         return canvas
-
-
-def draw_grids(random: np.random.RandomState, count: int, size: int) -> Array:
-    """Draw grids `[count, size, size, 1]` float32, each of a phase of its own."""
-    phase = random.randint(PERIOD, size=(count, 2, 1))
-    on = (np.arange(size) + phase) % PERIOD == 0  # [count, 2, size]
-    lines = on[:, 0, :, None] | on[:, 1, None, :]
-    return (np.float32(LINE) * lines)[..., None]
 
 
 def with_shapes(random: np.random.RandomState, things: Array) -> Array:
