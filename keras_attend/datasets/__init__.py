@@ -1,10 +1,10 @@
 """Data sets as NumPy arrays behind `keras.utils.PyDataset`, and a game.
 
-Digits: `Digits`, `ClutteredDigits`, `MultiDigits`, `MovingDigits`,
-`MovingObjects`. Balls: `BouncingBalls`. Folders of videos: `otb`, `got10k`, `mot`, `KTH`, `KITTI`; and of one's
-own, with boxes drawn in other programs: `cvat`, `label_studio`. Clips to train trackers
-on: `Clips`, `StillClips`, `GivenClips`, `RenderedKITTI`, `MixedClips`. Photographs:
-`photographs`, `read_pictures`. The game: `Catch`.
+Digits: `Digits`, `ClutteredDigits`, `MultiDigits`, `MovingDigits`, `MovingObjects`.
+Balls: `BouncingBalls`. Folders of videos: `otb`, `got10k`, `mot`, `KTH`, `KITTI`; and
+of one's own, with boxes drawn in other programs: `cvat`, `label_studio`. Clips to train
+trackers on: `Clips`, `StillClips`, `GivenClips`, `RenderedKITTI`, `MixedClips`.
+Photographs: `photographs`, `read_pictures`. The game: `Catch`.
 """
 
 from keras_attend.datasets.annotations import cvat, label_studio, mot

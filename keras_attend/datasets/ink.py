@@ -56,7 +56,7 @@ def ink_boxes(tiles: Array, threshold: float = INK) -> Array:
         tiles: `[K, H, W]`.
         threshold: a pixel above it is ink. The box of a tile without any is zeros.
     """
-    ink = tiles > threshold
+    ink = np.asarray(tiles > threshold)
     boxes = np.zeros((len(tiles), 4), "float32")
     for axis in (0, 1):  # x, of the columns that have ink; then y
         line = ink.any(1 + axis)  # [K, W] or [K, H]
