@@ -76,6 +76,8 @@ class Baseline(keras.layers.Layer):
         taken = t <= count[:, None] + 1
         _, std = self.moments()
         loss = baseline_loss(ops.where(taken, b_t, R_t) / std, R_t / std)
+        # In the first batch the rewards' scale is not known yet.
+        loss = loss * ops.sign(ops.convert_to_tensor(self.running["weight"]))
         weight = ops.cast(taken, "float32")
         weight = weight / ops.sum(weight)
         for name, value in (

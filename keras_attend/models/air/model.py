@@ -224,6 +224,10 @@ class AIR(AIRLayers):
             free = ops.relu(1.0 - ops.convert_to_tensor(self.batches) / self.anneal)
             self.batches.assign(ops.convert_to_tensor(self.batches) + 1.0)
         y_pred = y_pred | {"log_prior": self.prior.log_count_probs(self.steps, free)}
+        if training and self.inference == "reinforce":
+            log_q = elbo.log_count_probs(ops.stop_gradient(y_pred["logits"]))
+            seed = draw_seeds(1, self.seed_generator)[0, 0]
+            y_pred["drawn_count"] = CategoricalPolicy().sample(log_q, seed)
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     def sample_losses(self, x: Any, y: Any, y_pred: dict[str, Tensor]) -> Tensor:
@@ -232,17 +236,17 @@ class AIR(AIRLayers):
         Args:
             x: pictures, which are not used.
             y: targets, which are not used.
-            y_pred: what `explain` returns, of draws; and `log_prior`, `[N + 1]`.
+            y_pred: what `explain` returns, of draws; `log_prior`, `[N + 1]`; and for
+                REINFORCE `drawn_count`, `[B]`.
         """
         L, K, log_p = y_pred["L"], y_pred["K"], y_pred["log_prior"]
         log_q = elbo.log_count_probs(y_pred["logits"])
         _, bound = elbo.outcomes_value(L, K, log_p, log_q)
         true_p = self.prior.log_count_probs(self.steps)
         self.elbo_mean.update_state(elbo.outcomes_value(L, K, true_p, log_q)[1])
-        if self.inference == "enumerate":
+        if "drawn_count" not in y_pred:
             return -bound
-        seed = draw_seeds(1, self.seed_generator)[0, 0]
-        count = CategoricalPolicy().sample(ops.stop_gradient(log_q), seed)
+        count = y_pred["drawn_count"]
         b_t = self.baseline(y_pred["hidden"])
         losses, R_t = elbo.reinforce_losses(L, K, log_p[None], log_q, count, b_t)
         return losses + self.baseline.losses_of(b_t, R_t, count)
