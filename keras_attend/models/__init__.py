@@ -1,5 +1,13 @@
 """The models: one paper a folder."""
 
+from keras_attend.models.air import (
+    AIR,
+    AIRCell,
+    MeanBackground,
+    NoBackground,
+    ObjectPrior,
+    VAEBackground,
+)
 from keras_attend.models.drlt import (
     DRLT,
     CandidateChoice,
@@ -38,10 +46,12 @@ from keras_attend.models.ratm import (
 from keras_attend.models.tracker import RecurrentTracker
 
 __all__ = [
+    "AIR",
     "DRLT",
     "HART",
     "RAM",
     "RATM",
+    "AIRCell",
     "AgentCredit",
     "CandidateChoice",
     "Credit",
@@ -51,6 +61,9 @@ __all__ = [
     "MatchBoxes",
     "Matcher",
     "MatcherCell",
+    "MeanBackground",
+    "NoBackground",
+    "ObjectPrior",
     "PublishedHART",
     "PublishedHARTCell",
     "PublishedRAM",
@@ -61,6 +74,7 @@ __all__ = [
     "RecurrentTracker",
     "RelativeRATMCell",
     "StoppingRAM",
+    "VAEBackground",
     "WideHART",
     "WideHARTCell",
     "ZoomingRAM",
