@@ -113,10 +113,12 @@ from keras_attend.evaluation.objects import (
     score_pictures,
 )
 from keras_attend.evaluation.opencv import opencv_tracker, sure_opencv_tracker
+from keras_attend.evaluation.pictures import picture_results
 from keras_attend.evaluation.test_sets import (
     CatchGames,
     DigitImages,
     DrawnClips,
+    DrawnPictures,
     Videos,
 )
 from keras_attend.evaluation.tracking import (
@@ -142,6 +144,7 @@ __all__ = [
     "ClipScores",
     "DigitImages",
     "DrawnClips",
+    "DrawnPictures",
     "HiddenClips",
     "ObjectScores",
     "OnePass",
@@ -163,6 +166,7 @@ __all__ = [
     "one_pass",
     "one_pass_results",
     "opencv_tracker",
+    "picture_results",
     "presence_auc",
     "presence_results",
     "score_clips",

@@ -121,13 +121,28 @@ class PictureScores(OneLine):
 
     Attributes:
         objects: counts and boxes.
-        elbo: the mean bound of the log-likelihood, in nats a picture.
+        elbo_nats: the mean bound of the log-likelihood, in nats a picture.
         drawn_outside: the share of what is drawn that lies outside true boxes.
     """
 
     objects: ObjectScores
-    elbo: float
+    elbo_nats: float
     drawn_outside: float
+
+    @property
+    def count_accuracy(self) -> float:
+        """The share of pictures whose count is right."""
+        return self.objects.count_accuracy
+
+    @property
+    def mean_iou(self) -> float:
+        """The mean IoU of true objects with what was found; 0 of missed ones."""
+        return self.objects.mean_iou
+
+    @property
+    def found_rate(self) -> float:
+        """The share of true objects whose IoU is above 0.5."""
+        return self.objects.found_rate
 
 
 def score_pictures(model: Any, dataset: Any) -> PictureScores:
@@ -166,7 +181,7 @@ def score_pictures(model: Any, dataset: Any) -> PictureScores:
             *(np.concatenate(true[key]) for key in keys),
             *(np.concatenate(found[key]) for key in keys),
         ),
-        elbo=float((values * weights).sum() / weights.sum()),
+        elbo_nats=float((values * weights).sum() / weights.sum()),
         drawn_outside=outside / drawn if drawn else float("nan"),
     )
 

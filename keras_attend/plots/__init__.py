@@ -7,6 +7,7 @@ the first picture is drawn.
 from keras_attend.plots.games import animate_games
 from keras_attend.plots.glimpses import plot_glimpses
 from keras_attend.plots.history import plot_history
+from keras_attend.plots.objects import plot_objects
 from keras_attend.plots.tracks import plot_iou, plot_one_pass, plot_track
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "plot_glimpses",
     "plot_history",
     "plot_iou",
+    "plot_objects",
     "plot_one_pass",
     "plot_track",
 ]

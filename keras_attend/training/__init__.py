@@ -3,6 +3,10 @@
 from keras_attend.training.cluster import placed
 from keras_attend.training.finetuning import finetune
 from keras_attend.training.flags import parse, parser
+from keras_attend.training.object_finders import (
+    publish_object_finder,
+    train_object_finder,
+)
 from keras_attend.training.stages import (
     Stage,
     falling_rate,
@@ -53,9 +57,11 @@ __all__ = [
     "placed",
     "print_errors",
     "print_overlaps",
+    "publish_object_finder",
     "split_videos",
     "start_from",
     "tracker_parser",
+    "train_object_finder",
     "video_results",
     "video_test_results",
     "write_preset",

@@ -23,6 +23,7 @@ from keras_attend.evaluation.test_sets import (
     CatchGames,
     DigitImages,
     DrawnClips,
+    DrawnPictures,
     Videos,
     from_description,
 )
@@ -44,6 +45,10 @@ ATTRIBUTES = {  # the attributes of the evaluation's scores, by metric
     "precision_20": "precision_20",
     "refound_rate": "refound_rate",
     "presence_auc": "presence_auc",
+    "count_accuracy": "count_accuracy",
+    "found_rate": "found_rate",
+    "elbo_nats": "elbo_nats",
+    "drawn_outside": "drawn_outside",
 }
 IMAGES, GAMES = 1000, 1000  # the number of images, and of games, of a sample
 # A sample of clips has so many parts, of so many clips each. The parts' spread gives
@@ -147,6 +152,9 @@ class _Judge:
         if isinstance(found, DrawnClips):
             attribute = result.metric + (clips[2] if clips else "")
             scores = self._once((key,), lambda: self._clips(found))
+        elif isinstance(found, DrawnPictures):
+            attribute = result.metric
+            scores = self._once((key,), lambda: self._pictures(found))
         else:
             attribute = result.metric
             scores = [
@@ -193,6 +201,14 @@ class _Judge:
             return [evaluation.score_clips(self.model, found.load())]
         clips = found.load(PART, PARTS)
         return [evaluation.score_clips(self.model, [clips[i]]) for i in range(PARTS)]
+
+    def _pictures(self, found: DrawnPictures) -> list[Any]:
+        """Score all pictures at once, or each batch of a sample."""
+        pictures = found.load(PART if self.quick else None)
+        if not self.quick:
+            return [evaluation.score_pictures(self.model, pictures)]
+        parts = [[pictures[i]] for i in range(len(pictures))]
+        return [evaluation.score_pictures(self.model, part) for part in parts]
 
     def _videos(self, found: Videos, name: str, folder: Path | None) -> Any:
         if folder is None:

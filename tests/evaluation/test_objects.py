@@ -114,7 +114,7 @@ def test_score_pictures():
         (np.ones((1, 8, 8, 1)), {"count": [1], "boxes": np.array([[B]])}),
     ]
     scores = evaluation.score_pictures(Found(answers, [600.0, 630.0]), data)
-    np.testing.assert_allclose(scores.elbo, 610)
+    np.testing.assert_allclose(scores.elbo_nats, 610)
     np.testing.assert_allclose(scores.objects.count_accuracy, 2 / 3)
     np.testing.assert_allclose(scores.objects.mean_iou, 2 / 3)
     np.testing.assert_allclose(scores.drawn_outside, 0.5)
