@@ -29,23 +29,18 @@ class FollowingCell(RecurrentTrackerCell):
 
     def __init__(self, frame_cell: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        # The model has it among its own layers, and saves it.
-        self._parts = {"frame_cell": frame_cell}
+        # The model's. (Keras would take for this layer's own what is no function.)
+        self._frame_cell = lambda: frame_cell
 
     @property
     def frame_cell(self) -> Any:
         """What follows all objects."""
-        return self._parts["frame_cell"]
+        return self._frame_cell()
 
     @property
     def channels(self) -> int:
         """Of the frames."""
         return int(self.frame_cell.air.channels)
-
-    @property
-    def variables(self) -> list[Any]:
-        """The weights, which are those of the model."""
-        return list(self.frame_cell.variables)
 
     def build(self, frame_shape: Shape | None = None) -> None:
         """Make the weights, if the model has not."""

@@ -41,8 +41,8 @@ class Propagation(keras.layers.Layer):
         self, cell: AIRCell, dynamics: Dynamics, reach: float, **kwargs: Any
     ) -> None:
         super().__init__(autocast=False, **kwargs)
-        # Layers of the model around this one, which saves them.
-        self._parts = {"cell": cell, "dynamics": dynamics}
+        # Layers of others. (Keras would take for this layer's own what is no function.)
+        self._cell, self._dynamics = lambda: cell, lambda: dynamics
         self.reach, self.what = reach, cell.what
         policy = self.dtype_policy
         dense = partial(Dense, dtype=policy)
@@ -62,12 +62,12 @@ class Propagation(keras.layers.Layer):
     @property
     def cell(self) -> Any:
         """The cell that draws objects."""
-        return self._parts["cell"]
+        return self._cell()
 
     @property
     def dynamics(self) -> Any:
         """What imagines."""
-        return self._parts["dynamics"]
+        return self._dynamics()
 
     def build(self, input_shape: Shape | None = None) -> None:
         """Make the weights."""

@@ -61,13 +61,19 @@ class SequentialAIRCell(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(autocast=False, **kwargs)
-        self.air, self.slots, self.units = air, slots, units
-        self.actions = actions
+        # The model's. (Keras would take for this layer's own what is no function.)
+        self._air = lambda: air
+        self.slots, self.units, self.actions = slots, units, actions
         policy = self.dtype_policy
         self.dynamics = Dynamics(units, actions, dtype=policy, name="dynamics")
         self.propagation = Propagation(
             air.cell, self.dynamics, reach, dtype=policy, name="propagation"
         )
+
+    @property
+    def air(self) -> Any:
+        """What finds new objects."""
+        return self._air()
 
     def build(self, input_shape: Shape | None = None) -> None:
         """Make the weights."""
