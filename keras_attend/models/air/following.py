@@ -79,7 +79,8 @@ class FollowingCell(RecurrentTrackerCell):
             )
         before = self.slots(state)
         batch = ops.shape(state["box"])[0]
-        found, slots = cell.step({"frame": images, **self.means(batch)}, before)
+        means = {**cell.noise(batch), "floor": ops.zeros((1,))}
+        found, slots = cell.step({"frame": images, **means}, before)
         ids = ops.cast(found["ids"], "float32")  # [B, N]
         same = ops.logical_and(ids == state["name"], ids > NOBODY)
         last = state["box"]
@@ -111,20 +112,6 @@ class FollowingCell(RecurrentTrackerCell):
             "present": state["present"],
             "ids": ops.cast(state["ids"], "int32"),
             "next_id": ops.cast(state["next_id"][:, 0], "int32"),
-        }
-
-    def means(self, batch: Any) -> dict[str, Tensor]:
-        """No noise, for one frame."""
-        cell = self.frame_cell
-        air = cell.air
-        D, N = air.steps, cell.slots
-        return {
-            "find_where": ops.zeros((batch, D, 3)),
-            "find_what": ops.zeros((batch, D, air.what)),
-            "behind": ops.zeros((batch, air.background.latents)),
-            "follow_where": ops.zeros((batch, N, 3)),
-            "follow_what": ops.zeros((batch, N, air.what)),
-            "floor": ops.zeros((1,)),
         }
 
     def get_config(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from keras_attend.models.air.sequential_cell import SequentialAIRCell
 from keras_attend.models.air.slots import Slots
 from keras_attend.models.base import AttentionModel
 from keras_attend.models.first_batch import check_first_batch, first_batch
-from keras_attend.types import Array, Nested, Shape, Tensor
+from keras_attend.types import Array, Shape, Tensor
 from keras_attend.unroll import unroll
 
 FLOOR = 0.5  # the least weight of following an object, when training begins
@@ -157,7 +157,8 @@ class SequentialAIR(AttentionModel):
         frames, actions = self.checked(inputs)
         B, T = ops.shape(frames)[0], frames.shape[1]
         T = ops.shape(frames)[1] if T is None else T
-        steps = {"frame": frames, **self.noise(B, T, drawn), "floor": self.floor(T)}
+        noise = self.frame_cell.noise(B, T, seed=self.seed_generator if drawn else None)
+        steps = {"frame": frames, **noise, "floor": self.floor(T)}
         if actions is not None:
             steps["action"] = actions
         found: dict[str, Tensor]
@@ -194,30 +195,6 @@ class SequentialAIR(AttentionModel):
         actions = ops.cast(inputs["actions"], "float32")
         check_shape("actions", tuple(actions.shape), f"batch, time, {self.actions}")
         return frames, actions
-
-    def noise(self, batch: Any, steps: Any, drawn: bool) -> Nested:
-        """The random numbers of all frames; zeros if nothing is to be drawn."""
-        D, N, what = self.air.steps, self.slots, self.air.what
-
-        def normal(*shape: int) -> Tensor:
-            full = (batch, steps, *shape)
-            if not drawn:
-                return ops.zeros(full)
-            return keras.random.normal(full, seed=self.seed_generator)
-
-        chance = ops.zeros((batch, steps, 1 + N))
-        if drawn:
-            chance = keras.random.uniform(
-                (batch, steps, 1 + N), seed=self.seed_generator
-            )
-        return {
-            "find_where": normal(D, 3),
-            "find_what": normal(D, what),
-            "behind": normal(self.air.background.latents),
-            "follow_where": normal(N, 3),
-            "follow_what": normal(N, what),
-            "chance": chance,
-        }
 
     def floor(self, steps: Any) -> Tensor:
         """The least weight of following an object, `[1, T, 1]`."""

@@ -87,13 +87,37 @@ class SequentialAIRCell(keras.layers.Layer):
         """The slots before the first frame."""
         return empty_slots(batch, self.slots, self.air.what, self.units)
 
+    def noise(self, *lead: Any, seed: Any = None) -> dict[str, Tensor]:
+        """The random numbers of frames, `[*lead, ...]`; without a seed, the means'."""
+        D, N, what = self.air.steps, self.slots, self.air.what
+
+        def normal(*shape: int) -> Tensor:
+            full = (*lead, *shape)
+            return (
+                ops.zeros(full)
+                if seed is None
+                else keras.random.normal(full, seed=seed)
+            )
+
+        chance = ops.zeros((*lead, 1 + N))
+        if seed is not None:
+            chance = keras.random.uniform((*lead, 1 + N), seed=seed)
+        return {
+            "find_where": normal(D, 3),
+            "find_what": normal(D, what),
+            "behind": normal(self.air.background.latents),
+            "follow_where": normal(N, 3),
+            "follow_what": normal(N, what),
+            "chance": chance,
+        }
+
     def step(
         self, inputs: dict[str, Tensor], state: Slots, training: bool = False
     ) -> tuple[dict[str, Tensor], Slots]:
         """Explain one frame.
 
         Args:
-            inputs: "frame" `[B, H, W, C]` in 0..1, the numbers of `draw_noise`, "floor"
+            inputs: "frame" `[B, H, W, C]` in 0..1, the numbers of `noise`, "floor"
                 `[1]` and, if there are actions, "action" `[B, actions]`, the one that
                 led to this frame.
             state: the slots.

@@ -107,14 +107,13 @@ def test_the_second_frames_bound_by_hand(random):
     frames = clips(random, count=1, frames=2)
     outputs, _ = model.explain({"frames": frames}, drawn=False)
     cell, air = model.frame_cell, model.air
-    first, slots = model.explain({"frames": frames[:, :1]}, drawn=False)
+    _, slots = model.explain({"frames": frames[:, :1]}, drawn=False)
     noise = {"where": np.zeros((1, 2, 3)), "what": np.zeros((1, 2, 2))}
     noise = {k: v.astype("float32") for k, v in noise.items()}
     black = np.zeros((1, SIDE, SIDE, 1), "float32")
     followed = numpy(cell.propagation(frames[:, 1], black, slots, noise))
     y = followed["ink"][:, 0]
     left = numpy(air(np.clip(frames[:, 1] - y, -1, 1)))
-    del first
     log_q = numpy(elbo.log_count_probs(left["logits"]))
     log_p = numpy(air.prior.log_count_probs(1))
     value = (np.exp(log_q) * (left["L"] - left["K"] + log_p - log_q)).sum(-1)
