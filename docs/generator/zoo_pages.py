@@ -21,6 +21,11 @@ PAPERS = {
         "HART",
         "Hierarchical Attentive Recurrent Tracking (Kosiorek et al. 2017)",
     ),
+    "Eslami": (
+        "air",
+        "AIR",
+        "Attend, Infer, Repeat (Eslami et al. 2016)",
+    ),
     "Zhang": (
         "drlt",
         "DRLT",
@@ -39,6 +44,7 @@ SPEED = "frames_per_second"
 # The metrics that papers report, in words.
 WORDS = {
     "catch_rate": "catch rate",
+    "count_accuracy": "right counts",
     "center_error_px": "centre error (px)",
     "error_percent": "error (%)",
     "mean_iou": "mean IoU",

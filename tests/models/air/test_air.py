@@ -30,8 +30,8 @@ def trained():
     keras.utils.set_random_seed(0)
     images, count = squares(np.random.default_rng(0), 256)
     model = AIR(**TINY, prior=PRIOR)
-    model.compile(keras.optimizers.Adam(3e-3), anneal=8, jit_compile=True)
-    history = model.fit(images, batch_size=64, epochs=6, verbose=0).history
+    model.compile(keras.optimizers.Adam(0.01), anneal=80, jit_compile=True)
+    history = model.fit(images, batch_size=32, epochs=20, verbose=0).history
     return model, images, count, history
 
 
@@ -43,7 +43,7 @@ def test_fits_pictures_alone(trained):
     # Once the prior has its own value, the loss is minus the bound.
     np.testing.assert_allclose(history["loss"][-1], -history["elbo"][-1], rtol=1e-4)
     assert abs(history["loss"][0] + history["elbo"][0]) > 0.1
-    assert float(model.batches) == 24
+    assert float(model.batches) == 160
 
 
 def test_evaluates_counts(trained):
@@ -108,7 +108,7 @@ def test_saved_models_come_back(trained, tmp_path):
     model, images, _, _ = trained
     model.save(tmp_path / "air.keras")
     again = keras.saving.load_model(tmp_path / "air.keras")
-    assert again.prior == PRIOR and again.anneal == 8
+    assert again.prior == PRIOR and again.anneal == 80
     assert float(again.batches) == float(model.batches)
     for name in ("count_probs", "canvas"):
         np.testing.assert_allclose(again(images[:4])[name], model(images[:4])[name])
