@@ -37,8 +37,8 @@ TEST_SETS = {
     "moving_objects_10_sizes": DrawnVideos(frames=10, sizes=(0.7, 1.3)),
 }
 STAGES = (
-    VideoStage(frames=4, batch_size=32, epochs=6, warm_up=400),
-    VideoStage(frames=10, batch_size=16, epochs=16),
+    VideoStage(frames=4, batch_size=32, epochs=2, warm_up=200),
+    VideoStage(frames=10, batch_size=16, epochs=10),
 )
 
 

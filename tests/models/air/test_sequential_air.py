@@ -6,6 +6,7 @@ from keras import ops
 import keras_attend as ka
 from keras_attend.models import AIR, ObjectPrior, SequentialAIR
 from keras_attend.models.air import elbo
+from keras_attend.models.air.imagination import imagine_frame
 from keras_attend.models.air.propagation import (
     bernoulli_divergence,
     gaussian_divergence,
@@ -39,6 +40,19 @@ def make(steps=1, slots=2, stays=8.0, present=8.0, ink=3.0, **kwargs):
     return model
 
 
+def explained(model, frames, actions=None):
+    """What `call` returns, frame by frame, which compiles nothing; and the slots."""
+    cell, count = model.frame_cell, len(frames)
+    steps, slots = [], cell.initial_state(count)
+    for t in range(frames.shape[1]):
+        inputs = {"frame": frames[:, t], **cell.noise(count), "floor": np.zeros(1)}
+        if actions is not None:
+            inputs["action"] = actions[:, t]
+        found, slots = cell.step(inputs, slots)
+        steps.append(numpy(found))
+    return {k: np.stack([s[k] for s in steps], 1) for k in steps[0]}, slots
+
+
 def clips(random, count=2, frames=3):
     return random.uniform(0, 1, (count, frames, SIDE, SIDE, 1)).astype("float32")
 
@@ -67,9 +81,14 @@ def test_trains_every_weight_without_labels(trained):
     assert float(model.batches) == 4
 
 
-def test_evaluates_counts_and_loads(trained, tmp_path):
+def test_predicts_evaluates_and_loads(trained, tmp_path):
     model, frames, _, _ = trained
+    frames = frames[:2]
     found = model.predict({"frames": frames}, verbose=0)
+    same, _ = explained(model, frames)
+    assert found.keys() == same.keys()
+    for key, value in same.items():
+        np.testing.assert_allclose(found[key], value, atol=1e-3, rtol=1e-3)
     count = found["presence"].sum(-1).astype("int32")
     count[:, 0] += 1  # one of three frames is wrong
     scores = model.evaluate(
@@ -80,15 +99,15 @@ def test_evaluates_counts_and_loads(trained, tmp_path):
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     assert again.warm_up == 8 and float(again.batches) == 4
-    for key, value in again.predict({"frames": frames}, verbose=0).items():
-        np.testing.assert_allclose(value, found[key], atol=1e-4, rtol=1e-4)
+    for old, new in zip(model.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(*(numpy(v.value) for v in (old, new)))
 
 
 def test_the_first_frame_is_airs(random):
     """With no known objects, the bound and the boxes are the static model's."""
     model = make(steps=2, slots=2)
     frames = clips(random, frames=1)
-    found = numpy(model({"frames": frames}))
+    found, _ = explained(model, frames)
     static = model.air(frames[:, 0])
     log_q = elbo.log_count_probs(static["logits"])
     log_p = model.air.prior.log_count_probs(2)
@@ -105,9 +124,9 @@ def test_the_second_frames_bound_by_hand(random):
     """Of one object that is followed, and one that is found in what it leaves."""
     model = make(steps=1, slots=2)
     frames = clips(random, count=1, frames=2)
-    outputs, _ = model.explain({"frames": frames}, drawn=False)
+    outputs, _ = explained(model, frames)
     cell, air = model.frame_cell, model.air
-    _, slots = model.explain({"frames": frames[:, :1]}, drawn=False)
+    _, slots = explained(model, frames[:, :1])
     noise = {"where": np.zeros((1, 2, 3)), "what": np.zeros((1, 2, 2))}
     noise = {k: v.astype("float32") for k, v in noise.items()}
     black = np.zeros((1, SIDE, SIDE, 1), "float32")
@@ -135,7 +154,7 @@ def test_the_second_frames_bound_by_hand(random):
 
 def test_objects_keep_their_numbers(random):
     """A second one is found in the second frame; then there is no free slot."""
-    found = numpy(make()({"frames": clips(random, frames=4)}))
+    found, _ = explained(make(), clips(random, frames=4))
     expected = [[0, -1], [0, 1], [0, 1], [0, 1]]
     assert found["ids"].tolist() == [expected] * 2
     np.testing.assert_array_equal(found["presence"], found["ids"] >= 0)
@@ -145,24 +164,15 @@ def test_objects_keep_their_numbers(random):
 
 
 def test_objects_that_leave_get_no_number_back(random):
-    found = numpy(make(stays=-8.0)({"frames": clips(random)}))
+    found, _ = explained(make(stays=-8.0), clips(random))
     assert found["ids"].tolist() == [[[0, -1], [1, -1], [2, -1]]] * 2
 
 
 def test_no_objects(random):
     frames = clips(random)
-    found = numpy(make(present=-8.0)({"frames": frames}))
+    found, _ = explained(make(present=-8.0), frames)
     assert (found["ids"] == -1).all() and not found["presence"].any()
     assert not found["boxes"].any() and not found["canvas"].any()
-    imagined = make(present=-8.0).imagine(frames, 2)
-    assert not imagined["presence"].any() and not imagined["canvas"].any()
-
-
-def test_bytes_are_scaled(random):
-    model, frames = make(), np.rint(255 * clips(random)).astype("uint8")
-    for key, value in numpy(model({"frames": frames})).items():
-        same = numpy(model({"frames": frames / np.float32(255)}))[key]
-        np.testing.assert_allclose(value, same, atol=1e-5)
 
 
 def test_does_not_see_the_future(random):
@@ -170,37 +180,53 @@ def test_does_not_see_the_future(random):
     frames = clips(random)
     other = frames.copy()
     other[:, 2] = 1 - other[:, 2]
-    one, two = (numpy(model({"frames": x})) for x in (frames, other))
+    one, two = (explained(model, x)[0] for x in (frames, other))
     np.testing.assert_array_equal(one["where"][:, :2], two["where"][:, :2])
     assert (one["where"][:, 2] != two["where"][:, 2]).any()
 
 
 def test_imagines_without_frames(random):
     model = make()
-    frames = clips(random)
-    future = model.imagine(frames, steps=4, samples=3)
-    assert future["boxes"].shape == (2, 3, 4, 2, 4)
-    assert future["canvas"].shape == (2, 3, 4, SIDE, SIDE, 1)
+    frames = np.rint(255 * clips(random)).astype("uint8")
+    future = model.imagine(frames, steps=4, samples=2)
+    assert future["boxes"].shape == (2, 2, 4, 2, 4)
+    assert future["canvas"].shape == (2, 2, 4, SIDE, SIDE, 1)
     assert (future["canvas"][:, 0] != future["canvas"][:, 1]).any()
-    again = model.imagine(frames, steps=4, samples=3)
+    again = model.imagine(frames, steps=4, samples=2)
     np.testing.assert_array_equal(again["boxes"], future["boxes"])
-    mean = model.imagine(frames, steps=4)
-    assert mean["ids"].shape == (2, 1, 4, 2)
+    twice = np.concatenate([frames, frames])
+    mean = model.imagine(twice, steps=4)  # of as many rows: nothing is compiled
+    assert mean["ids"].shape == (4, 1, 4, 2)
     assert (mean["ids"] == [0, 1]).all()
-    # Velocities are kept by `Dynamics`: without its corrections all goes straight on.
-    dynamics = model.frame_cell.dynamics
-    for weight in dynamics.expected.weights:
-        weight.assign(0 * weight)
-    _, slots = model.explain({"frames": frames}, drawn=False)
-    slots = numpy(slots)
-    from keras_attend.models.air.imagination import imagine_frame
+    np.testing.assert_array_equal(mean["canvas"][:2], mean["canvas"][2:])
+    # Floats in 0..1 are the same pictures as bytes.
+    _, slots = explained(model, frames / np.float32(255))
+    after, shown = slots, []
+    for _ in range(4):
+        found, after = imagine_frame(
+            model.frame_cell, np.zeros((2, SIDE, SIDE, 1), "float32"), MEANS, after
+        )
+        shown.append(numpy(found["canvas"]))
+    np.testing.assert_allclose(mean["canvas"][:2, 0], np.stack(shown, 1), atol=1e-4)
 
-    inputs = {"where": np.zeros((2, 2, 3)), "chance": np.full((2, 2), 0.5)}
-    inputs = {k: v.astype("float32") for k, v in inputs.items()}
+
+MEANS = {"where": np.zeros((2, 2, 3), "float32"), "chance": np.full((2, 2), 0.5)}
+
+
+def test_imagined_objects_go_straight_on(random):
+    """Without the corrections that `Dynamics` learns."""
+    model = make()
+    for weight in model.frame_cell.dynamics.expected.weights:
+        weight.assign(0 * weight)
+    _, slots = explained(model, clips(random))
     black = np.zeros((2, SIDE, SIDE, 1), "float32")
-    _, after = imagine_frame(model.frame_cell, black, inputs, slots)
+    _, after = imagine_frame(model.frame_cell, black, MEANS, slots)
+    slots, after = numpy(slots), numpy(after)
+    assert np.abs(slots["velocity"][..., 1:]).max() > 1e-3
     expected = slots["where"] + slots["velocity"] * [0, 1, 1]
-    np.testing.assert_allclose(numpy(after["where"]), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(after["where"], expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(after["velocity"], expected - slots["where"], atol=1e-6)
+    np.testing.assert_array_equal(after["what"], slots["what"])
 
 
 def test_actions_lead_to_frames(random):
@@ -209,21 +235,22 @@ def test_actions_lead_to_frames(random):
     actions = random.normal(size=(2, 3, 2)).astype("float32")
     other = actions.copy()
     other[:, 1] += 1
-    one, two = (
-        numpy(model({"frames": frames, "actions": a})) for a in (actions, other)
-    )
+    one, two = (explained(model, frames, a)[0] for a in (actions, other))
     np.testing.assert_array_equal(one["where"][:, 0], two["where"][:, 0])
     assert (one["where"][:, 1] != two["where"][:, 1]).any()
-    following = np.zeros((2, 2, 2), "float32")
-    futures = [
-        model.imagine(frames, 2, actions=actions, next_actions=following + by)["canvas"]
-        for by in (0, 3)
-    ]
-    assert np.abs(futures[0] - futures[1]).max() > 1e-6
+    _, slots = explained(model, frames, actions)
+    black = np.zeros((2, SIDE, SIDE, 1), "float32")
+    still, pushed = (
+        numpy(imagine_frame(model.frame_cell, black, MEANS | {"action": a}, slots)[1])
+        for a in (0 * actions[:, 0], actions[:, 0])
+    )
+    assert (still["where"] != pushed["where"]).any()
     with pytest.raises(ValueError, match="pass `next_actions`"):
         model.imagine(frames, 2, actions=actions)
     with pytest.raises(ValueError, match="pass 'actions'"):
         model({"frames": frames})
+    with pytest.raises(ValueError, match=r"\[batch, time, 2\]"):
+        model({"frames": frames, "actions": actions[..., :1]})
 
 
 def test_tracker_follows_what_overlaps_the_box(random):
