@@ -21,6 +21,11 @@ PAPERS = {
         "HART",
         "Hierarchical Attentive Recurrent Tracking (Kosiorek et al. 2017)",
     ),
+    "Eslami": (
+        "air",
+        "AIR",
+        "Attend, Infer, Repeat (Eslami et al. 2016)",
+    ),
     "Zhang": (
         "drlt",
         "DRLT",

@@ -26,6 +26,11 @@ METRICS = {
     "precision_20": Metric("precision at 20 px"),
     "presence_auc": Metric("presence AUC"),
     "refound_rate": Metric("share found again"),
+    "count_accuracy": Metric("right counts"),
+    "found_rate": Metric("share found"),
+    "elbo_nats": Metric("ELBO (nats)"),
+    "drawn_outside": Metric("drawn outside", higher_is_better=False),
+    "identity_switches": Metric("identity switches", higher_is_better=False),
 }
 # Protocols whose videos no training has seen: the README shows their scores.
 UNTRAINED = (
