@@ -391,7 +391,7 @@ def test_cards_are_generated(folder, monkeypatch, capsys):
     ]
     readme = (root.parent / "README.md").read_text()
     assert readme.startswith("Before\n") and readme.endswith("\nAfter")
-    assert readme.count("(zoo/small_ram/README.md)") == 1
+    assert readme.count("[small_ram](zoo/small_ram/README.md)") == 1
     assert "| 1.29 | not measured yet | **0.800** | [in 1 point](zoo/small" in readme
 
 
