@@ -168,7 +168,8 @@ def test_one_row_for_each_preset():
     for name, line in zip(names, rows, strict=True):
         score = unseen(read_results(ROOT / "zoo" / name).results)
         assert line.startswith(f"| [{name}](zoo/{name}/README.md) |")
-        assert f"| `{score.protocol}` | **{number(score.value)}** |" in line
+        assert f"| `{score.protocol}` |" in line
+        assert f"| **{number(score.value)}** |" in line
         assert line.endswith(f"| {', '.join(score.better_baselines)} |")
 
 
