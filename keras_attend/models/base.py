@@ -295,9 +295,4 @@ def _scaling(old: Any, new: int) -> Tensor:
 def _load_what_was_saved(optimizer: keras.Optimizer) -> None:
     """Let an optimizer keep its first state, without a warning, if none was saved."""
     load = optimizer.load_own_variables
-
-    def load_if_any(store: Any) -> None:
-        if store.keys():
-            load(store)
-
-    optimizer.load_own_variables = load_if_any
+    optimizer.load_own_variables = lambda store: load(store) if store.keys() else None
