@@ -74,9 +74,9 @@ class Result:
     paper: float | None = None
     baselines: dict[str, float] = field(default_factory=dict)
     setting: str = "ours"
-    differences: tuple[str, ...] = ()
-    trained_on: str = ""
-    chosen_on: str = ""
+    differences: tuple[str, ...] = field(default=(), repr=False)
+    trained_on: str = field(default="", repr=False)
+    chosen_on: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
