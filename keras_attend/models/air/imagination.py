@@ -32,10 +32,11 @@ def imagined(
     check_not_negative(samples=samples)
     x = {"frames": frames}
     if model.actions:
-        if next_actions is None:
+        if actions is None or next_actions is None:
             raise ValueError(
-                "The model has actions: pass `next_actions` "
-                f"[B, {steps}, {model.actions}]. Received: None"
+                "The model has actions: pass `actions` [B, T, "
+                f"{model.actions}] and `next_actions` [B, {steps}, {model.actions}]. "
+                "Received: None"
             )
         shape = np.shape(next_actions)
         check_shape("next_actions", shape, f"batch, {steps}, {model.actions}")
@@ -77,7 +78,7 @@ class _Future(keras.Model):
     """Explain the frames that are given, and imagine those that follow."""
 
     def __init__(self, model: Any) -> None:
-        super().__init__()
+        super().__init__(name="future")
         self.model = model
 
     def call(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:

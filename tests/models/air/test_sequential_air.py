@@ -45,7 +45,11 @@ def explained(model, frames, actions=None):
     cell, count = model.frame_cell, len(frames)
     steps, slots = [], cell.initial_state(count)
     for t in range(frames.shape[1]):
-        inputs = {"frame": frames[:, t], **cell.noise(count), "floor": np.zeros(1)}
+        inputs = {
+            "frame": frames[:, t],
+            **cell.noise(count),
+            "floor": np.zeros(1, "float32"),
+        }
         if actions is not None:
             inputs["action"] = actions[:, t]
         found, slots = cell.step(inputs, slots)
@@ -210,7 +214,10 @@ def test_imagines_without_frames(random):
     np.testing.assert_allclose(mean["canvas"][:2, 0], np.stack(shown, 1), atol=1e-4)
 
 
-MEANS = {"where": np.zeros((2, 2, 3), "float32"), "chance": np.full((2, 2), 0.5)}
+MEANS = {
+    "where": np.zeros((2, 2, 3), "float32"),
+    "chance": np.full((2, 2), 0.5, "float32"),
+}
 
 
 def test_imagined_objects_go_straight_on(random):
@@ -245,7 +252,7 @@ def test_actions_lead_to_frames(random):
         for a in (0 * actions[:, 0], actions[:, 0])
     )
     assert (still["where"] != pushed["where"]).any()
-    with pytest.raises(ValueError, match="pass `next_actions`"):
+    with pytest.raises(ValueError, match="and `next_actions`"):
         model.imagine(frames, 2, actions=actions)
     with pytest.raises(ValueError, match="pass 'actions'"):
         model({"frames": frames})
