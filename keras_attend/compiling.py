@@ -19,9 +19,15 @@ MAX_BYTES = 2**30  # of what is kept; the oldest goes first
 
 
 @contextmanager
-def announced(what: str) -> Iterator[None]:
-    """Print a line on stderr if the block takes longer than two seconds."""
-    timer = threading.Timer(AFTER, _say, [what])
+def announced(what: str, compiles: bool = True) -> Iterator[None]:
+    """Print a line on stderr if the block takes longer than two seconds.
+
+    Args:
+        what: is compiled, or else only prepared, which takes long on a busy machine.
+        compiles: which of both.
+    """
+    words = f"compiling {what} (about 10 s, once)" if compiles else f"preparing {what}"
+    timer = threading.Timer(AFTER, _say, [words])
     timer.daemon = True
     timer.start()
     try:
@@ -30,9 +36,8 @@ def announced(what: str) -> Iterator[None]:
         timer.cancel()
 
 
-def _say(what: str) -> None:
-    line = f"keras_attend: compiling {what} (about 10 s, once)"
-    print(line, file=sys.stderr, flush=True)
+def _say(words: str) -> None:
+    print(f"keras_attend: {words}", file=sys.stderr, flush=True)
 
 
 def first_call_announced(function: Callable[..., Any], what: str) -> Callable[..., Any]:

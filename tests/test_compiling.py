@@ -23,6 +23,13 @@ def test_what_takes_long_is_announced_once(capsys, monkeypatch):
     assert capsys.readouterr().err == ""
 
 
+def test_what_is_only_prepared_says_so(capsys, monkeypatch):
+    monkeypatch.setattr(compiling, "AFTER", 0.01)
+    with compiling.announced("a step", compiles=False):
+        time.sleep(0.2)
+    assert capsys.readouterr().err == "keras_attend: preparing a step\n"
+
+
 def test_what_is_quick_is_not_announced(capsys, monkeypatch):
     monkeypatch.setattr(compiling, "AFTER", 0.05)
     with compiling.announced("a step"):

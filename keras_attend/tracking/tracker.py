@@ -99,7 +99,8 @@ class KerasEngine:
             held.assign(value)
         self._run = self._ready(frame)
         height, width = frame.shape[:2]
-        with announced(f"the tracker for frames of {height}x{width}"):
+        compiles = self._xla or keras.backend.backend() == "jax"
+        with announced(f"the tracker for frames of {height}x{width}", compiles):
             self._state = self._run.start(self._weights, frame, boxes)
             return self.step(frame)
 
