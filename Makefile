@@ -15,15 +15,16 @@ endif
 
 .PHONY: help demo speeds test test-models test-web test-slow test-hostile test-kills
 .PHONY: bench lint test-next notebooks papers zoo zoo-check browser clean test-toolkits web npm docs
+.PHONY: site
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo       classify the sample digits, follow one, draw what the models see"
 	@echo "make test       style, types, and the tests on TensorFlow and on JAX"
-	@echo "make test-models  the models on JAX, and their long tests on TensorFlow"
+	@echo "make test-models  layers and models on JAX, and the long tests on TensorFlow"
 	@echo "make web        build the page in which models run in the browser: build/web"
 	@echo "make test-web   that page, and those of \`track\`, in a headless Chromium"
-	@echo "make test-slow  the long tests, and all of them on JAX"
+	@echo "make test-slow  the slow tests, and all of them on JAX"
 	@echo "make test-hostile  all attacks on presets, files, servers and trainings"
 	@echo "make test-kills  ten random kills of each recipe's training; it takes hours"
 	@echo "make test-toolkits  GOT-10k's and VOT's toolkits run our trackers"
@@ -31,6 +32,7 @@ help:
 	@echo "make bench      the benchmarks on TensorFlow and on JAX, on one core"
 	@echo "make speeds     how fast the presets are on one core, into zoo/speeds.json"
 	@echo "make docs       build the site in docs/_build/html, and check it"
+	@echo "make site       the same with the page in the browser, as it is published"
 	@echo "make notebooks  run the tutorials and store what they show"
 	@echo "make zoo        the presets' cards and tables"
 	@echo "make papers     the papers' tables and figures beside ours: docs/papers/*.md"
@@ -46,17 +48,22 @@ lint: $(VENV)/.dev
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports
 
-# What JAX runs in `make test`; `test-models` runs the models on it.
-ON_JAX := tests/layers $(foreach name,boxes losses metrics policies reinforce unroll,\
+# What JAX runs in `make test`: what has code of its own there, and small things.
+# `test-models` runs all layers and models on it.
+ON_JAX := $(foreach name,gaussian_glimpse retina,tests/layers/test_$(name).py) \
+	$(foreach name,boxes losses metrics policies reinforce unroll,\
 	$(wildcard tests/test_$(name).py))
 # TensorFlow's tests in two lanes that take as long: what trains, and the rest after JAX.
-FIRST := $(wildcard $(addprefix tests/,evaluation exporters layers models tracking training))
+FIRST := $(wildcard $(addprefix tests/,\
+	evaluation exporters layers models tracking training zoo))
 SECOND := $(filter-out $(FIRST) tests/golden tests/__pycache__,\
 	$(patsubst %/,%,$(wildcard tests/*/)) $(sort $(wildcard tests/test_*.py)))
-SHORT := not slow and not hostile and not web and not toolkits
-PYTEST := $(RUN) -m pytest -p no:cacheprovider -m "$(SHORT)"
+BARE := $(RUN) -m pytest -p no:cacheprovider
 # What is about the package, and not about a backend, runs on TensorFlow alone.
-PYTEST_ON_JAX := $(RUN) -m pytest -p no:cacheprovider -m "$(SHORT) and not packaging"
+OURS := not slow and not hostile and not web and not toolkits
+SHORT := $(OURS) and not long
+PYTEST := $(BARE) -m "$(SHORT)"
+PYTEST_ON_JAX := $(BARE) -m "$(SHORT) and not packaging"
 
 # Two lanes at a time. The second's output comes after the first's, and any may fail.
 test: lint
@@ -70,17 +77,20 @@ test: lint
 	echo "== pytest on JAX, and the rest on TensorFlow"; \
 	cat build/test-second.log; exit $$((first | second))
 
-# What `test` leaves out and must not break: the models on JAX (forward, `fit`, golden
-# files), and beside it their long tests on TensorFlow.
+# What `test` leaves out and must not break: layers and models on JAX (forward, `fit`,
+# golden files), and beside it the long tests, and the models' slow ones, on TensorFlow.
 test-models: $(VENV)/.dev
 	@mkdir -p build; \
-	echo "== models on JAX; their long tests on TensorFlow"; \
-	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider -m slow \
-		tests/models tests/test_guides.py \
+	echo "== layers and models on JAX; the long tests on TensorFlow"; \
+	( KERAS_BACKEND=tensorflow $(BARE) -m "slow or long" \
+		tests/models tests/test_guides.py; slow=$$?; \
+	KERAS_BACKEND=tensorflow $(BARE) -m long $(filter-out tests/models,$(FIRST)) \
+		$(SECOND); exit $$((slow | $$?)) ) \
 		> build/test-models.log 2>&1 & slow=$$!; \
-	KERAS_BACKEND=jax $(PYTEST_ON_JAX) tests/models tests/tracking; jax=$$?; \
+	KERAS_BACKEND=jax $(BARE) -m "$(OURS) and not packaging" \
+		tests/layers tests/models tests/tracking; jax=$$?; \
 	wait $$slow; slow=$$?; \
-	echo "== the long tests of models on TensorFlow"; \
+	echo "== the long tests on TensorFlow"; \
 	cat build/test-models.log; exit $$((jax | slow))
 
 # The page that is served: the presets are exported when they or the exporters changed.
@@ -117,9 +127,16 @@ browser:
 	echo "Chromium and ChromeDriver are needed: apt-get install chromium chromium-driver"; \
 	exit 1; }
 
+# The same two lanes as in `test`: one backend each.
 test-slow: $(VENV)/.dev
-	KERAS_BACKEND=tensorflow $(RUN) -m pytest -m slow
-	KERAS_BACKEND=jax $(RUN) -m pytest -m "not packaging and not hostile and not web and not toolkits"
+	@mkdir -p build; \
+	echo "== the long tests on TensorFlow; beside them, all others on JAX"; \
+	KERAS_BACKEND=jax $(RUN) -m pytest -p no:cacheprovider \
+		-m "not packaging and not hostile and not web and not toolkits" \
+		> build/test-slow.log 2>&1 & other=$$!; \
+	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider -m "slow or long"; first=$$?; \
+	wait $$other; other=$$?; \
+	echo "== all tests on JAX"; cat build/test-slow.log; exit $$((first | other))
 
 # Attacks: on presets, servers, files of all kinds, and kills of trainings. Both parts
 # run; the second, all attacks of attacks.py, lists at its end what is not safe and clear.
@@ -129,6 +146,11 @@ test-hostile: $(VENV)/.dev
 	echo "== all attacks of tests/hostile/attacks.py"; \
 	KERAS_BACKEND=tensorflow $(RUN) tests/hostile/harness.py; exit $$((tests | $$?))
 
+# What is compiled is kept for the next life, so that ten lives fit into minutes.
+PROGRAMS = $(abspath build/kills/programs)
+test-kills: export TF_XLA_FLAGS ?= --tf_xla_persistent_cache_directory=$(PROGRAMS)
+test-kills: export JAX_COMPILATION_CACHE_DIR ?= $(PROGRAMS)
+test-kills: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
 # What was done is kept in build/kills; `make KILLS="hart_street --by steps" test-kills`
 # does a part.
 test-kills: $(VENV)/.dev
@@ -180,6 +202,10 @@ speeds: $(VENV)/.all
 DOCS := $(VENV)-docs
 docs: $(DOCS)/.ready
 	$(DOCS)/bin/python docs/generator
+	$(DOCS)/bin/python -m pytest -p no:cacheprovider -o pythonpath=docs docs
+
+site: $(DOCS)/.ready web
+	$(DOCS)/bin/python docs/generator --web build/web
 	$(DOCS)/bin/python -m pytest -p no:cacheprovider -o pythonpath=docs docs
 
 $(DOCS)/.ready: docs/requirements.txt

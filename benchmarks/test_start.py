@@ -17,6 +17,17 @@ from common import BACKEND, print_table
 ROOT = Path(__file__).parents[1]
 ROUNDS = 3
 FRAMES = "np.random.default_rng(0).integers(0, 255, (2, 180, 320, 3), dtype='uint8')"
+TRACKERS = ("hart_kitti", "hart_person", "ratm_person")
+FIRST_BOX = f"""
+import keras_attend as ka
+import numpy as np
+ka.models
+frames = {FRAMES}
+---
+tracker = ka.Tracker("{{}}")
+tracker.init(frames[0], (100, 50, 40, 60))
+tracker.update(frames[1])
+"""
 # Code whose seconds are printed; what stands before the line "---" is not counted.
 CODE = {
     "import tensorflow": "---\nimport tensorflow",
@@ -25,16 +36,7 @@ CODE = {
     "its models": "---\nimport keras_attend\nkeras_attend.models",
     "--help": "---\nfrom keras_attend.commands.main import main\nmain(['--help'])",
     "list": "---\nfrom keras_attend.commands.main import main\nmain(['list'])",
-    "first box": f"""
-import keras_attend as ka
-import numpy as np
-ka.models
-frames = {FRAMES}
----
-tracker = ka.Tracker("hart_kitti")
-tracker.init(frames[0], (100, 50, 40, 60))
-tracker.update(frames[1])
-""",
+    **{f"first box, {name}": FIRST_BOX.format(name) for name in TRACKERS},
     "digits": """
 import keras_attend as ka
 images, labels = ka.datasets.sample_digits()

@@ -78,7 +78,8 @@ def test_against_opencv(make, faster, size):
     cv2.setNumThreads(1)
     frames, box = make_frames(size)
     model = make()
-    seen, ours = our_frames(frames, model.channels), Tracker(model)
+    seen = our_frames(frames, model.channels)
+    ours = Tracker(model, jit_compile=True)
     ours.init(seen[0], box)
     calls = {"Tracker": follow(ours, seen)}
     for name in FASTER:
@@ -100,7 +101,7 @@ def test_cost_of_hart():
     calls = {}
     for size in [*SIZES, (1080, 1920)]:
         frames, box = make_frames(size)
-        tracker = Tracker(model)
+        tracker = Tracker(model, jit_compile=True)
         tracker.init(frames[0], box)
         calls[f"{size[0]}x{size[1]}"] = follow(tracker, frames)
     v1, glimpse = model.cell.v1, np.zeros((1, 56, 56, 3), "float32")
@@ -119,7 +120,7 @@ def test_several_objects(size):
     frames, box = make_frames(size)
     model = make_model()
     frames = our_frames(frames, model.channels)
-    one, many = Tracker(model), Tracker(model)
+    one, many = (Tracker(model, jit_compile=True) for _ in range(2))
     one.init(frames[0], box)
     shifts = np.stack([np.arange(TARGETS), np.zeros(TARGETS)] + 2 * [[0] * TARGETS], 1)
     many.init(frames[0], np.array(box) + shifts)

@@ -11,7 +11,9 @@ from sphinx.util.inventory import InventoryFile
 
 ROOT = Path(__file__).parents[1]
 HTML = ROOT / "docs" / "_build" / "html"
-PAGES = sorted(HTML.rglob("*.html"))
+# The page in the browser, which `make site` puts into the site, is not Sphinx's.
+WEB = HTML / "web"
+PAGES = sorted(path for path in HTML.rglob("*.html") if WEB not in path.parents)
 # Attributes by which a browser fetches what a page needs, without being asked.
 FETCHES = {"src", "srcset", "poster", "data"}
 
@@ -71,9 +73,20 @@ def test_pages_ask_no_other_host(pages):
         text = path.read_text(encoding="utf-8")
         asked = re.findall(r"url\(\s*[\"']?(?:https?:)?//|@import[^;]*//", text)
         assert not asked, path
-    for path in HTML.rglob("*.js"):
+    for path in (path for path in HTML.rglob("*.js") if WEB not in path.parents):
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"jsdelivr|cdnjs|unpkg|googleapis", text), path
+
+
+def test_the_start_page_leads_to_the_page_in_the_browser(pages):
+    """To the page itself where it is in the site, and else to how it is built."""
+    links = pages[HTML / "index.html"].links
+    assert ("web/index.html" in links) == WEB.exists()
+    assert "guides/in-the-browser.html" in links
+    if WEB.exists():
+        fetched = Page(WEB / "index.html").fetched
+        assert len(fetched) > 2
+        assert all((WEB / address).is_file() for address in fetched)
 
 
 def test_every_public_name_is_described():

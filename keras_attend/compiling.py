@@ -19,9 +19,15 @@ MAX_BYTES = 2**30  # of what is kept; the oldest goes first
 
 
 @contextmanager
-def announced(what: str) -> Iterator[None]:
-    """Print a line on stderr if the block takes longer than two seconds."""
-    timer = threading.Timer(AFTER, _say, [what])
+def announced(what: str, compiles: bool = True) -> Iterator[None]:
+    """Print a line on stderr if the block takes longer than two seconds.
+
+    Args:
+        what: is compiled, or else only prepared, which takes long on a busy machine.
+        compiles: which of both.
+    """
+    words = f"compiling {what} (about 10 s, once)" if compiles else f"preparing {what}"
+    timer = threading.Timer(AFTER, _say, [words])
     timer.daemon = True
     timer.start()
     try:
@@ -30,9 +36,8 @@ def announced(what: str) -> Iterator[None]:
         timer.cancel()
 
 
-def _say(what: str) -> None:
-    line = f"keras_attend: compiling {what} (about 10 s, once)"
-    print(line, file=sys.stderr, flush=True)
+def _say(words: str) -> None:
+    print(f"keras_attend: {words}", file=sys.stderr, flush=True)
 
 
 def first_call_announced(function: Callable[..., Any], what: str) -> Callable[..., Any]:
@@ -75,6 +80,20 @@ def keep_jax_programs() -> None:
     }.items():
         if name.upper() not in os.environ:
             config.update(name, value)
+
+
+def compile_anew() -> None:
+    """Have JAX compile each program of this process itself: a training asks for it.
+
+    A program that was kept rounds differently, in the last digits, from the same one
+    just compiled. A training that was killed and goes on would therefore end with
+    other weights than one that was not. A folder that the user has named to JAX is
+    used all the same.
+    """
+    import jax
+
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        jax.config.update("jax_enable_compilation_cache", False)
 
 
 def _folder(version: str) -> Path:

@@ -90,6 +90,7 @@ def test_bad_path():
         Checkpoint("model.h5")
 
 
+@pytest.mark.long
 @pytest.mark.packaging
 @pytest.mark.usefixtures("mnist_file")
 def test_recipe_resumes_after_kill(tmp_path):

@@ -23,6 +23,13 @@ def test_what_takes_long_is_announced_once(capsys, monkeypatch):
     assert capsys.readouterr().err == ""
 
 
+def test_what_is_only_prepared_says_so(capsys, monkeypatch):
+    monkeypatch.setattr(compiling, "AFTER", 0.01)
+    with compiling.announced("a step", compiles=False):
+        time.sleep(0.2)
+    assert capsys.readouterr().err == "keras_attend: preparing a step\n"
+
+
 def test_what_is_quick_is_not_announced(capsys, monkeypatch):
     monkeypatch.setattr(compiling, "AFTER", 0.05)
     with compiling.announced("a step"):
@@ -38,14 +45,22 @@ print(jax.config.jax_compilation_cache_dir)
 """
 
 
-def jax_folder(tmp_path, **environment):
+# A recipe parses its flags before it computes anything.
+RECIPE = """
+from pathlib import Path
+from keras_attend import training
+training.parse(training.parser("", Path()))
+"""
+
+
+def jax_folder(tmp_path, code=JAX, **environment):
     """The folder that JAX is told, and whether it holds anything."""
     unset = (compiling.KEEP, "JAX_COMPILATION_CACHE_DIR")
     plain = {k: v for k, v in os.environ.items() if k not in unset}
     plain |= {"KERAS_BACKEND": "jax", "KERAS_ATTEND_CACHE": str(tmp_path / "cache")}
     plain["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     found = subprocess.run(
-        [sys.executable, "-c", JAX],
+        [sys.executable, "-c", code],
         capture_output=True,
         text=True,
         env=plain | environment,
@@ -58,6 +73,15 @@ def jax_folder(tmp_path, **environment):
 def test_jax_keeps_its_programs(tmp_path):
     folder, kept = jax_folder(tmp_path)
     assert folder.startswith(str(tmp_path / "cache" / "jax-")) and kept
+
+
+def test_a_recipe_compiles_anew(tmp_path):
+    """Else `--resume` would end with other digits: kept programs round differently."""
+    _, kept = jax_folder(tmp_path, RECIPE + JAX)
+    assert not kept
+    named = tmp_path / "cache" / "named"  # the user has chosen to keep them
+    _, kept = jax_folder(tmp_path, RECIPE + JAX, JAX_COMPILATION_CACHE_DIR=str(named))
+    assert kept
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The code of the guide to one's own videos runs as written, but for fewer batches."""
+"""What is shown for one's own videos runs as written, but for fewer batches."""
 
 import re
 import shlex
@@ -13,7 +13,8 @@ from keras_attend.video import VideoWriter
 
 pytest.importorskip("av")
 Image = pytest.importorskip("PIL.Image")
-GUIDE = Path(__file__).parents[1] / "docs" / "guides" / "your-videos.md"
+ROOT = Path(__file__).parents[1]
+GUIDE = ROOT / "docs" / "guides" / "your-videos.md"
 
 
 @pytest.fixture
@@ -59,3 +60,26 @@ def test_the_guide_runs(folder: Path) -> None:
     )
     assert found.returncode == 0, found.stderr
     assert (folder / "out.mp4").stat().st_size > 1000
+
+
+@pytest.mark.slow
+@pytest.mark.packaging
+def test_readmes_fine_tuning_runs(folder: Path) -> None:
+    """Its third snippet, on the few frames that there are."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    code = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[2]
+    for written, here, count in (
+        ('"my_videos"', '"videos"', 1),
+        ("100", "8", 2),
+        ("(model, [learn])", "(model, [learn], batches=2)", 1),
+    ):
+        assert code.count(written) == count
+        code = code.replace(written, here)
+    found = subprocess.run(
+        [sys.executable, "-c", f"import keras_attend as ka\n{code}"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0, found.stderr
+    assert len(re.findall(r"0\.\d+", found.stdout)) == 2

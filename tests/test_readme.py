@@ -1,6 +1,7 @@
-"""README's code runs as written."""
+"""README's code runs as written, and so does that of the first steps."""
 
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -13,6 +14,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import keras_attend as ka
+from keras_attend import startup
+from keras_attend.commands.main import main
 from keras_attend.training import cards
 from keras_attend.zoo.presets import info
 from keras_attend.zoo.results import best_peer, read_results, unseen
@@ -20,7 +23,26 @@ from keras_attend.zoo.speeds import read_speeds
 from keras_attend.zoo.tables import number
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text("utf-8")
+DOCS = ROOT / "docs"
+STEPS = (DOCS / "guides" / "first-steps.md").read_text("utf-8")
+COMMANDS = (DOCS / "guides" / "command-line.md").read_text("utf-8")
+INSTALL = (DOCS / "install.md").read_text("utf-8")
+INSIDE = (DOCS / "inside.md").read_text("utf-8")
+CHOOSE = (DOCS / "choose.md").read_text("utf-8")
+
+
+def python_of(text):
+    """The Python snippets of a page."""
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+def test_readme_is_short():
+    """It leads to the pages that have the rest."""
+    assert len(README.splitlines()) <= 145
+    assert len(python_of(README)) == 3 and README.count("![") == 1
+
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -93,8 +115,11 @@ def test_one_line_installs_all_that_the_page_needs():
     lines = re.findall(r"^pip install (\S+)", README, re.MULTILINE)
     assert lines[:2] == ['".[all]"', "./runtime"]
     (all_,) = map(Requirement, PROJECT["optional-dependencies"]["all"])
-    table = README[README.index("| extra | for") :].partition("\n\n")[0]
+    assert re.findall(r"^pip install (\S+)", INSTALL, re.MULTILINE) == lines[:2]
+    table = INSTALL[INSTALL.index("| extra | for") :].partition("\n\n")[0]
     assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == all_.extras
+    named = set(re.findall(r"`(recipes|toolkits)` has", INSTALL))
+    assert named == {"recipes", "toolkits"} <= set(PROJECT["optional-dependencies"])
 
 
 def test_hints_name_packages_that_an_extra_has():
@@ -135,22 +160,63 @@ def test_which_one_is_the_first_table():
             assert f"{better} {number(score.baselines[better])}" in line
 
 
+def test_one_row_for_each_preset():
+    """The score on unseen data, and every baseline that is better."""
+    table = README.partition(cards.BEGIN)[2].partition(cards.END)[0]
+    rows = table.strip().splitlines()[2:]
+    names = ka.zoo.list_models(ROOT / "zoo")
+    for name, line in zip(names, rows, strict=True):
+        score = unseen(read_results(ROOT / "zoo" / name).results)
+        assert line.startswith(f"| [{name}](zoo/{name}/README.md) |")
+        assert f"| `{score.protocol}` |" in line
+        assert f"| **{number(score.value)}** |" in line
+        assert line.endswith(f"| {', '.join(score.better_baselines)} |")
+
+
+def test_the_choosers_words_have_the_measured_numbers():
+    """Its sentences on real videos say what `results.json` says."""
+    rows = read_results(ROOT / "zoo" / "hart_kitti").results
+    found = {(r.protocol, r.metric): r for r in rows}
+    clips = found["videos_test/60_frame_clips", "mean_iou"]
+    whole = found["videos_test/ope", "mean_iou"]
+    again = found["videos_test/hidden_clips", "refound_rate"]
+    knows = found["videos_test/hidden_clips", "presence_auc"]
+    nano, text = "TrackerNano", " ".join(CHOOSE.split())
+    said = (
+        f"mean overlap of {clips.value:.3f} with the object's; {nano}, a network "
+        f"trained on much more data, has {clips.baselines[nano]:.3f}, CSRT "
+        f"{clips.baselines['CSRT']:.3f}",
+        f"({whole.baselines[nano]:.3f} against {whole.value:.3f}; CSRT "
+        f"{whole.baselines['CSRT']:.3f})",
+        f"{again.baselines[nano]:.0%}".replace("%", " %"),
+        f"(`hart_kitti`: {again.value:.0%})".replace("%", " %"),
+        f"AUC of {knows.value:.2f}, {nano}'s score with {knows.baselines[nano]:.2f}",
+    )
+    assert not [words for words in said if words not in text]
+
+
 @pytest.mark.packaging
-def test_first_lines_run(tmp_path):
-    code = re.search(r"```python\n(.*?)```", README, re.DOTALL).group(1)
+@pytest.mark.parametrize(
+    ("code", "count"),
+    [(python_of(README)[0], 1), ("".join(python_of(STEPS)[:2]), 2)],
+    ids=["README", "first-steps"],
+)
+def test_first_lines_run(tmp_path, code, count):
     code = alone("all") + code
     found = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
     )
     assert found.returncode == 0, found.stderr
     rates = re.findall(r"^(?:0\.\d+|1\.0)$", found.stdout, re.MULTILINE)
-    assert len(rates) == 2
+    assert len(rates) == count
     assert all(float(rate) > 0.9 for rate in rates)
     assert (tmp_path / "glimpses.png").stat().st_size > 10_000
 
 
-def test_tracking_lines_run():
-    code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[1]
+@pytest.mark.parametrize(
+    "code", [python_of(README)[1], python_of(STEPS)[2]], ids=["README", "first-steps"]
+)
+def test_tracking_lines_run(code):
     assert "frames = ..." in code
     frames = np.random.default_rng(0).integers(0, 256, (4, 60, 80, 3), "uint8")
     names = {"ka": ka, "given": frames, "x": 20, "y": 10, "w": 24, "h": 30}
@@ -164,8 +230,20 @@ def test_tracking_lines_run():
 def test_names_and_links_exist():
     for link in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (ROOT / link).exists(), link
-    inside = README[README.index("## What is inside") :]
-    for name in re.findall(r"^\| `([\w.]+)`", inside, re.MULTILINE):
+    names = re.findall(r"^\| `([\w.]+)`", INSIDE, re.MULTILINE)
+    assert len(names) > 20
+    for name in names:
         thing = ka
         for part in name.split("."):
             thing = getattr(thing, part)
+
+
+@pytest.mark.parametrize("line", re.findall(r"^keras-attend (.*)$", COMMANDS, re.M))
+def test_commands_are_understood(line, monkeypatch):
+    """Each line that the page on commands shows is parsed; it goes no further here."""
+
+    def stop():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(startup, "check_environment", stop)
+    assert main(shlex.split(line, comments=True)) == 130

@@ -1,10 +1,13 @@
 """Build the site: `python docs/generator` writes `docs/_build/html`.
 
+`--web build/web` puts the page in the browser, which `make web` builds, into the site.
+
 The pages are assembled in `docs/_build/source` first: those of `docs/`, other Markdown
 of the repository, the notebooks, and what is generated. Sphinx then builds them, and
 any warning is an error.
 """
 
+import argparse
 import json
 import shutil
 import sys
@@ -35,6 +38,7 @@ ELSEWHERE = {
     "docs/export.md": "guides/export.md",
     "docs/scaling.md": "guides/several-devices.md",
     "docs/toolkits.md": "guides/toolkits.md",
+    "web/README.md": "guides/in-the-browser.md",
     "zoo/CONTRIBUTING.md": "guides/publishing.md",
     "zoo/README.md": "presets/results.md",
     "zoo/ram_tables/README.md": "papers/ram_tables.md",
@@ -43,6 +47,18 @@ ELSEWHERE = {
     "zoo/drlt_mnist/table.md": "papers/drlt_digits.md",
     "zoo/drlt_otb/tables.md": "papers/drlt_videos.md",
 }
+
+# How the start page leads to the page in the browser. Sphinx does not know that page,
+# and Markdown cannot link to it.
+PAGE_MARK = "<!-- generated: page in the browser -->"
+WITH_PAGE = (
+    '<p><a href="web/index.html">Try it in your browser</a>: draw a box on a video, or '
+    "a digit, and watch where the network looks. Nothing is sent anywhere.</p>"
+)
+WITHOUT_PAGE = (
+    "{doc}`A page in the browser <guides/in-the-browser>` lets you draw a box on a "
+    "video, or a digit, and watch where the network looks."
+)
 
 
 def layout() -> dict[str, str]:
@@ -59,8 +75,13 @@ def layout() -> dict[str, str]:
     return pages
 
 
-def assemble(out: Path) -> None:
-    """Write the site's sources into an empty folder."""
+def assemble(out: Path, web: bool) -> None:
+    """Write the site's sources into an empty folder.
+
+    Args:
+        out: the folder.
+        web: whether the site has the page in the browser.
+    """
     pages = layout()
     zoo = ZooPages(ROOT, links := Links(ROOT, out, pages))
     by_name = {preset.name: preset for preset in zoo.presets}
@@ -80,6 +101,10 @@ def assemble(out: Path) -> None:
         if Path(page).stem in by_name and page.startswith("presets/"):
             content = zoo.card(by_name[Path(page).stem], content, page)
         content = content.replace("<!-- generated: bibtex -->", bibtex(ROOT))
+        content = content.replace(
+            "<!-- generated: page in the browser -->",
+            WITH_PAGE if web else WITHOUT_PAGE,
+        )
         content = zoo.insert(content, page) + zoo.below_paper(page)
         texts[page] = names.link(content)
     for page, text in texts.items():
@@ -106,15 +131,21 @@ def notebook(content: str, source: str, page: str, links: Links, names: Names) -
 
 def main() -> int:
     """Assemble the sources and build the site from nothing."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--web", type=Path, help="the page in the browser, a folder")
+    web: Path | None = parser.parse_args().web
     for folder in (SOURCE, HTML):
         shutil.rmtree(folder, ignore_errors=True)
     SOURCE.mkdir(parents=True)
-    assemble(SOURCE)
+    assemble(SOURCE, web is not None)
     options = ["--fail-on-warning", "--keep-going", "--quiet", "-b", "html"]
     doctrees = DOCS / "_build" / "doctrees"
-    return sphinx(
+    failed = sphinx(
         [*options, "-E", "-d", str(doctrees), "-c", str(DOCS), str(SOURCE), str(HTML)]
     )
+    if web is not None:
+        shutil.copytree(web, HTML / "web")
+    return failed
 
 
 if __name__ == "__main__":

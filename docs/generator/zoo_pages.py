@@ -21,6 +21,11 @@ PAPERS = {
         "HART",
         "Hierarchical Attentive Recurrent Tracking (Kosiorek et al. 2017)",
     ),
+    "Eslami": (
+        "air",
+        "AIR",
+        "Attend, Infer, Repeat (Eslami et al. 2016)",
+    ),
     "Zhang": (
         "drlt",
         "DRLT",
@@ -60,7 +65,10 @@ class ZooPages:
             )
 
     def insert(self, text: str, page: str) -> str:
-        """Replace `<!-- generated: NAME -->` in a page by the table of that name."""
+        """Replace `<!-- generated: NAME -->` in a page by the table of that name.
+
+        A link before it, which leads readers of the file to the site, is left out.
+        """
         makers = {
             "real videos": self.real_videos,
             "drawn clips": self.drawn_clips,
@@ -72,7 +80,8 @@ class ZooPages:
         def made(match: re.Match[str]) -> str:
             return makers[match[1]](page)
 
-        return re.sub(r"<!-- generated: ([\w ]+) -->", made, text)
+        link = r"(?:\[This table is on the site\.\]\(\S+\) )?"
+        return re.sub(rf"{link}<!-- generated: ([\w ]+) -->", made, text)
 
     def link(self, preset: Preset, page: str) -> str:
         """Return a link to a preset's page."""

@@ -1,12 +1,14 @@
 """Data sets as NumPy arrays behind `keras.utils.PyDataset`, and a game.
 
-Digits: `Digits`, `ClutteredDigits`, `MovingDigits`. Balls: `BouncingBalls`. Folders of
-videos: `otb`, `got10k`, `mot`, `KTH`, `KITTI`; and of one's own, with boxes drawn in
-other programs: `cvat`, `label_studio`. Clips to train trackers on: `Clips`,
-`StillClips`, `GivenClips`, `RenderedKITTI`, `MixedClips`. The game: `Catch`.
+Digits: `Digits`, `ClutteredDigits`, `MultiDigits`, `MovingDigits`, `MovingObjects`.
+Balls: `BouncingBalls`. Folders of videos: `otb`, `got10k`, `mot`, `KTH`, `KITTI`; and
+of one's own, with boxes drawn in other programs: `cvat`, `label_studio`. Clips to train
+trackers on: `Clips`, `StillClips`, `GivenClips`, `RenderedKITTI`, `MixedClips`.
+Photographs: `photographs`, `read_pictures`. The game: `Catch`.
 """
 
 from keras_attend.datasets.annotations import cvat, label_studio, mot
+from keras_attend.datasets.backgrounds import photographs, read_pictures
 from keras_attend.datasets.bouncing_balls import BouncingBalls
 from keras_attend.datasets.catch import Catch, Games
 from keras_attend.datasets.cluttered_digits import ClutteredDigits, cluttered_mnist
@@ -17,6 +19,8 @@ from keras_attend.datasets.kitti_labels import KITTILabels
 from keras_attend.datasets.kth import KTH, KTHFold, KTHSequence
 from keras_attend.datasets.mnist_digits import mnist, sample_digits
 from keras_attend.datasets.moving_digits import MovingDigits
+from keras_attend.datasets.moving_objects import MovingObjects
+from keras_attend.datasets.multi_digits import MultiDigits
 from keras_attend.datasets.rendered.clips import RenderedKITTI
 from keras_attend.datasets.rendered.sprites import Sprite, cut_sprites, street_scenes
 from keras_attend.datasets.rendered.streets import drawn_streets
@@ -43,6 +47,8 @@ __all__ = [
     "KTHSequence",
     "MixedClips",
     "MovingDigits",
+    "MovingObjects",
+    "MultiDigits",
     "RenderedKITTI",
     "Sequence",
     "Sprite",
@@ -59,7 +65,9 @@ __all__ = [
     "mnist",
     "mot",
     "otb",
+    "photographs",
     "read_frames",
+    "read_pictures",
     "sample_digits",
     "still_clips",
     "street_scenes",

@@ -9,6 +9,15 @@ from pathlib import Path
 
 VALIDATION_SEED = 1_000_001
 TEST_SEED = 1_000_002
+# Videos of the folder `tracking/` that no training has.
+VALIDATION_VIDEOS = (
+    "otb_Bolt",
+    "otb_Man",
+    "davis_parkour",
+    "uav123_person12_1",
+    "davis_dog",
+    "otb_Tiger1",
+)
 DATA = "KERAS_ATTEND_DATA"  # the environment variable that names the folder
 
 

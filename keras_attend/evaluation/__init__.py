@@ -55,6 +55,20 @@ is absent do not count:
   has the object (IoU above 0.5) and those in which it has not (IoU below 0.1, or the
   object is hidden).
 
+Objects that nobody has marked (AIR). Found and true boxes are paired one to one, so
+that the sum of their IoUs is the greatest; an object that is missed has IoU 0.
+
+* `<data>/pictures`: `count_accuracy`, the share of right counts; `mean_iou` and
+  `found_rate` of the ink's boxes: the mean IoU, and the share above 0.5; `elbo_nats`,
+  the bound of the log-likelihood in nats a picture; `drawn_outside`, the share of drawn
+  pixels that lie outside all true boxes.
+* `<data>/videos`: the same in videos in which objects come and go. `count_accuracy` is
+  the least one of a frame after the third. `identity_switches` is their number a true
+  object: as in CLEAR MOT, a pair is kept while its IoU is above 0.5. `center_error_px`
+  is the distance of an object's imagined centre from the true one, five frames after
+  the last one that the model sees, where no wall turns it round. `elbo_nats` are a
+  frame's.
+
 `<data>` of real videos, in OTB's layout:
 
 * `videos_validation`: six videos of `FOLDER/tracking`. No weights were trained on them,
@@ -91,11 +105,31 @@ from keras_attend.evaluation.hidden import (
     hidden_results,
     sure_track,
 )
+from keras_attend.evaluation.identities import (
+    SequenceScores,
+    imagined_errors,
+    score_sequences,
+)
+from keras_attend.evaluation.object_videos import (
+    VideoScores,
+    object_video_results,
+    score_videos,
+)
+from keras_attend.evaluation.objects import (
+    ObjectScores,
+    PictureScores,
+    drawn_outside,
+    score_objects,
+    score_pictures,
+)
 from keras_attend.evaluation.opencv import opencv_tracker, sure_opencv_tracker
+from keras_attend.evaluation.pictures import picture_results
 from keras_attend.evaluation.test_sets import (
     CatchGames,
     DigitImages,
     DrawnClips,
+    DrawnPictures,
+    DrawnVideos,
     Videos,
 )
 from keras_attend.evaluation.tracking import (
@@ -121,9 +155,15 @@ __all__ = [
     "ClipScores",
     "DigitImages",
     "DrawnClips",
+    "DrawnPictures",
+    "DrawnVideos",
     "HiddenClips",
+    "ObjectScores",
     "OnePass",
+    "PictureScores",
+    "SequenceScores",
     "VideoClips",
+    "VideoScores",
     "Videos",
     "box_scores",
     "catch_rate",
@@ -131,15 +171,23 @@ __all__ = [
     "clip_results",
     "commit",
     "digit_results",
+    "drawn_outside",
     "error_percent",
     "hidden_clips",
     "hidden_results",
+    "imagined_errors",
+    "object_video_results",
     "one_pass",
     "one_pass_results",
     "opencv_tracker",
+    "picture_results",
     "presence_auc",
     "presence_results",
     "score_clips",
+    "score_objects",
+    "score_pictures",
+    "score_sequences",
+    "score_videos",
     "static_box",
     "sure_opencv_tracker",
     "sure_track",

@@ -17,6 +17,7 @@ from keras_attend.layers.template_match import TemplateMatch
 from keras_attend.layers.v1 import V1
 from keras_attend.layers.v1_maps import V1Maps
 from keras_attend.layers.window import Window
+from keras_attend.layers.window_write import WindowWrite
 from keras_attend.layers.zoom_retina import ZoomRetina
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "TemplateMatch",
     "V1Maps",
     "Window",
+    "WindowWrite",
     "ZoneoutLSTMCell",
     "ZoomRetina",
     "hart_params",

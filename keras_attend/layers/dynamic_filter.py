@@ -10,7 +10,7 @@ from keras.layers import Dense
 
 from keras_attend.arguments import KeepsArguments, check_positive, check_shape
 from keras_attend.layers.crop import parse_size
-from keras_attend.layers.tracing import gather_places, is_exporting
+from keras_attend.layers.tracing import gather_places, is_uncompiled
 from keras_attend.types import Shape, Tensor
 
 
@@ -54,7 +54,7 @@ def dynamic_conv(features: Tensor, kernels: Tensor) -> Tensor:
 def _shifted(padded: Tensor, size: tuple[Any, Any], kernel: tuple[int, int]) -> Tensor:
     """Copies of a map, shifted to each place of a kernel, `[B, H, W, kh kw Cin]`."""
     (height, width), (kh, kw) = size, kernel
-    if is_exporting() and isinstance(height, int) and isinstance(width, int):
+    if is_uncompiled() and isinstance(height, int) and isinstance(width, int):
         batch, rows, columns, channels = ops.shape(padded)
         y, x, i, j = np.ogrid[:height, :width, :kh, :kw]
         flat = ops.reshape(padded, (batch, rows * columns, channels))

@@ -5,7 +5,7 @@ The equations and their symbols are those of `GaussianGlimpse`.
 
 from keras import ops
 
-from keras_attend.layers.tracing import is_exporting
+from keras_attend.layers.tracing import is_uncompiled
 from keras_attend.types import Tensor
 
 MIN_SIGMA = 1e-3  # pixels; a narrower Gaussian between two pixels would be 0 / 0
@@ -35,7 +35,7 @@ def bank(
     # In this order large coordinates cancel before anything is rounded.
     distance = (pixels - center) - stride * _grid(count, dtype)[:, None]
     z = distance / positive(sigma)  # [B, count, length]
-    if not is_exporting():  # an exported file computes no gradients
+    if not is_uncompiled():  # no gradients are computed
         z = ops.clip(z, -FAR, FAR)
     e = ops.exp(-0.5 * ops.square(z))
     return e / (ops.sum(e, axis=-1, keepdims=True) + epsilon), z

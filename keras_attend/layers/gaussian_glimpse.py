@@ -14,7 +14,7 @@ from keras_attend.layers.tracing import (
     dynamic_slice,
     filter_along_x,
     filter_along_y,
-    is_exporting,
+    is_uncompiled,
 )
 from keras_attend.types import Shape, Tensor
 
@@ -96,10 +96,10 @@ class GaussianGlimpse(KeepsArguments, keras.layers.Layer):
         params = ops.cast(params, wide)  # [B, 6]
         differentiable = keras.backend.is_float_dtype(images.dtype)
 
-        if is_exporting() and self._buckets and images.shape[0] == 1:
+        if is_uncompiled() and self._buckets and images.shape[0] == 1:
             if params.shape[0] == 1:
-                return self._read_in_a_file(images, params)
-            return self._read_several_in_a_file(images, params)
+                return self._read_uncompiled(images, params)
+            return self._read_several_uncompiled(images, params)
 
         @ops.custom_gradient
         def read(images: Tensor, params: Tensor) -> tuple[Tensor, Callable[..., Any]]:
@@ -141,11 +141,11 @@ class GaussianGlimpse(KeepsArguments, keras.layers.Layer):
         branches = [partial(function, crop) for crop in [*crops, None]]
         return ops.switch(index, branches, images, params, *g)
 
-    def _read_in_a_file(self, images: Tensor, params: Tensor) -> Tensor:
+    def _read_uncompiled(self, images: Tensor, params: Tensor) -> Tensor:
         """Read one image through a crop of exactly the size that its Gaussians need.
 
-        The runtime of an exported file compiles nothing, so that the size may change
-        from call to call, and a choice among crops would cost more than it saves.
+        Where nothing is compiled the size may change from call to call, and a choice
+        among crops would cost more than it saves.
         """
         _, height, width, channels = ops.shape(images)
         lowest, highest = self._spans((height, width), params)  # [1, 2]
@@ -160,11 +160,12 @@ class GaussianGlimpse(KeepsArguments, keras.layers.Layer):
         rows = dynamic_slice(rows, [zero, y, x * channels], [one, h, w * channels])
         lengths = ops.reshape(h, ()), ops.reshape(w, ())
         (f_y, _), (f_x, _) = self._banks(ops.split(corner, 2, axis=1), lengths, params)
-        rows = ops.matmul(f_y, ops.cast(rows, self.compute_dtype))  # [1, rows, w C]
+        f_y, f_x, rows = (ops.cast(x, self.compute_dtype) for x in (f_y, f_x, rows))
+        rows = ops.matmul(f_y, rows)  # [1, rows, w C]
         rows = ops.reshape(rows, (1, self.size[0], -1, channels))
         return ops.matmul(f_x[:, None], rows)  # [1, rows, cols, C]
 
-    def _read_several_in_a_file(self, images: Tensor, params: Tensor) -> Tensor:
+    def _read_several_uncompiled(self, images: Tensor, params: Tensor) -> Tensor:
         """Read one image `[1, H, W, C]` at N places, params `[N, 6]`.
 
         All crops have the size that the largest one needs, and only their pixels are
@@ -263,7 +264,7 @@ class GaussianGlimpse(KeepsArguments, keras.layers.Layer):
         check_shape("images", images_shape, "batch, height, width, channels")
         check_shape("params", params_shape, "batch, 6")
         batch, rows = images_shape[0], params_shape[0]
-        shared = is_exporting() and batch == 1
+        shared = is_uncompiled() and batch == 1
         if None not in (batch, rows) and batch != rows and not shared:
             raise ValueError(
                 "`params` must have one row for each image. "

@@ -7,7 +7,7 @@ import keras
 from keras import ops
 from keras.layers import Conv2D
 
-from keras_attend.layers.tracing import is_exporting
+from keras_attend.layers.tracing import is_uncompiled
 from keras_attend.types import Tensor
 
 
@@ -36,7 +36,7 @@ class PatchConv2D(Conv2D):
 
     def call(self, inputs: Tensor) -> Tensor:
         """`[B, H, W, Cin]` to `[B, H', W', filters]`."""
-        if is_exporting():
+        if is_uncompiled():
             return super().call(inputs)
         parts = zip(
             ops.split(inputs, self.groups, axis=-1),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from keras_attend.arguments import KeepsArguments, check_positive_integers
 from keras_attend.layers.dynamic_filter import dynamic_conv
 from keras_attend.layers.patch_conv import PatchConv2D, pointwise
-from keras_attend.layers.tracing import gather_places, is_exporting
+from keras_attend.layers.tracing import gather_places, is_uncompiled
 from keras_attend.types import Shape, Tensor
 
 
@@ -118,7 +118,7 @@ class TemplateMatch(KeepsArguments, keras.layers.Layer):
         _, rows, cols, _ = S.shape
         r = self._reach
         S = ops.pad(S, [[0, 0], [r, r], [r, r], [0, 0]])
-        if is_exporting():
+        if is_uncompiled():
             batch, _, width, count = ops.shape(S)
             y, x = np.ogrid[r : r + rows, r : r + cols]
             at = [((y + i) * width + x + j) * count for i, j in self._places]

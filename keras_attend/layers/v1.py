@@ -8,7 +8,7 @@ from keras.layers import GroupNormalization
 
 from keras_attend.arguments import KeepsArguments, check_choice, check_positive_integers
 from keras_attend.layers.patch_conv import PatchConv2D
-from keras_attend.layers.tracing import is_exporting
+from keras_attend.layers.tracing import is_uncompiled
 from keras_attend.types import Shape, Tensor
 
 NORMS = ("group", "response")
@@ -123,8 +123,8 @@ def normalise_response(x: Tensor) -> Tensor:
 
 
 def normalise_groups(norm: GroupNormalization, x: Tensor) -> Tensor:
-    """`norm(x)` of `[B, H, W, C]`; in exported files with a third fewer operations."""
-    if not is_exporting():
+    """`norm(x)` of `[B, H, W, C]`; uncompiled with a third fewer operations."""
+    if not is_uncompiled():
         return norm(x)
     batch, rows, columns, channels = ops.shape(x)
     parts = (batch, rows * columns, norm.groups, channels // norm.groups)

@@ -1,5 +1,14 @@
 """The models: one paper a folder."""
 
+from keras_attend.models.air import (
+    AIR,
+    AIRCell,
+    MeanBackground,
+    NoBackground,
+    ObjectPrior,
+    SequentialAIR,
+    VAEBackground,
+)
 from keras_attend.models.drlt import (
     DRLT,
     CandidateChoice,
@@ -41,10 +50,12 @@ from keras_attend.models.ratm import (
 from keras_attend.models.tracker import RecurrentTracker
 
 __all__ = [
+    "AIR",
     "DRLT",
     "HART",
     "RAM",
     "RATM",
+    "AIRCell",
     "AgentCredit",
     "CandidateChoice",
     "Credit",
@@ -54,6 +65,9 @@ __all__ = [
     "MatchBoxes",
     "Matcher",
     "MatcherCell",
+    "MeanBackground",
+    "NoBackground",
+    "ObjectPrior",
     "PaperHART",
     "PaperHARTCell",
     "PaperRAM",
@@ -66,7 +80,9 @@ __all__ = [
     "RATMCell",
     "RecurrentTracker",
     "RelativeRATMCell",
+    "SequentialAIR",
     "StoppingRAM",
+    "VAEBackground",
     "WideHART",
     "WideHARTCell",
     "ZoomingRAM",

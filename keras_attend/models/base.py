@@ -170,13 +170,20 @@ class AttentionModel(KeepsArguments, keras.Model):
         """Compile as a saved model was.
 
         Its optimizer is built if the saved one was: Keras loads no other's state, and
-        warns of it. Whether under XLA stays a question of the job's size.
+        warns of it, but not of a preset's folder, which holds no optimizer. Whether
+        under XLA stays a question of the job's size.
         """
         built = config.get(OPTIMIZER_BUILT, False)
         config = {k: v for k, v in config.items() if k != OPTIMIZER_BUILT}
         if config.get("jit_compile") is True:
             del config["jit_compile"]
         self.compile(**keras.saving.deserialize_keras_object(config))
+        for optimizer in (
+            self.optimizer,
+            getattr(self.optimizer, "inner_optimizer", 0),
+        ):
+            if optimizer:
+                _load_what_was_saved(optimizer)
         if built and self.built and self.optimizer is not None:
             self.optimizer.build(self.trainable_variables)
 
@@ -283,3 +290,9 @@ def _scaling(old: Any, new: int) -> Tensor:
     away = ops.abs(center[:, None] - pixels)
     near = ops.relu(1 - away / ops.maximum(step, 1.0))
     return near / ops.sum(near, axis=1, keepdims=True)
+
+
+def _load_what_was_saved(optimizer: keras.Optimizer) -> None:
+    """Let an optimizer keep its first state, without a warning, if none was saved."""
+    load = optimizer.load_own_variables
+    optimizer.load_own_variables = lambda store: load(store) if store.keys() else None

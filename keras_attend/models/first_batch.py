@@ -18,7 +18,7 @@ def check_images(x: Any, y: Any = None) -> None:
 
     The arguments are those of `check_first_batch`.
     """
-    images = _first_batch(x, y)[0]
+    images = first_batch(x, y)[0]
     images = _array(images[:COUNT] if hasattr(images, "shape") else images)
     if images is None or images.dtype.kind != "f" or not images.size:
         return
@@ -38,7 +38,7 @@ def check_first_batch(x: Any, y: Any) -> None:
             a `tf.data.Dataset`. Of a generator nothing is taken.
         y: the targets, if `x` holds inputs alone.
     """
-    x, y = _first_batch(x, y)
+    x, y = first_batch(x, y)
     if not isinstance(x, dict):
         return  # `call` says what is wrong
     y = y if isinstance(y, dict) else {}  # so do the losses
@@ -61,7 +61,7 @@ def check_first_batch(x: Any, y: Any) -> None:
         _refuse("boxes", boxes, wrong, "must be finite where the object is present")
 
 
-def _first_batch(x: Any, y: Any) -> tuple[Any, Any]:
+def first_batch(x: Any, y: Any) -> tuple[Any, Any]:
     """Return inputs and targets, which are taken out of data that give both."""
     if isinstance(x, keras.utils.PyDataset):
         batch = x[0] if len(x) else ()

@@ -5,6 +5,7 @@ a frame as the model does.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ from keras import ops, tree
 from numpy.typing import NDArray
 
 from keras_attend.compat import flat_call
+from keras_attend.layers.tracing import uncompiled
 from keras_attend.tracking import kept_graphs
 from keras_attend.types import Nested, Tensor
 from keras_attend_runtime.frames import is_in_frame, with_channels
@@ -32,8 +34,10 @@ class CompiledStep:
         shape: the shape of the given frames, `(H, W, 1)` or `(H, W, 3)`.
         dtype: the NumPy dtype of the given frames.
         count: the number N of objects.
-        held: on TensorFlow without XLA, variables with the weights' values, which the
-            step reads itself: a hundred arguments take a tenth of a step's time.
+        xla: whether XLA compiles the step on TensorFlow; JAX knows nothing else.
+            TensorFlow's own graph is ready ten times as soon.
+        held: without XLA, variables with the weights' values, which the step reads
+            itself: a hundred arguments take a tenth of a step's time.
     """
 
     def __init__(
@@ -44,20 +48,18 @@ class CompiledStep:
         shape: tuple[int, ...],
         dtype: Any,
         count: int,
+        xla: bool = True,
         held: Sequence[Any] = (),
     ) -> None:
-        self.held = held
+        self.xla, self.held = xla, held
         self.cell, self.channels, self.variables = cell, channels, variables
         self.shape, self.dtype, self.count = shape, dtype, count
-        self._feed = _feed(shape, dtype)
-        xla = getattr(cell, "jit_compile", True)
-        if held:
+        self._feed = _feed(shape, dtype, xla)
+        if xla:
+            self._start, self._step = _compiled(self._first), _compiled(self._next)
+        else:
             self._start = self._kept("first", self._first)
             self._step = self._kept("next", self._next)
-        else:
-            self._start, self._step = (
-                _compiled(function, xla) for function in (self._first, self._next)
-            )
         self._state_like: Nested = None
         self._outputs_like: Nested = None
 
@@ -66,7 +68,7 @@ class CompiledStep:
     ) -> Sequence[Tensor]:
         """Return the state before the first step, from boxes `[N, 4]`."""
         boxes = ops.convert_to_tensor(boxes, "float32")
-        given = () if self.held else weights
+        given = weights if self.xla else ()
         return self._start([self._feed(frame), boxes, *given])
 
     def take_over(self, other: "CompiledStep") -> None:
@@ -77,7 +79,7 @@ class CompiledStep:
         self, weights: list[Tensor], frame: NDArray[Any], state: Sequence[Tensor]
     ) -> tuple[NDArray[Any], NDArray[Any], Sequence[Tensor], Sequence[Tensor]]:
         """Return boxes `[N, 4]`, presence `[N]`, all outputs (flat) and the state."""
-        given = () if self.held else weights
+        given = weights if self.xla else ()
         found = self._step([self._feed(frame), *state, *given])
         end = len(found) - len(state)
         return np.array(found[0]), np.array(found[1]), found[2:end], found[end:]
@@ -121,15 +123,12 @@ class CompiledStep:
 
         Whether there was or not, it is the same graph that runs.
         """
-        run: Flat | None = None
 
-        def call(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-            nonlocal run
-            if run is None:
-                run = flat_call(self._graph(name, function, inputs))
-            return run(inputs)
+        def traced(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+            with uncompiled() if _on_cpu() else nullcontext():
+                return function(inputs)
 
-        return call
+        return _made_once(lambda inputs: self._graph(name, traced, inputs))
 
     def _graph(self, name: str, function: Flat, inputs: Sequence[Tensor]) -> Any:
         import tensorflow as tf
@@ -184,6 +183,7 @@ class CompiledStep:
 
 
 def _on_cpu() -> bool:
+    """Whether there is no accelerator."""
     if keras.backend.backend() == "jax":
         import jax
 
@@ -193,7 +193,9 @@ def _on_cpu() -> bool:
     return not tf.config.list_logical_devices("GPU")
 
 
-def _feed(shape: tuple[int, ...], dtype: Any) -> Callable[[NDArray[Any]], Tensor]:
+def _feed(
+    shape: tuple[int, ...], dtype: Any, xla: bool
+) -> Callable[[NDArray[Any]], Tensor]:
     """Return a function that passes frames to the backend."""
     if keras.backend.backend() == "jax":
         return lambda frame: frame
@@ -201,43 +203,57 @@ def _feed(shape: tuple[int, ...], dtype: Any) -> Callable[[NDArray[Any]], Tensor
 
     if not _on_cpu():
         return tf.convert_to_tensor
-    # Each frame is copied to the memory of one tensor, which is five times faster than
-    # to make a new tensor for it.
-    memory = np.zeros(int(np.prod(shape)) * dtype.itemsize + 64, "uint8")
-    start = -memory.ctypes.data % 64  # XLA needs aligned memory
-    buffer = memory[start : memory.size - 64 + start].view(dtype).reshape(shape)
-    tensor = tf.experimental.dlpack.from_dlpack(buffer.__dlpack__())
+
+    def memory() -> tuple[NDArray[Any], Tensor]:
+        whole = np.empty(int(np.prod(shape)) * dtype.itemsize + 64, "uint8")
+        start = -whole.ctypes.data % 64  # XLA needs aligned memory
+        array = whole[start : whole.size - 64 + start].view(dtype).reshape(shape)
+        return array, tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+
+    # One tensor for all frames is the fastest, but without XLA a state that is a part
+    # of a frame may lie in the frame's own memory, which must then stay as it is.
+    kept = memory() if xla else None
 
     def feed(frame: NDArray[Any]) -> Tensor:
-        np.copyto(buffer, frame)
+        array, tensor = kept or memory()
+        np.copyto(array, frame)
         return tensor
 
     return feed
 
 
-def _compiled(function: Flat, xla: bool) -> Flat:
-    """Return `function` compiled, for tensors whose shapes never change.
+def suits_xla(cell: Any, wanted: bool | None) -> bool:
+    """Return whether XLA compiles a cell's step; see `Tracker`."""
+    if keras.backend.backend() == "jax":
+        return True
+    suited = bool(getattr(cell, "jit_compile", True)) and not _on_cpu()
+    return suited if wanted is None else wanted
 
-    Args:
-        function: to be compiled.
-        xla: whether XLA compiles it on TensorFlow; JAX knows nothing else.
-    """
+
+def _compiled(function: Flat) -> Flat:
+    """Return `function` compiled by XLA, for tensors whose shapes never change."""
     if keras.backend.backend() == "jax":
         import jax
 
         return jax.jit(function)
     import tensorflow as tf
 
+    def concrete(inputs: Sequence[Tensor]) -> Any:
+        once = _in_a_loop(function, inputs)
+        compiled = tf.function(once, jit_compile=True, autograph=False)
+        return compiled.get_concrete_function(list(inputs))
+
+    return _made_once(concrete)
+
+
+def _made_once(concrete: Callable[[Sequence[Tensor]], Any]) -> Flat:
+    """Return a function that calls what `concrete` makes of its first inputs."""
     run: Flat | None = None
 
     def call(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         nonlocal run
         if run is None:
-            once = _in_a_loop(function, inputs) if xla else function
-            concrete = tf.function(
-                once, jit_compile=xla, autograph=False
-            ).get_concrete_function(list(inputs))
-            run = flat_call(concrete)
+            run = flat_call(concrete(inputs))
         return run(inputs)
 
     return call

@@ -136,9 +136,12 @@ def imported(kept: Kept, inputs: Sequence[Tensor], held: Sequence[Any]) -> Any:
 
     graph = tf.compat.v1.GraphDef.FromString(kept.graph)
 
-    def run(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    def run(*inputs: Tensor) -> Sequence[Tensor]:
         pairs = zip(kept.inputs, [*inputs, *held], strict=True)
         used = {name: tf.convert_to_tensor(x) for name, x in pairs if name}
         return tf.graph_util.import_graph_def(graph, used, kept.outputs, name="")
 
-    return tf.function(run, autograph=False).get_concrete_function(list(inputs))
+    # Unlike `tf.function` it makes known the functions that are in the graph, which are
+    # the bodies of its loops.
+    specs = [tf.TensorSpec(x.shape, x.dtype) for x in inputs]
+    return tf.compat.v1.wrap_function(run, specs)

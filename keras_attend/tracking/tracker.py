@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from keras_attend import zoo
 from keras_attend.compiling import announced
-from keras_attend.tracking.compiled_step import CompiledStep
+from keras_attend.tracking.compiled_step import CompiledStep, suits_xla
 from keras_attend.types import Tensor
 from keras_attend_runtime.onnx_model import Found, OnnxModel
 from keras_attend_runtime.tracking import Engine, FrameTracker
@@ -29,7 +29,7 @@ class Tracker(FrameTracker):
     `[H, W, 3]` in the order red, green, blue (OpenCV's order is the opposite:
     `frame[..., ::-1]`). They are converted to the channels that the model takes.
 
-    `init` compiles the step, once for each size of frames and number of objects, and
+    `init` builds the step, once for each size of frames and number of objects, and
     copies the model's weights: later training does not change this tracker.
 
     `outputs` is what the model's step returned for the last frame: a dict of arrays
@@ -40,14 +40,21 @@ class Tracker(FrameTracker):
             `channels`, 1 or 3; or a preset's name or folder, for `zoo.load`; or an
             `.onnx` file of `export`, which `keras_attend_runtime.Tracker` runs without
             Keras.
+        jit_compile: for TensorFlow, whether XLA compiles the step. It takes about ten
+            seconds before the first box, and then less time for each frame of a small
+            model: it pays from some ten thousand frames. Boxes differ in their last
+            digits. None compiles on an accelerator, unless the model's cell says
+            `jit_compile = False`. JAX always compiles.
     """
 
-    def __init__(self, model: keras.Model | str | Path) -> None:
+    def __init__(
+        self, model: keras.Model | str | Path, jit_compile: bool | None = None
+    ) -> None:
         engine: Engine
         if isinstance(model, str | Path) and Path(model).suffix == ".onnx":
             engine = OnnxModel(model)
         else:
-            engine = KerasEngine(model)
+            engine = KerasEngine(model, jit_compile)
             model = engine.model
         super().__init__(engine)
         self.model = model
@@ -56,7 +63,9 @@ class Tracker(FrameTracker):
 class KerasEngine:
     """Runs a model by a compiled step for each shape and dtype of frames."""
 
-    def __init__(self, model: keras.Model | str | Path) -> None:
+    def __init__(
+        self, model: keras.Model | str | Path, jit_compile: bool | None = None
+    ) -> None:
         if isinstance(model, str | Path):
             model = zoo.load(model)
         cell = getattr(model, "cell", None)
@@ -72,6 +81,7 @@ class KerasEngine:
                 f"Received: {channels!r}"
             )
         self.model, self.channels = model, channels
+        self._xla = suits_xla(cell, jit_compile)
         self._compiled: dict[tuple[Any, ...], CompiledStep] = {}
         self._run: CompiledStep | None = None
         self._weights: list[Tensor] = []
@@ -89,7 +99,8 @@ class KerasEngine:
             held.assign(value)
         self._run = self._ready(frame)
         height, width = frame.shape[:2]
-        with announced(f"the tracker for frames of {height}x{width}"):
+        compiles = self._xla or keras.backend.backend() == "jax"
+        with announced(f"the tracker for frames of {height}x{width}", compiles):
             self._state = self._run.start(self._weights, frame, boxes)
             return self.step(frame)
 
@@ -119,8 +130,7 @@ class KerasEngine:
             self.model({"frames": np.zeros(shape, "float32"), "box": boxes[:1]})
         cell, model = self.model.cell.variables, self.model.variables
         self._variables = list({id(v): v for v in [*cell, *model]}.values())
-        xla = getattr(self.model.cell, "jit_compile", True)
-        if keras.backend.backend() == "tensorflow" and not (xla or self._held):
+        if not (self._xla or self._held):
             import tensorflow as tf
 
             self._held = [
@@ -135,7 +145,12 @@ class KerasEngine:
         key = (frame.shape, frame.dtype, self._count)
         if key not in self._compiled:
             self._compiled[key] = CompiledStep(
-                self.model.cell, self.channels, self._variables, *key, self._held
+                self.model.cell,
+                self.channels,
+                self._variables,
+                *key,
+                self._xla,
+                self._held,
             )
         if before is not None:
             self._compiled[key].take_over(before)

@@ -35,7 +35,6 @@ from keras_attend.zoo.results import (
     Result,
     Results,
     best_peer,
-    headlines,
     read_results,
     unseen,
 )
@@ -113,7 +112,9 @@ def short_table(
     link: str,
     written: Mapping[tuple[str, str, str], float] | None = None,
 ) -> str:
-    """Make the table of the repository's README: the `headlines` of each preset.
+    """Make the table of the repository's README: a row for each preset.
+
+    It shows the score on `unseen` data.
 
     Args:
         presets: the presets, with their results.
@@ -126,15 +127,15 @@ def short_table(
     columns = ["preset", "parameters", metric, protocol, paper, written_by_us, ours]
     lines = table([*columns, "ours differs", baselines, loses])
     for preset, results in presets:
+        score = unseen(results.results) if results else None
         cells = [f"[{preset.name}]({link}{preset.name}/README.md)"]
         cells.append(f"{preset.parameters:,}")
-        rows: list[Result | None] = [*headlines(results.results if results else ())]
-        for result in rows or [None]:
-            what, where, value, known, others, worse = scores(result, spread=False)
-            beside = ["", value, ""]
-            if result is not None and result.paper is not None:
-                beside = beside_paper(preset.name, result, value, written)
-            lines.append(row([*cells, what, where, known, *beside, others, worse]))
+        what, where, value, known, others, worse = scores(score, spread=False)
+        beside = ["", value, ""]
+        if score is not None and score.paper is not None:
+            card = f"{link}{preset.name}/README.md"
+            beside = beside_paper(preset.name, score, value, written, card)
+        lines.append(row([*cells, what, where, known, *beside, others, worse]))
     return "\n".join(lines) + "\n"
 
 
@@ -143,6 +144,7 @@ def beside_paper(
     result: Result,
     value: str,
     written: Mapping[tuple[str, str, str], float],
+    card: str,
 ) -> list[str]:
     """Make what stands beside a paper's number: both settings, and what differs.
 
@@ -151,6 +153,7 @@ def beside_paper(
         result: its result.
         value: the same as a cell.
         written: the numbers in the papers' settings; see `papers.rows.as_written`.
+        card: the address of the preset's card, which lists what differs.
     """
     if result.setting == "paper":
         return [value, "", ""]
@@ -161,7 +164,9 @@ def beside_paper(
         )
     found = written.get((preset, result.protocol, result.metric))
     paper = "not measured yet" if found is None else f"**{number(found)}**"
-    return [paper, value, "; ".join(result.differences)]
+    count = len(result.differences)
+    points = "point" if count == 1 else "points"
+    return [paper, value, f"[in {count} {points}]({card})"]
 
 
 def which_table(presets: list[tuple[ModelInfo, Results | None]], zoo: Path) -> str:

@@ -14,7 +14,7 @@ from keras_attend.datasets import (
     still_clips,
 )
 from keras_attend.models import WideHART
-from keras_attend.training.stages import falling_rate
+from keras_attend.training.stages import FirstBatches, falling_rate
 
 # What a tracker that compares with the first frame learns from, and what others do.
 PAIRS: dict[str, Any] = {
@@ -58,7 +58,8 @@ def finetune(
         clips: videos with boxes, of `datasets.otb`, `got10k`, `mot`, `cvat` or
             `label_studio`; half a minute of video is enough. Or batches of clips, such
             as `datasets.Clips` makes, to choose everything oneself.
-        batches: how many are learned from.
+        batches: how many are learned from; in several epochs of one length where there
+            are fewer.
         rate: the greatest learning rate; what suits the model when absent.
         seed: of what is drawn from the videos.
         verbose: as of `fit`.
@@ -76,8 +77,10 @@ def finetune(
             raise ValueError("`clips` must hold a video or more. Received: none")
         make = pairs if wide else views
         clips = make(model, videos, batches, seed)
+    epochs = -(-batches // len(clips))
+    steps = batches // epochs
     optimizer = falling_rate(
-        batches,
+        steps * epochs,
         0.01,
         rate,
         warm=WARM,
@@ -88,8 +91,9 @@ def finetune(
     )
     own = {name: getattr(model, name) for name in model.compile_arguments}
     model.compile(optimizer, **own)
-    epochs = max(1, batches // len(clips))
-    return model.fit(clips, epochs=epochs, shuffle=False, verbose=verbose)
+    return model.fit(
+        FirstBatches(clips, steps), epochs=epochs, shuffle=False, verbose=verbose
+    )
 
 
 def pairs(

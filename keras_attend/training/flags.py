@@ -4,6 +4,9 @@ import argparse
 import os
 from pathlib import Path
 
+import keras
+
+from keras_attend import compiling
 from keras_attend.datasets.settings import DATA, data_folder
 from keras_attend.training import cluster, workers
 
@@ -43,12 +46,16 @@ def parser(
 def parse(found: argparse.ArgumentParser) -> argparse.Namespace:
     """Parse the flags, and start the workers that `--workers` asks for.
 
-    `--data` and the environment's folder of data become the same. With `--workers` this
-    process becomes one of them, or starts them all; see docs/scaling.md.
+    `--data` and the environment's folder of data become the same. JAX keeps no compiled
+    programs, so that `--resume` gives the weights of a run without a break. With
+    `--workers` this process becomes one of them, or starts them all; see
+    docs/scaling.md.
     """
     args = found.parse_args()
     if args.workers > 1 and cluster.CONFIG not in os.environ:
         raise SystemExit(workers.launch(args.workers))
+    if keras.backend.backend() == "jax":
+        compiling.compile_anew()
     found_cluster = cluster.start(args.devices, args.workers)
     if not found_cluster.first:  # all measure, one writes
         args.out = args.runs / f"worker_{found_cluster.index}"

@@ -23,6 +23,8 @@ from keras_attend.evaluation.test_sets import (
     CatchGames,
     DigitImages,
     DrawnClips,
+    DrawnPictures,
+    DrawnVideos,
     Videos,
     from_description,
 )
@@ -44,6 +46,11 @@ ATTRIBUTES = {  # the attributes of the evaluation's scores, by metric
     "precision_20": "precision_20",
     "refound_rate": "refound_rate",
     "presence_auc": "presence_auc",
+    "count_accuracy": "count_accuracy",
+    "found_rate": "found_rate",
+    "elbo_nats": "elbo_nats",
+    "drawn_outside": "drawn_outside",
+    "identity_switches": "identity_switches",
 }
 IMAGES, GAMES = 1000, 1000  # the number of images, and of games, of a sample
 # A sample of clips has so many parts, of so many clips each. The parts' spread gives
@@ -147,6 +154,9 @@ class _Judge:
         if isinstance(found, DrawnClips):
             attribute = result.metric + (clips[2] if clips else "")
             scores = self._once((key,), lambda: self._clips(found))
+        elif isinstance(found, DrawnPictures | DrawnVideos):
+            attribute = result.metric
+            scores = self._once((key,), lambda: self._objects(found))
         else:
             attribute = result.metric
             scores = [
@@ -193,6 +203,15 @@ class _Judge:
             return [evaluation.score_clips(self.model, found.load())]
         clips = found.load(PART, PARTS)
         return [evaluation.score_clips(self.model, [clips[i]]) for i in range(PARTS)]
+
+    def _objects(self, found: DrawnPictures | DrawnVideos) -> list[Any]:
+        """Score all pictures or videos at once, or each batch of a sample."""
+        pictures = isinstance(found, DrawnPictures)
+        score = evaluation.score_pictures if pictures else evaluation.score_videos
+        if not self.quick:
+            return [score(self.model, found.load())]
+        data = found.load(min(PART, found.batches))
+        return [score(self.model, [data[i]]) for i in range(len(data))]
 
     def _videos(self, found: Videos, name: str, folder: Path | None) -> Any:
         if folder is None:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from keras_attend import evaluation
 from keras_attend.datasets.sequences import Sequence as Video
 from keras_attend.datasets.sequences import otb, read_frames
+from keras_attend.datasets.settings import VALIDATION_VIDEOS
 from keras_attend.evaluation.test_sets import Videos, described
 from keras_attend.tracking import Tracker
 from keras_attend.training.flags import parser
@@ -22,14 +23,7 @@ TestResults: TypeAlias = Callable[[Any, Path], list[Result]]
 
 # Six videos of `FOLDER/tracking` on which no weights are trained and by which settings
 # and stages were chosen. The first four show people.
-VALIDATION = (
-    "otb_Bolt",
-    "otb_Man",
-    "davis_parkour",
-    "uav123_person12_1",
-    "davis_dog",
-    "otb_Tiger1",
-)
+VALIDATION = VALIDATION_VIDEOS
 PEOPLE = VALIDATION[:4]
 # With `--validate` these four are kept from training, and the model is measured by
 # them. The published weights were trained on them too.

@@ -74,8 +74,8 @@ def card(
         ]
         if speed is not None:
             lines[-1] += (
-                f" Speeds: {speed.size} pixels, on {speed.device}; `make speeds` "
-                "measures them."
+                f" Speeds: {speed.size} pixels, on {speed.device}, a tracker with "
+                "`jit_compile=True` where that is faster; `make speeds` measures them."
             )
         told = setting(results.results)
         lines += ["", "## Beside the paper", *told] if told else []

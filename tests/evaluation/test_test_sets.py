@@ -3,8 +3,14 @@ import json
 import numpy as np
 import pytest
 
-from keras_attend.datasets import TEST_SEED, BouncingBalls
-from keras_attend.evaluation import CatchGames, DigitImages, DrawnClips, Videos
+from keras_attend.datasets import TEST_SEED, BouncingBalls, MultiDigits
+from keras_attend.evaluation import (
+    CatchGames,
+    DigitImages,
+    DrawnClips,
+    DrawnPictures,
+    Videos,
+)
 from keras_attend.evaluation.test_sets import described, from_description
 
 SETS = {
@@ -12,6 +18,7 @@ SETS = {
     "b": CatchGames(100),
     "c": DrawnClips("moving_digits", 8, 2, 3, {"scale": (0.5, 2.0), "distractors": 1}),
     "d": Videos("tracking", ("otb_Man",), skipped_thirds=1),
+    "e": DrawnPictures(64, 3, "grid", overlap=0.5, batches=2),
 }
 
 
@@ -40,6 +47,18 @@ def test_digits_walk_as_described(walk, mnist_file):
     assert x["frames"].shape == (2, 3, 100, 100, 1)
 
 
+def test_pictures_are_of_the_test_split(mnist_file):
+    found = DrawnPictures(40, 1, "grid", batch_size=3, batches=2)
+    images, targets = found.load()[1]
+    arguments = {"size": 40, "max_digits": 1, "background": "grid", "length": 2}
+    expected = MultiDigits("test", 3, labels=True, **arguments)[1]
+    np.testing.assert_array_equal(images, expected[0])
+    np.testing.assert_array_equal(targets["boxes"], expected[1]["boxes"])
+    assert len(found.load(1)) == 1
+    assert np.abs(images - found.load(split="validation")[1][0]).max() > 0.1
+
+
+PICTURES = {"kind": "drawn_pictures"}
 CLIPS = {"kind": "drawn_clips", "source": "moving_digits", "frames": 3}
 CLIPS |= {"batch_size": 2, "batches": 2}
 
@@ -64,6 +83,14 @@ CLIPS |= {"batch_size": 2, "batches": 2}
         ({**CLIPS, "arguments": {"dots": float("nan")}}, "must be numbers in"),
         ({**CLIPS, "arguments": {"scale": [1, 2, 3]}}, "must be numbers in"),
         ({**CLIPS, "arguments": {"scale": "1"}}, "must be numbers in"),
+        ({**PICTURES, "size": 10**6}, "`size` must be an integer in"),
+        ({**PICTURES, "max_digits": 99}, "`max_digits` must be an integer in"),
+        ({**PICTURES, "batch_size": 10**7}, "`batch_size` must be an integer in"),
+        ({**PICTURES, "batches": 10**7}, "`batches` must be an integer in"),
+        ({**PICTURES, "background": "/etc"}, "`background` must be one of"),
+        ({**PICTURES, "background": ["photo"]}, "`background` must be one of"),
+        ({**PICTURES, "color": 1}, "`color` true or false"),
+        ({**PICTURES, "overlap": 2}, "`overlap` must be in 0..1"),
         ({**CLIPS, "arguments": 7}, "as `evaluation.test_sets` does it"),
     ],
 )

@@ -57,6 +57,11 @@ RECIPES = {
     "ratm_mnist_multi": (1, []),
     "ratm_person": (1, []),
 }
+# Whether compiled programs are kept for the next life: `make test-kills` does that.
+KEPT = (
+    "JAX_COMPILATION_CACHE_DIR" in os.environ
+    or "persistent_cache" in os.environ.get("TF_XLA_FLAGS", "")
+)
 TOLERANCE = {"jax": 0.0, "tensorflow": 1e-5}
 EPOCH = re.compile(rb"^Epoch (\d+)/(\d+)$", re.MULTILINE)
 BATCHES = re.compile(rb"^(\d+)/\1 - ", re.MULTILINE)
@@ -100,9 +105,9 @@ class Training:
         """Do what is missing."""
         found = self.found
         if not found.batches:
-            # A program that comes from JAX's cache rounds otherwise than one that was
-            # just compiled: the first time fills the cache.
-            for _ in range(2 if "JAX_COMPILATION_CACHE_DIR" in os.environ else 1):
+            # A program that was kept rounds differently from one that was just
+            # compiled: the first time fills the folder.
+            for _ in range(2 if KEPT else 1):
                 shutil.rmtree(self.folder / "whole", ignore_errors=True)
                 self.live("whole", lambda log: self.ended("whole", log))
             found.batches = batches(self.folder / "whole")

@@ -210,6 +210,7 @@ def test_a_preset_follows_the_global_policy(preset):
         keras.config.set_dtype_policy("float32")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["ratm_person", "hart_street", "hart_kitti"])
 def test_trackers_in_half_precision(name, random):
     """The whole tracker computes so, and its boxes stay where they were."""

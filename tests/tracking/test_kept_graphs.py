@@ -1,5 +1,7 @@
 """A tracker's graphs are kept in a folder, and are what tracing gives."""
 
+import gc
+
 import keras
 import numpy as np
 import pytest
@@ -43,9 +45,9 @@ def model():
     return found
 
 
-def followed(model):
-    tracker = ka.Tracker(model)
-    tracker.init(FRAMES[0], BOX)
+def followed(model, box=BOX, **arguments):
+    tracker = ka.Tracker(model, **arguments)
+    tracker.init(FRAMES[0], box)
     boxes = [tracker.update(frame)[1] for frame in FRAMES[1:]]
     return np.array(boxes), tracker.outputs
 
@@ -60,6 +62,31 @@ def test_a_kept_graph_gives_the_same_without_tracing(folder, steps, model):
     for name, value in outputs.items():
         np.testing.assert_array_equal(value, others[name])
     assert len(list(folder.iterdir())) == 2
+
+
+def test_loops_are_kept_too(folder, steps, model):
+    """Of several objects; a later process does not know the loop's body."""
+    several = [BOX, (20, 8, 9, 9)]
+    boxes, _ = followed(model, several)
+    traced = len(steps)
+    gc.collect()  # what was traced is gone, as in another process
+    again, _ = followed(model, several)
+    assert len(steps) == traced
+    np.testing.assert_array_equal(boxes, again)
+
+
+def test_boxes_are_those_of_xla(folder):
+    """In their last digits they differ, in nothing else."""
+    keras.utils.set_random_seed(0)
+    model = ka.models.RATM(ka.models.RATMCell(8, 5, channels=3))
+    model.build()
+    boxes, outputs = followed(model)
+    assert len(list(folder.iterdir())) == 2
+    compiled, others = followed(model, jit_compile=True)
+    assert len(list(folder.iterdir())) == 2  # XLA's are not kept
+    np.testing.assert_allclose(boxes, compiled, atol=1e-3)
+    assert outputs.keys() == others.keys()
+    np.testing.assert_allclose(outputs["glimpse"], others["glimpse"], atol=1e-4)
 
 
 def test_the_weights_are_not_kept(folder, model, monkeypatch):

@@ -59,6 +59,7 @@ def same(alone, together):
     assert max(moved) > 5e-3  # it did learn, fifty times what may differ
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_two_devices_equal_one(backend, tmp_path):
     """Two epochs; clipped far below the gradients' norms, with logs of all samples."""

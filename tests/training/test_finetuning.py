@@ -69,10 +69,13 @@ def test_other_trackers(videos: tuple) -> None:
 
 
 def test_batches_of_ones_own(videos: tuple) -> None:
+    """Fewer than there are, and more, in epochs of one length."""
     model = small_wide()
-    clips = Clips(videos, 2, frames=3, size=(64, 64), batches=2)
-    history = ka.finetune(model, clips, batches=4, verbose=0)
-    assert int(model.optimizer.iterations) == 4 and len(history.history["loss"]) == 2
+    clips = Clips(videos, 2, frames=3, size=(64, 64), batches=3)
+    for batches, epochs in ((2, 1), (4, 2)):
+        history = ka.finetune(model, clips, batches=batches, verbose=0)
+        assert int(model.optimizer.iterations) == batches
+        assert len(history.history["loss"]) == epochs
 
 
 def test_bad_arguments(videos: tuple, tmp_path: Path) -> None:

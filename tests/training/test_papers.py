@@ -55,16 +55,16 @@ def test_nothing_of_ours_stands_beside_a_papers_number_unexplained():
 def test_such_a_number_is_refused():
     row = zoo.Result("mean_iou", "clips/3_frames", 0.5, 0.5, 0.5, 1, paper=0.4)
     with pytest.raises(ValueError, match="must say in `differences` what differs"):
-        cards.beside_paper("ram_mnist", row, "0.5", {})
+        cards.beside_paper("ram_mnist", row, "0.5", {}, "card.md")
     known = {("ram_mnist", row.protocol, row.metric): 0.3}
     told = replace(row, differences=("a", "b"))
-    assert cards.beside_paper("ram_mnist", told, "0.5", known) == [
+    assert cards.beside_paper("ram_mnist", told, "0.5", known, "card.md") == [
         "**0.300**",
         "0.5",
-        "a; b",
+        "[in 2 points](card.md)",
     ]
     own = replace(row, setting="paper")
-    assert cards.beside_paper("ram_mnist", own, "0.5", {}) == ["0.5", "", ""]
+    assert cards.beside_paper("ram_mnist", own, "0.5", {}, "card.md") == ["0.5", "", ""]
 
 
 @pytest.mark.parametrize("key", PAPERS)

@@ -62,6 +62,7 @@ def test_start_from_a_smaller_canvas(teacher):
     np.testing.assert_allclose(old["logits"], new["logits"], atol=1e-5)
 
 
+@pytest.mark.long
 def test_stages(tmp_path, quick):
     """Each goes on where the last one ended, compiled its way, also when resumed."""
     stages = [

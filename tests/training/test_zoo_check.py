@@ -8,10 +8,16 @@ import pytest
 
 from keras_attend import evaluation, training, zoo
 from keras_attend.datasets import TEST_SEED, BouncingBalls, Sequence, sample_digits
-from keras_attend.evaluation import CatchGames, DigitImages, DrawnClips, Videos
+from keras_attend.evaluation import (
+    CatchGames,
+    DigitImages,
+    DrawnClips,
+    DrawnPictures,
+    Videos,
+)
 from keras_attend.evaluation import test_sets as sets_of_evaluation
 from keras_attend.evaluation.test_sets import described
-from keras_attend.models import RATM, RATMCell
+from keras_attend.models import AIR, RATM, RATMCell
 from keras_attend.models.ram import RAM, RAMAgent
 from keras_attend.training import cards, remeasure
 from keras_attend.training import zoo_check as check
@@ -78,6 +84,30 @@ def test_clips_are_a_sample_with_its_error(tracker, quick, monkeypatch):
         assert one.value == pytest.approx(np.mean(values), abs=1e-4)
         error = np.std(values, ddof=1) / np.sqrt(3)
         assert one.tolerance == pytest.approx(max(4 * error, 0.01), abs=1e-4)
+
+
+@pytest.mark.usefixtures("mnist_file")
+def test_pictures_are_a_sample_with_its_error(quick, monkeypatch):
+    monkeypatch.setattr(remeasure, "PART", 3)
+    model = AIR(size=32, steps=1, window=4, what=2, units=4)
+    model.compile()
+    pictures = DrawnPictures(size=32, max_digits=1, batch_size=8, batches=5)
+    rows = (
+        published("count_accuracy", "one_digit/pictures"),
+        published("elbo_nats", "one_digit/pictures", -2000.0),
+    )
+    counts, bounds = measured(model, *rows, sets={"one_digit": pictures})
+    parts = [evaluation.score_pictures(model, [pictures.load()[i]]) for i in range(3)]
+    found = [part.count_accuracy for part in parts]
+    assert counts.value == pytest.approx(np.mean(found), abs=1e-4)
+    error = np.std(found, ddof=1) / np.sqrt(3)
+    assert counts.tolerance == pytest.approx(max(4 * error, 0.01), abs=1e-4)
+    expected = np.mean([part.elbo_nats for part in parts])
+    assert bounds.value == pytest.approx(expected, abs=20)  # of other draws
+    (whole, _) = measured(model, *rows, sets={"one_digit": pictures}, quick=False)
+    assert (
+        whole.value == evaluation.score_pictures(model, pictures.load()).count_accuracy
+    )
 
 
 def test_catch(quick, monkeypatch):
@@ -178,6 +208,7 @@ def test_every_result_of_the_zoo_is_known(monkeypatch, tmp_path):
         error_percent=lambda *_, **__: np.ones(1),
         catch_rate=lambda *_, **__: np.ones(1),
         score_clips=lambda *_: SimpleNamespace(**scores),
+        score_pictures=lambda *_: SimpleNamespace(**scores),
         video_clips=lambda *_: SimpleNamespace(**scores),
         one_pass=lambda *_: SimpleNamespace(**scores),
         hidden_clips=lambda *_: SimpleNamespace(**scores),
@@ -198,6 +229,7 @@ def test_every_result_of_the_zoo_is_known(monkeypatch, tmp_path):
         "otb": lambda _: tuple(names.values()),
         "KITTI": lambda *_, **__: tracks,
         "MovingDigits": lambda *_, **__: [None] * 8,
+        "MultiDigits": lambda *_, **__: [None] * 8,
     }.items():
         monkeypatch.setattr(sets_of_evaluation, name, value)
     unknown = set()

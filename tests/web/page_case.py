@@ -44,8 +44,12 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def served(**replaced):
-    """Serve the page; `replaced` has contents by the paths that they stand for."""
+def served(replaced=None):
+    """Serve the page; `replaced` has contents by the paths that they stand for.
+
+    What is put into it, or taken out, while the page is served counts as well.
+    """
+    replaced = {} if replaced is None else replaced
     handler = functools.partial(
         type("Here", (Handler,), {"replaced": replaced}), directory=str(BUILT)
     )

@@ -231,13 +231,25 @@ def test_what_is_no_video_gives_a_message(page, tmp_path):
 def test_a_model_that_was_changed_is_refused(browser):
     content = bytearray(MODEL.read_bytes())
     content[len(content) // 2] ^= 1
-    with served(**{"/models/hart_kitti.onnx": bytes(content)}) as address:
+    replaced = {"/models/hart_kitti.onnx": bytes(content)}
+    with served(replaced) as address:
         browser.visit(address)
         browser.press("sample")
         browser.wait_for("follow-status", "Press")
         browser.press("follow")
         browser.until(lambda: browser.text("follow-alert"), SECONDS)
         assert "SHA-256" in browser.text("follow-alert")
+        replaced.clear()  # the page loads the file again when it is asked again
+
+        def answered():
+            following = (browser.text("follow-status") or "").startswith("Following")
+            return following or browser.text("follow-alert")
+
+        browser.press("follow")
+        browser.until(answered, SECONDS)
+        assert browser.text("follow-alert") is None
+        browser.press("stop")
+        browser.wait_for("follow-status", "Stopped after")
 
 
 def test_without_webassembly_the_page_says_so(address, tmp_path):

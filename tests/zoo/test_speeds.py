@@ -41,7 +41,7 @@ def test_a_card_has_the_speeds_of_its_preset_and_of_each_rows_peers(
         assert shown[1].endswith("| CSRT | **1,717**, CSRT 8.2 |")
         assert shown[2].endswith("|  | **1,717** |")
     text = (folder / "README.md").read_text()
-    assert "Speeds: 180x320 pixels, on one core of x;" in text
+    assert "Speeds: 180x320 pixels, on one core of x, a tracker with" in text
 
 
 @pytest.mark.parametrize("changes", [{"per_second": 0}, {"peers": {"KCF": "9"}}])

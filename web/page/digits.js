@@ -1,6 +1,7 @@
 /** The second tab: a RAM reads a digit that the visitor has drawn, by a few glimpses. */
 
 import { Classifier } from "../keras-attend-web.js";
+import { attempts, once } from "./attempts.js";
 import { drawGrey, drawPatches, drawPath } from "./glimpses.js";
 import { messages } from "./messages.js";
 import { loadModel } from "./models.js";
@@ -17,7 +18,6 @@ export function digitsTab(find) {
   const tell = messages(find("digits-status"), find("digits-alert"));
   const patches = [0, 1, 2].map((k) => find(`patch-${k}`));
   const bars = makeBars(find("classes"));
-  let digits = null; // MNIST's, from which pieces are taken
   let digit = null; // the one to read, 28 x 28
   let place = [0, 0];
   let pieces = [];
@@ -25,28 +25,13 @@ export function digitsTab(find) {
   let seen = null;
   let clock = null;
   let turns = 0; // only the last look is shown
-  let loading = null;
-
-  const network = () => {
-    loading ??= loadModel(Classifier, PRESET);
-    loading.catch(() => { loading = null; });
-    return loading;
-  };
-
-  const attempt = (work) => async (...given) => {
-    stop();
-    tell.clear();
-    try {
-      await work(...given);
-    } catch (error) {
-      tell.fail(error);
-      tell.say("");
-    }
-  };
+  const network = once(() => loadModel(Classifier, PRESET));
+  const readAll = once(() => readDigits("digits.png")); // MNIST's, whose pieces are clutter
+  const attempt = attempts(tell, { before: () => stop() });
 
   /** Put the digit and the pieces elsewhere. */
   const scatter = async () => {
-    digits ??= await readDigits("digits.png");
+    const digits = await readAll();
     place = [below(SIDE - 28 + 1), below(SIDE - 28 + 1)];
     pieces = drawPieces(digits, MAX_PIECES, SIDE);
   };
@@ -129,7 +114,7 @@ export function digitsTab(find) {
     await look();
   }));
   find("given").addEventListener("click", attempt(async () => {
-    digits ??= await readDigits("digits.png");
+    const digits = await readAll();
     digit = digits[below(digits.length)];
     drawGrey(pad.context, digit, pad.context.canvas.width);
     await scatter();

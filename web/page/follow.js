@@ -1,6 +1,7 @@
 /** The first tab: choose a film, draw a box, watch the tracker follow it. */
 
 import { Tracker } from "../keras-attend-web.js";
+import { attempts, once } from "./attempts.js";
 import { drawBoxes } from "./box.js";
 import { drawGlimpse, drawMap, drawStage } from "./drawing.js";
 import { messages } from "./messages.js";
@@ -22,27 +23,8 @@ export function followTab(find) {
   let source = null;
   let results = new Results();
   let run = null; // what stops the film that is being followed
-  let loading = null;
-
-  /** Load the tracker once, whoever asks first. */
-  const tracker = () => {
-    loading ??= loadModel(Tracker, PRESET);
-    loading.catch(() => { loading = null; }); // the next try may succeed
-    return loading;
-  };
-
-  /** Do something that may fail, and say so if it does. */
-  const attempt = (work) => async (...given) => {
-    tell.clear();
-    try {
-      await work(...given);
-    } catch (error) {
-      tell.fail(error);
-      tell.say("");
-    } finally {
-      enable();
-    }
-  };
+  const tracker = once(() => loadModel(Tracker, PRESET));
+  const attempt = attempts(tell, { after: () => enable() });
 
   const enable = () => {
     const ready = source !== null;

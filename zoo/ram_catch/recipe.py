@@ -67,7 +67,9 @@ def main() -> None:
     agent = train("agent", 3e-4, 3 * n, start=around, **RETINA)
     whole_screen = train("whole_screen", 2e-3, n, **WHOLE_SCREEN)
     if args.validate:  # by games that neither the training nor the test has
-        print(ka.evaluation.catch_rate(agent, seed=ka.datasets.VALIDATION_SEED))
+        games = 500 if args.steps else 10_000
+        seed = ka.datasets.VALIDATION_SEED
+        print(ka.evaluation.catch_rate(agent, games=games, seed=seed))
         return
     results = ka.evaluation.catch_results(agent, whole_screen, paper=0.85)
     training.write_preset(

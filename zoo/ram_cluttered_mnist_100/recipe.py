@@ -62,7 +62,7 @@ def main() -> None:
     path = args.runs / f"seed_{args.seed}.keras"
     model = training.fit(make, data, path, args)
     if args.validate:
-        training.print_errors(model, *cluttered_mnist("validation", **CANVAS))
+        training.print_errors(model, *cluttered_mnist("validation", **CANVAS), args)
         return
     digits = TEST.load()
     results = ka.evaluation.digit_results(

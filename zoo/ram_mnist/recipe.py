@@ -79,7 +79,7 @@ def main() -> None:
     if args.seed is not None or args.validate:
         path = train(args.seed or 0, args)
         if args.validate:
-            training.print_errors(Checkpoint.resume(path), *mnist("validation"))
+            training.print_errors(Checkpoint.resume(path), *mnist("validation"), args)
         return
     checkpoints = [train(seed, args) for seed in range(3)]
     models = [Checkpoint.resume(path) for path in checkpoints]

@@ -99,6 +99,7 @@ def test_boxes_clipped_at_the_border(trained):
     assert box[:, :2].min() < -0.5
 
 
+@pytest.mark.long
 def test_detached(trained):
     """No gradient through a window; what it does not show teaches no box."""
     model, x, found = trained.model, trained.x, trained.found

@@ -143,6 +143,7 @@ def test_outputs() -> None:
     np.testing.assert_allclose(found["anchor"][0, 0], [8 / size, 9 / size], rtol=1e-5)
 
 
+@pytest.mark.long
 def test_learns() -> None:
     keras.utils.set_random_seed(0)
     x, y = clip()

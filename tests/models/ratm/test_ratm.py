@@ -363,6 +363,7 @@ def test_glimpse_cnn(random, tmp_path):
     )
 
 
+@pytest.mark.long
 def test_glimpse_match(random, tmp_path):
     glimpses = random.random((3, 16, 16, 2)).astype("float32")
     layer = run_layer_test(

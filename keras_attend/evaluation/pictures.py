@@ -1,0 +1,50 @@
+"""Rows of a `results.json` of models that find objects in pictures."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_attend.datasets.settings import TEST_SEED
+from keras_attend.evaluation.objects import PictureScores, score_pictures
+from keras_attend.evaluation.rows import row
+from keras_attend.zoo.results import Result
+
+METRICS = ("count_accuracy", "mean_iou", "found_rate", "elbo_nats", "drawn_outside")
+
+
+def picture_results(
+    models: Sequence[keras.Model],
+    pictures: Any,
+    *,
+    data: str,
+    paper: Mapping[str, float] | None = None,
+) -> list[Result]:
+    """Measure models by the protocol `<data>/pictures`, for `zoo.write_results`.
+
+    Args:
+        models: those of all training seeds.
+        pictures: a `PyDataset` or a list of batches, as of `score_pictures`.
+        data: its name in the protocol's name.
+        paper: the paper's numbers, by metric.
+    """
+    batches = [pictures[index] for index in range(len(pictures))]
+    scores: list[PictureScores] = []
+    for model in models:
+        keras.utils.set_random_seed(TEST_SEED)  # of the draws of the bound
+        scores.append(score_pictures(model, batches))
+    counts = np.concatenate([targets["count"] for _, targets in batches])
+    # What one scores who says the same number of each picture.
+    baselines = {"the most frequent count": float(np.bincount(counts).max())}
+    baselines["the most frequent count"] /= len(counts)
+    return [
+        row(
+            metric,
+            f"{data}/pictures",
+            [getattr(score, metric) for score in scores],
+            (paper or {}).get(metric),
+            baselines if metric == "count_accuracy" else {},
+        )
+        for metric in METRICS
+    ]

@@ -1,0 +1,218 @@
+"""One step of AIR: where the next object is, what it is, and how it is drawn."""
+
+from functools import partial
+from typing import Any
+
+import keras
+from keras import ops
+from keras.layers import Dense
+
+from keras_attend.layers.bilinear_glimpse import BilinearGlimpse
+from keras_attend.layers.window_write import WindowWrite
+from keras_attend.models.air.background import DARK, positive
+from keras_attend.models.air.prior import ObjectPrior, divergence, log_ratio
+from keras_attend.types import Shape, Tensor
+
+HIDDEN = 200  # units of the hidden layers, as in the paper's figure 2
+BRIGHT = 3.0  # logit of an object's colour before training
+CAUTIOUS = 0.3  # share of the usual weights with which places and presences begin
+
+State = dict[str, Tensor]
+
+
+class AIRCell(keras.layers.Layer):
+    r"""Look for one object more, and draw it (Eslami et al. 2016, figure 2, right).
+
+    $$h_t = \mathrm{LSTM}(x,\, x - \hat x_{t-1},\, z_{t-1},\, h_{t-1})$$
+    $$q(\text{present}_t), \; q(z^{where}_t) = f(h_t), \qquad
+      q(z^{what}_t) = g(\mathrm{read}(x, z^{where}_t))$$
+    $$\hat x_t = \hat x_{t-1} \; \text{with} \;
+      \mathrm{write}(d(z^{what}_t), z^{where}_t) \; \text{drawn over it}$$
+
+    $z_{t-1}$ is the object of the last step and $\hat x_{t-1}$ what is drawn so far.
+    The residual $x - \hat x_{t-1}$ is not in the paper.
+
+    Args:
+        size: of the picture.
+        channels: of the picture.
+        window: points along each side of a window.
+        what: how many numbers $z^{what}$ has.
+        units: of the LSTM.
+        residual: whether the LSTM sees the residual.
+        paint: as of `AIR`.
+        over: whether objects hide what is behind them; otherwise their brightness is
+            added to it.
+        prior: what is expected of places.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        channels: int,
+        window: int,
+        what: int,
+        units: int,
+        residual: bool,
+        paint: str,
+        over: bool,
+        prior: ObjectPrior,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(autocast=False, **kwargs)
+        self.size, self.channels = size, channels
+        self.window, self.what, self.units = window, what, units
+        self.residual, self.paint, self.over = residual, paint, over
+        self.prior = prior
+        policy = self.dtype_policy
+        dense = partial(Dense, dtype=policy)
+        self.embedding = dense(units, "relu", name="embedding")
+        self.lstm = keras.layers.LSTMCell(units, dtype=policy, name="lstm")
+        self.search = dense(HIDDEN, "relu", name="search")
+        small = keras.initializers.VarianceScaling(CAUTIOUS**2, "fan_avg", "uniform")
+        self.found = dense(1 + 2 * 3, kernel_initializer=small, name="found")
+        self.encoder = dense(HIDDEN, "relu", name="encoder")
+        self.posterior = dense(2 * what, name="posterior")
+        self.decoder = dense(HIDDEN, "relu", name="decoder")
+        dark = keras.initializers.Constant(DARK)
+        self.shape = dense(window**2, bias_initializer=dark, name="shape")
+        if paint == "ink":
+            self.ink: Any = None
+        elif paint == "flat":
+            self.color: Any = dense(channels, name="color")
+        else:
+            self.color = dense(window**2 * channels, name="color")
+        self.read: Any = BilinearGlimpse(window, antialias=True, dtype=policy)
+        self.write: Any = WindowWrite(size, dtype=policy)
+
+    def build(self, summary_shape: Shape) -> None:
+        """Make the weights, for a picture's summary `[B, F]`."""
+        length, C = int(summary_shape[-1] or 0), self.channels
+        self.embedding.build((None, length * (2 if self.residual else 1)))
+        self.lstm.build((None, self.units + 3 + self.what + 1))
+        self.search.build((None, self.units))
+        self.found.build((None, HIDDEN))
+        self.encoder.build((None, self.window**2 * C))
+        self.posterior.build((None, HIDDEN))
+        self.decoder.build((None, self.what))
+        self.shape.build((None, HIDDEN))
+        if self.paint != "ink":
+            self.color.build((None, HIDDEN))
+        elif self.over:
+            bright = keras.initializers.Constant(BRIGHT)
+            self.ink = self.add_weight(shape=(C,), initializer=bright, name="ink")
+        self.built = True
+
+    def initial_state(self, canvas: Tensor) -> State:
+        """The state before the first object; `canvas` is the background."""
+        rows = ops.shape(canvas)[0]
+
+        def zeros(length: int) -> Tensor:
+            return ops.zeros((rows, length))
+
+        h, c = zeros(self.units), zeros(self.units)
+        where, what, present = zeros(3), zeros(self.what), zeros(1) + 1.0
+        state = {"h": h, "c": c, "where": where, "what": what}
+        return state | {"present": present, "canvas": canvas}
+
+    def step(
+        self, images: Tensor, summary: Tensor, noise: State, state: State
+    ) -> tuple[State, State]:
+        """Look for one object more.
+
+        Args:
+            images: `[B, H, W, C]`, in 0..1.
+            summary: `summarised(images)`.
+            noise: standard normal numbers, `where` `[B, 3]` and `what` `[B, what]`;
+                zeros for the means.
+            state: as `initial_state` makes it.
+
+        Returns:
+            What was found, and the next state.
+        """
+        h, c = self.think(summary, state)
+        found = self.locate(h, noise["where"])
+        window = self.prior.window(found["where"], self.size, self.window)
+        found |= self.recognise(images, window, noise["what"])
+        alpha, color = self.appearance(found["what"])
+        mask, canvas = self.draw(state["canvas"], alpha, color, window)
+        found |= {"mask": mask, "canvas": canvas, "hidden": h}
+        present = ops.sigmoid(found["logit"])[:, None]
+        following = {"h": h, "c": c, "present": present, "canvas": canvas}
+        return found, following | {k: found[k] for k in ("where", "what")}
+
+    def think(self, summary: Tensor, state: State) -> tuple[Tensor, Tensor]:
+        """$h_t$ and $c_t$ of the LSTM."""
+        if self.residual:
+            left = summary - summarised(ops.stop_gradient(state["canvas"]))
+            summary = ops.concatenate([summary, left], axis=-1)
+        seen = ops.cast(self.embedding(summary), "float32")
+        last = [seen, state["where"], state["what"], state["present"]]
+        x_t = ops.cast(ops.concatenate(last, axis=-1), self.compute_dtype)
+        states = [ops.cast(state[k], self.compute_dtype) for k in ("h", "c")]
+        _, (h, c) = self.lstm(x_t, states)
+        return ops.cast(h, "float32"), ops.cast(c, "float32")
+
+    def locate(self, h: Tensor, noise: Tensor) -> State:
+        """Presence's logit `[B]`, a draw of $z^{where}$ `[B, 3]`, and its costs."""
+        both = ops.cast(self.found(self.search(h)), "float32")
+        loc, scale = both[:, 1:4], positive(both[:, 4:])
+        where = loc + scale * noise
+        costs = {"divergence": divergence(loc, scale)}
+        costs["log_ratio"] = log_ratio(where, loc, scale)
+        return {"logit": both[:, 0], "where": where, **costs}
+
+    def recognise(self, images: Tensor, window: Tensor, noise: Tensor) -> State:
+        """A draw of $z^{what}$ from what is in the window, and its costs."""
+        patch = ops.reshape(self.read(images, window), (-1, self.encoder_length))
+        both = ops.cast(self.posterior(self.encoder(patch)), "float32")
+        loc, scale = both[:, : self.what], positive(both[:, self.what :])
+        what = loc + scale * noise
+        costs = {"what_divergence": divergence(loc, scale)}
+        costs["what_log_ratio"] = log_ratio(what, loc, scale)
+        return {"what": what, **costs}
+
+    @property
+    def encoder_length(self) -> int:
+        """How many numbers a patch has."""
+        return self.window**2 * self.channels
+
+    def appearance(self, what: Tensor) -> tuple[Tensor, Tensor]:
+        """An object's opacity and its colour, of $z^{what}$.
+
+        Returns:
+            Opacity `[B, window, window, 1]`, and colour, which can be multiplied by
+            it: `[B, window, window, C]`, or 1 in place of an axis along which it is the
+            same.
+        """
+        W, C = self.window, self.channels
+        hidden = self.decoder(what)
+        alpha = ops.sigmoid(ops.cast(self.shape(hidden), "float32"))
+        alpha = ops.reshape(alpha, (-1, W, W, 1))
+        if self.paint == "ink":
+            if not self.over:
+                return alpha, ops.ones((1, 1, 1, C))
+            ink = ops.cast(ops.convert_to_tensor(self.ink), "float32")
+            return alpha, ops.sigmoid(ink)[None, None, None]
+        color = ops.sigmoid(ops.cast(self.color(hidden), "float32"))
+        side = 1 if self.paint == "flat" else W
+        return alpha, ops.reshape(color, (-1, side, side, C))
+
+    def draw(
+        self, canvas: Tensor, alpha: Tensor, color: Tensor, window: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Draw an object over a canvas `[B, H, W, C]`: its mask and the new canvas."""
+        mask = ops.cast(self.write(alpha, window), "float32")  # [B, H, W, 1]
+        if self.paint == "pixels":
+            ink = ops.cast(self.write(alpha * color, window), "float32")
+        else:
+            ink = mask * color
+        return mask, (canvas * (1 - mask) if self.over else canvas) + ink
+
+
+def summarised(images: Tensor) -> Tensor:
+    """What the LSTM sees of images `[B, H, W, C]`: their pixels at half the size."""
+    small = ops.average_pool(images, 2, strides=2, padding="same")
+    length = 1
+    for side in small.shape[1:]:
+        length *= side
+    return ops.reshape(small, (-1, length))

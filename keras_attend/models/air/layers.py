@@ -1,0 +1,116 @@
+"""AIR's layers and arguments."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from keras_attend.arguments import (
+    check_choice,
+    check_positive,
+    check_positive_integers,
+)
+from keras_attend.compat import set_direction
+from keras_attend.layers.crop import parse_size
+from keras_attend.models.air.background import KINDS, Background, NoBackground
+from keras_attend.models.air.baseline import Baseline
+from keras_attend.models.air.cell import AIRCell
+from keras_attend.models.air.elbo import LIKELIHOODS
+from keras_attend.models.air.prior import ObjectPrior
+from keras_attend.models.base import AttentionModel
+from keras_attend.types import Shape
+
+INFERENCE = ("enumerate", "reinforce")
+PAINT = ("ink", "flat", "pixels")
+
+
+class AIRLayers(AttentionModel):
+    """The layers of `AIR`, which documents the arguments."""
+
+    def __init__(
+        self,
+        size: int | Sequence[int] = 50,
+        channels: int = 1,
+        steps: int = 3,
+        *,
+        window: int = 20,
+        what: int = 50,
+        units: int = 256,
+        inference: str = "enumerate",
+        residual: bool | None = None,
+        background: str | Background = "none",
+        paint: str = "ink",
+        likelihood: str = "normal",
+        sigma: float = 0.3,
+        prior: ObjectPrior | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.size = height, width = parse_size(size, "size")
+        counts = {"channels": channels, "steps": steps, "window": window}
+        check_positive_integers(**counts, what=what, units=units)
+        check_choice("inference", inference, INFERENCE)
+        check_choice("paint", paint, PAINT)
+        check_choice("likelihood", likelihood, LIKELIHOODS)
+        check_positive(sigma=sigma)
+        if min(height, width) < window:
+            raise ValueError(
+                "`size` must be at least `window`: a picture cannot be smaller than "
+                f"the window. Received: size={(height, width)}, window={window}"
+            )
+        self.channels, self.steps = channels, steps
+        self.window, self.what, self.units = window, what, units
+        self.inference = inference
+        self.residual = inference == "enumerate" if residual is None else bool(residual)
+        self.paint, self.likelihood, self.sigma = paint, likelihood, float(sigma)
+        self.prior = ObjectPrior.of(prior)
+        self.serving_shape = (None, height, width, channels)
+        if isinstance(background, str):
+            check_choice("background", background, tuple(KINDS))
+            background = KINDS[background](self.size, channels, name="background")
+        self.background: Any = background
+        if (background.size, background.channels) != (self.size, channels):
+            raise ValueError(
+                "`background` must have the pictures' size and channels, "
+                f"{self.size} and {channels}. Received: {background.size} and "
+                f"{background.channels}"
+            )
+
+        self.cell = AIRCell(
+            self.size,
+            channels,
+            window,
+            what,
+            units,
+            residual=self.residual,
+            paint=paint,
+            over=not isinstance(background, NoBackground),
+            prior=self.prior,
+            dtype=self.dtype_policy,
+            name="cell",
+        )
+        self.baseline: Any = None
+        if inference == "reinforce":
+            self.baseline = Baseline(dtype=self.dtype_policy, name="baseline")
+        self.seed_generator = keras.random.SeedGenerator()
+        self.elbo_mean = keras.metrics.Mean(name="elbo")
+        self.count_accuracy = keras.metrics.Mean(name="count_accuracy")
+        for metric in (self.elbo_mean, self.count_accuracy):
+            set_direction(metric, "up")
+
+    def build(self, input_shape: Shape) -> None:
+        """Make the weights."""
+        height, width = self.size
+        length = -(-height // 2) * -(-width // 2) * self.channels
+        self.cell.build((None, length))
+        self.background.build((None, length), (None, self.background.latents))
+        # How many batches the model was trained on, for the annealed prior.
+        self.batches = self.add_weight(
+            shape=(),
+            initializer="zeros",
+            trainable=False,
+            name="batches",
+            aggregation="mean",
+        )
+        if self.baseline is not None:
+            self.baseline.build((None, self.steps, self.units))

@@ -1,0 +1,129 @@
+"""What the recipes of AIR share: train several seeds, measure, write the preset."""
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_attend import evaluation, plots
+from keras_attend.callbacks import Checkpoint
+from keras_attend.datasets import MultiDigits
+from keras_attend.evaluation.test_sets import DrawnPictures
+from keras_attend.training.stages import falling_rate, fit
+from keras_attend.training.writing import print_results, write_preset
+
+EPOCH = 500  # batches
+BATCH = 64
+WARM = 200  # batches over which the learning rate rises
+CLIP = 200.0  # norm of the gradient; the bound is a sum over pixels
+SHOWN = 8  # pictures in the card's
+
+
+def train_object_finder(
+    make: Callable[[], Any],
+    pictures: DrawnPictures,
+    seed: int,
+    args: argparse.Namespace,
+    *,
+    anneal: int,
+    rate: float = 1e-3,
+) -> Path:
+    """Train an `AIR` by one seed on pictures like those it is judged by.
+
+    Args:
+        make: makes the model.
+        pictures: what the pictures are like; the training draws its own digits.
+        seed: of the weights, of the pictures and of all draws.
+        args: what `parse` returns.
+        anneal: as of `AIR.compile`.
+        rate: the greatest learning rate; it falls on a cosine to 1 % of that.
+
+    Returns:
+        The checkpoint's file.
+    """
+    path = Path(args.runs) / f"seed_{seed}.keras"
+    keras.utils.set_random_seed(seed)
+    data = MultiDigits(
+        "train",
+        BATCH,
+        pictures.size,
+        pictures.max_digits,
+        pictures.background,
+        pictures.color,
+        pictures.overlap,
+        seed=seed,
+        length=EPOCH,
+    )
+
+    def compiled(batches: int) -> Any:
+        model = make()
+        optimizer = falling_rate(batches, 0.01, rate, warm=WARM, global_clipnorm=CLIP)
+        model.compile(optimizer, anneal=min(anneal, batches // 2))
+        return model
+
+    fit(compiled, data, path, args)
+    return path
+
+
+def publish_object_finder(
+    make: Callable[[], Any],
+    pictures: DrawnPictures,
+    args: argparse.Namespace,
+    *,
+    seeds: int,
+    data: str,
+    anneal: int,
+    rate: float = 1e-3,
+    others: Mapping[str, DrawnPictures] | None = None,
+    **about: Any,
+) -> None:
+    """Train an `AIR` by several seeds, measure all, and write seed 0 as the preset.
+
+    With `--seed` that one is only trained; with `--validate` it is judged by pictures
+    of validation digits.
+
+    Args:
+        make, pictures, anneal, rate: as of `train_object_finder`.
+        args: what `parse` returns.
+        seeds: how many seeds are trained.
+        data: the name of `pictures` in the protocol's name.
+        others: further test sets by their names, of pictures like none in training.
+        **about: as of `write_preset`.
+    """
+
+    def trained(seed: int) -> Path:
+        return train_object_finder(make, pictures, seed, args, anneal=anneal, rate=rate)
+
+    if args.seed is not None or args.validate:
+        path = trained(args.seed or 0)
+        if args.validate:
+            held_out = pictures.load(4, split="validation")
+            models = [Checkpoint.resume(path)]
+            print_results(evaluation.picture_results(models, held_out, data=data))
+        return
+    checkpoints = [trained(seed) for seed in range(seeds)]
+    models = [Checkpoint.resume(path) for path in checkpoints]
+    test_sets = {data: pictures, **(others or {})}
+    results = [
+        result
+        for name, found in test_sets.items()
+        for result in evaluation.picture_results(models, found.load(), data=name)
+    ]
+    shown = pictures.load(1)[0][0][:SHOWN]
+
+    def draw(folder: Path) -> None:
+        plots.plot_objects(models[0], shown, path=folder / "picture.png")
+
+    write_preset(
+        models[0],
+        results,
+        args,
+        checkpoints[0],
+        picture=draw,
+        test_sets=test_sets,
+        task="finding and counting objects without labels",
+        paper="Eslami et al. 2016, section 4.1",
+        **about,
+    )
