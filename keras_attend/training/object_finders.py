@@ -123,7 +123,7 @@ def publish_object_finder(
         checkpoints[0],
         picture=draw,
         test_sets=test_sets,
-        task="finding and counting objects without labels",
+        task="finding objects",
         paper="Eslami et al. 2016, section 4.1",
         **about,
     )
