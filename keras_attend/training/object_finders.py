@@ -13,12 +13,13 @@ from keras_attend.datasets import MultiDigits
 from keras_attend.evaluation.test_sets import DrawnPictures
 from keras_attend.training.stages import falling_rate, fit
 from keras_attend.training.writing import print_results, write_preset
+from keras_attend.types import Array
 
 EPOCH = 500  # batches
 BATCH = 64
 WARM = 200  # batches over which the learning rate rises
 CLIP = 200.0  # norm of the gradient; the bound is a sum over pixels
-SHOWN = 8  # pictures in the card's
+SHOWN = (2, 2, 2, 2, 2, 1, 1, 0)  # objects in the pictures of the card's picture
 
 
 def train_object_finder(
@@ -111,7 +112,7 @@ def publish_object_finder(
         for name, found in test_sets.items()
         for result in evaluation.picture_results(models, found.load(), data=name)
     ]
-    shown = pictures.load(1)[0][0][:SHOWN]
+    shown = shown_pictures(pictures)
 
     def draw(folder: Path) -> None:
         plots.plot_objects(models[0], shown, path=folder / "picture.png")
@@ -127,3 +128,14 @@ def publish_object_finder(
         paper="Eslami et al. 2016, section 4.1",
         **about,
     )
+
+
+def shown_pictures(pictures: DrawnPictures) -> Array:
+    """The first test pictures with the counts of `SHOWN`, `[8, H, W, C]`."""
+    images, targets = pictures.load(1)[0]
+    left = list(range(len(images)))
+    chosen = []
+    for count in SHOWN:
+        chosen.append(next(i for i in left if targets["count"][i] == count))
+        left.remove(chosen[-1])
+    return images[chosen]

@@ -33,8 +33,8 @@ from keras_attend.evaluation import DrawnPictures
 HERE = Path(__file__).parent
 PICTURES = DrawnPictures()
 OTHERS = {
-    "three_digits": DrawnPictures(max_digits=3),
-    "overlapping_digits": DrawnPictures(overlap=0.5),
+    "three_digits": DrawnPictures(max_digits=3, batches=4),
+    "overlapping_digits": DrawnPictures(overlap=0.5, batches=4),
 }
 
 
