@@ -1,7 +1,7 @@
 """What the recipes of AIR share: train several seeds, measure, write the preset."""
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from keras_attend.evaluation.test_sets import DrawnPictures
 from keras_attend.training.stages import falling_rate, fit
 from keras_attend.training.writing import print_results, write_preset
 from keras_attend.types import Array
+from keras_attend.zoo.results import Result
 
 EPOCH = 500  # batches
 BATCH = 64
@@ -112,16 +113,31 @@ def publish_object_finder(
         for name, found in test_sets.items()
         for result in evaluation.picture_results(models, found.load(), data=name)
     ]
-    shown = shown_pictures(pictures)
+    write_object_finder(models[0], checkpoints[0], results, test_sets, args, **about)
+
+
+def write_object_finder(
+    model: Any,
+    checkpoint: Path,
+    results: Sequence[Result],
+    test_sets: Mapping[str, DrawnPictures],
+    args: argparse.Namespace,
+    **about: Any,
+) -> None:
+    """Write the preset of an `AIR`, with a picture of the first test set's pictures.
+
+    The arguments are those of `write_preset`.
+    """
+    shown = shown_pictures(next(iter(test_sets.values())))
 
     def draw(folder: Path) -> None:
-        plots.plot_objects(models[0], shown, path=folder / "picture.png")
+        plots.plot_objects(model, shown, path=folder / "picture.png")
 
     write_preset(
-        models[0],
+        model,
         results,
         args,
-        checkpoints[0],
+        checkpoint,
         picture=draw,
         test_sets=test_sets,
         task="finding objects",

@@ -37,6 +37,13 @@ OTHERS = {
     "overlapping_digits": DrawnPictures(overlap=0.5, batches=4),
 }
 
+ABOUT = {
+    "description": "AIR finds and counts 0 to 2 digits on black, without a label",
+    "input": "images [B, 50, 50, 1], uint8 or float in 0..1, of digits on black",
+    "use": "counting and finding bright objects of one size on black",
+    "instead": "there is a background, or objects differ much in size: train your own",
+}
+
 
 def make() -> ka.models.AIR:
     """Make the model."""
@@ -55,10 +62,7 @@ def main() -> None:
         data="multi_mnist",
         anneal=1500,
         others=OTHERS,
-        description="AIR finds and counts 0 to 2 digits on black, without a label",
-        input="images [B, 50, 50, 1], uint8 or float in 0..1, of digits on black",
-        use="counting and finding bright objects of one size on black",
-        instead="there is a background, or objects differ much in size: train your own",
+        **ABOUT,
     )
 
 
