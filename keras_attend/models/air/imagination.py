@@ -71,7 +71,7 @@ def future_of(model: Any) -> "_Future":
         future.compile(jit_compile=keras.backend.backend() == "jax")
         # (Keras would take for the model's own layer what is no function.)
         model._future = found = lambda: future
-    return found()  # type: ignore[no-any-return]
+    return found()
 
 
 class _Future(keras.Model):
@@ -94,12 +94,13 @@ class _Future(keras.Model):
         noise = {"where": inputs["imagined_where"], "chance": inputs["imagined_stay"]}
         if model.actions:
             noise["action"] = ops.cast(inputs["next_actions"], "float32")
+        found: dict[str, Tensor]
         found, _ = unroll(
             lambda x, state: imagine_frame(model.frame_cell, background, x, state),
             slots,
             noise,
         )
-        return found  # type: ignore[no-any-return]
+        return found
 
 
 def imagine_frame(
