@@ -80,6 +80,7 @@ class ZooPages:
             "drawn clips": self.drawn_clips,
             "images": self.images,
             "games": self.games,
+            "objects": self.objects,
             "gallery": self.gallery,
         }
 
@@ -150,6 +151,23 @@ class ZooPages:
             if preset.about["task"] == "playing a game"
         ]
         columns = ["preset", "what it does", "balls caught", "paper", "random play"]
+        return _table([*columns, "parameters"], rows)
+
+    def objects(self, page: str) -> str:
+        """Make the table of models that find objects without labels."""
+        rows = []
+        for preset in self.presets:
+            if preset.about["task"] != "finding objects":
+                continue
+            first: dict[str, float] = {}  # of the pictures that it was trained for
+            for result in preset.results:
+                first.setdefault(result["metric"], result["value"])
+            shown = [first["count_accuracy"], first["mean_iou"], first["found_rate"]]
+            about = preset.about
+            words = [self.link(preset, page), about["description"].rstrip(".")]
+            parameters = f"{about['parameters']:,}"
+            rows.append([*words, *map(_number, shown), parameters])
+        columns = ["preset", "what it does", "right counts", "overlap", "found"]
         return _table([*columns, "parameters"], rows)
 
     def _row(
@@ -260,10 +278,7 @@ class ZooPages:
             others = [p for p in mine if not p.of_paper()]
             if others:
                 names = ", ".join(self.link(preset, page) for preset in others)
-                parts.append(
-                    "Presets on data that the paper does not have, and so without a "
-                    f"number of the paper: {names}."
-                )
+                parts.append(f"Presets for which the paper prints no number: {names}.")
             if tables:
                 parts.append("## The paper's tables and figures")
                 stems = [Path(target).stem for target in tables.values()]

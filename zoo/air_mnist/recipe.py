@@ -1,7 +1,7 @@
 """air_mnist: AIR finds and counts the digits of a picture without a label.
 
 Paper     Eslami et al. 2016, "Attend, Infer, Repeat", section 4.1: pictures of 50x50
-          pixels with 0, 1 or 2 digits; about 98 % of counts are right (figure 3)
+          pixels with 0, 1 or 2 digits (the paper shows curves and prints no numbers)
 Command   KERAS_BACKEND=jax python zoo/air_mnist/recipe.py
 Expected  see results.json
 Time      see results.json
@@ -33,8 +33,15 @@ from keras_attend.evaluation import DrawnPictures
 HERE = Path(__file__).parent
 PICTURES = DrawnPictures()
 OTHERS = {
-    "three_digits": DrawnPictures(max_digits=3),
-    "overlapping_digits": DrawnPictures(overlap=0.5),
+    "three_digits": DrawnPictures(max_digits=3, batches=4),
+    "overlapping_digits": DrawnPictures(overlap=0.5, batches=4),
+}
+
+ABOUT = {
+    "description": "AIR finds and counts 0 to 2 digits on black, without a label",
+    "input": "images [B, 50, 50, 1], uint8 or float in 0..1, of digits on black",
+    "use": "counting and finding bright objects of one size on black",
+    "instead": "there is a background, or objects differ much in size: train your own",
 }
 
 
@@ -55,10 +62,7 @@ def main() -> None:
         data="multi_mnist",
         anneal=1500,
         others=OTHERS,
-        description="AIR finds and counts 0 to 2 digits on black, without a label",
-        input="images [B, 50, 50, 1], uint8 or float in 0..1, of digits on black",
-        use="counting and finding bright objects of one size on black",
-        instead="there is a background: `air_noisy_mnist`, `air_photo_digits`",
+        **ABOUT,
     )
 
 

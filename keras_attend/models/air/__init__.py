@@ -1,6 +1,8 @@
 """AIR: attend, infer, repeat (Eslami et al. 2016), in the paper's reading order.
 
-* `model.py`: `AIR`. Section 2, a picture as a sum of objects, and its inference.
+* `model.py`: `AIR`. Section 2, a picture as a sum of objects, and section 2.1,
+  learning.
+* `inference.py`: how a picture is taken apart.
 * `prior.py`: what is expected of counts, places and appearances.
 * `cell.py`: one step, which finds and draws one object (figure 2).
 * `background.py`: what is behind the objects, which is not in the paper.
