@@ -64,14 +64,14 @@ def imagined(
 
 def future_of(model: Any) -> "_Future":
     """Return a model's compiled `_Future`, which is made once."""
-    found = getattr(model, "_future", None)
-    if found is None:
+    if model._future is None:
         future = _Future(model)
         # TensorFlow is fast without XLA, which would compile for each number of frames.
         future.compile(jit_compile=keras.backend.backend() == "jax")
         # (Keras would take for the model's own layer what is no function.)
-        model._future = found = lambda: future
-    return found()
+        model._future = lambda: future
+    found: _Future = model._future()
+    return found
 
 
 class _Future(keras.Model):
