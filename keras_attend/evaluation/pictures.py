@@ -51,6 +51,9 @@ def picture_rows(
 ) -> list[Result]:
     """Make the rows of scores that were measured before.
 
+    A metric that cannot be had of each model has no row: where nothing is drawn,
+    nothing is drawn outside.
+
     Args:
         scores: those of all training seeds.
         counts: the pictures' true counts.
@@ -58,13 +61,13 @@ def picture_rows(
     """
     # What one scores who says the same number of each picture.
     always = float(np.bincount(counts).max() / len(counts))
-    return [
-        row(
-            metric,
-            f"{data}/pictures",
-            [getattr(score, metric) for score in scores],
-            (paper or {}).get(metric),
-            {"the most frequent count": always} if metric == "count_accuracy" else {},
-        )
-        for metric in METRICS
-    ]
+    rows = []
+    for metric in METRICS:
+        values = [getattr(score, metric) for score in scores]
+        if not np.isfinite(values).all():
+            continue
+        others = {"the most frequent count": always}
+        baselines = others if metric == "count_accuracy" else {}
+        expected = (paper or {}).get(metric)
+        rows.append(row(metric, f"{data}/pictures", values, expected, baselines))
+    return rows
