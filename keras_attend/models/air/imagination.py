@@ -58,7 +58,7 @@ def imagined(
         x["next_actions"] = np.repeat(np.asarray(next_actions), K, axis=0)
     if not model.built:
         model.build(model.serving_shape)
-    found = future_of(model).predict(x, batch_size=min(B, 32), verbose=0)
+    found = future_of(model).predict(x, batch_size=min(B, 128), verbose=0)
     return {k: v.reshape(-1, K, *v.shape[1:]) for k, v in found.items()}
 
 
