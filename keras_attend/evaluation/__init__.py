@@ -62,11 +62,12 @@ that the sum of their IoUs is the greatest; an object that is missed has IoU 0.
   `found_rate` of the ink's boxes: the mean IoU, and the share above 0.5; `elbo_nats`,
   the bound of the log-likelihood in nats a picture; `drawn_outside`, the share of drawn
   pixels that lie outside all true boxes.
-* `<data>/<T>_frames_unlabelled`: the same in videos in which objects come and go.
-  `count_accuracy` is the least of the frames after the third. `identity_switches` is
-  their number a true object: as in CLEAR MOT, a pair is kept while its IoU is above
-  0.5. `center_error_px` under `<data>/imagined_<n>` is the distance from an object's
-  centre n frames after the last one that the model sees, where no wall turns it round.
+* `<data>/videos`: the same in videos in which objects come and go. `count_accuracy` is
+  the least one of a frame after the third. `identity_switches` is their number a true
+  object: as in CLEAR MOT, a pair is kept while its IoU is above 0.5. `center_error_px`
+  is the distance of an object's imagined centre from the true one, five frames after
+  the last one that the model sees, where no wall turns it round. `elbo_nats` are a
+  frame's.
 
 `<data>` of real videos, in OTB's layout:
 
@@ -105,6 +106,11 @@ from keras_attend.evaluation.identities import (
     imagined_errors,
     score_sequences,
 )
+from keras_attend.evaluation.object_videos import (
+    VideoScores,
+    object_video_results,
+    score_videos,
+)
 from keras_attend.evaluation.objects import (
     ObjectScores,
     PictureScores,
@@ -119,6 +125,7 @@ from keras_attend.evaluation.test_sets import (
     DigitImages,
     DrawnClips,
     DrawnPictures,
+    DrawnVideos,
     Videos,
 )
 from keras_attend.evaluation.tracking import (
@@ -145,12 +152,14 @@ __all__ = [
     "DigitImages",
     "DrawnClips",
     "DrawnPictures",
+    "DrawnVideos",
     "HiddenClips",
     "ObjectScores",
     "OnePass",
     "PictureScores",
     "SequenceScores",
     "VideoClips",
+    "VideoScores",
     "Videos",
     "box_scores",
     "catch_rate",
@@ -163,6 +172,7 @@ __all__ = [
     "hidden_clips",
     "hidden_results",
     "imagined_errors",
+    "object_video_results",
     "one_pass",
     "one_pass_results",
     "opencv_tracker",
@@ -173,6 +183,7 @@ __all__ = [
     "score_objects",
     "score_pictures",
     "score_sequences",
+    "score_videos",
     "static_box",
     "sure_opencv_tracker",
     "sure_track",

@@ -10,7 +10,7 @@ can neither run code nor fill the memory.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from numpy.typing import NDArray
 
@@ -18,6 +18,7 @@ from keras_attend.datasets import (
     KITTI,
     BouncingBalls,
     MovingDigits,
+    MovingObjects,
     MultiDigits,
     cluttered_mnist,
     mnist,
@@ -177,6 +178,53 @@ class DrawnPictures:
 
 
 @dataclass(frozen=True)
+class DrawnVideos:
+    """Videos in which digits come and go, as `MovingObjects` draws its test split.
+
+    Attributes:
+        frames: the number of frames in a video.
+        background: "black" or "noise".
+        sizes: the least and the greatest factor of a digit's size.
+        batch_size: the number of videos in a batch.
+        batches: the number of batches.
+    """
+
+    kind: ClassVar[str] = "drawn_videos"
+    frames: int = 10
+    background: str = "black"
+    sizes: tuple[float, float] = (1.0, 1.0)
+    batch_size: int = 100
+    batches: int = 5
+
+    def __post_init__(self) -> None:
+        _check_integers(
+            frames=(self.frames, 6, 1000), batch_size=(self.batch_size, 1, MOST)
+        )
+        _check_integers(batches=(self.batches, 1, MOST // self.batch_size))
+        if self.background not in ("black", "noise"):
+            raise ValueError(
+                "`background` must be 'black' or 'noise'. "
+                f"Received: {self.background!r:.40}"
+            )
+        if len(self.sizes) != 2 or not all(_is_number(s) for s in self.sizes):
+            raise ValueError(
+                f"`sizes` must be two numbers. Received: sizes={self.sizes!r:.40}"
+            )
+
+    def load(self, batches: int | None = None, split: str = "test") -> MovingObjects:
+        """Draw the videos, with their labels; or a sample, or of another split."""
+        return MovingObjects(
+            split,
+            self.batch_size,
+            self.frames,
+            sizes=(self.sizes[0], self.sizes[1]),
+            background=self.background,
+            length=batches or self.batches,
+            labels=True,
+        )
+
+
+@dataclass(frozen=True)
 class Videos:
     """Real videos, in a folder of the data.
 
@@ -212,11 +260,8 @@ class Videos:
         return [v.part(self.skipped_thirds * len(v) // 3) for v in chosen]
 
 
-TestSet = DigitImages | CatchGames | DrawnClips | DrawnPictures | Videos
-KINDS: dict[str, type[TestSet]] = {
-    cls.kind: cls
-    for cls in (DigitImages, CatchGames, DrawnClips, DrawnPictures, Videos)
-}
+TestSet = DigitImages | CatchGames | DrawnClips | DrawnPictures | DrawnVideos | Videos
+KINDS: dict[str, type[TestSet]] = {cls.kind: cls for cls in get_args(TestSet)}
 
 
 def described(test_sets: Mapping[str, TestSet]) -> dict[str, dict[str, Any]]:

@@ -6,6 +6,7 @@ from keras_attend.models.air import (
     MeanBackground,
     NoBackground,
     ObjectPrior,
+    SequentialAIR,
     VAEBackground,
 )
 from keras_attend.models.drlt import (
@@ -73,6 +74,7 @@ __all__ = [
     "RATMCell",
     "RecurrentTracker",
     "RelativeRATMCell",
+    "SequentialAIR",
     "StoppingRAM",
     "VAEBackground",
     "WideHART",

@@ -4,6 +4,7 @@ Each `plot_...` returns a matplotlib figure. matplotlib (extra `plots`) is impor
 the first picture is drawn.
 """
 
+from keras_attend.plots.followed import plot_followed
 from keras_attend.plots.games import animate_games
 from keras_attend.plots.glimpses import plot_glimpses
 from keras_attend.plots.history import plot_history
@@ -12,6 +13,7 @@ from keras_attend.plots.tracks import plot_iou, plot_one_pass, plot_track
 
 __all__ = [
     "animate_games",
+    "plot_followed",
     "plot_glimpses",
     "plot_history",
     "plot_iou",

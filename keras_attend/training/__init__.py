@@ -7,6 +7,11 @@ from keras_attend.training.object_finders import (
     publish_object_finder,
     train_object_finder,
 )
+from keras_attend.training.object_followers import (
+    VideoStage,
+    publish_object_follower,
+    train_object_follower,
+)
 from keras_attend.training.stages import (
     Stage,
     falling_rate,
@@ -44,6 +49,7 @@ __all__ = [
     "TUNING",
     "VALIDATION",
     "Stage",
+    "VideoStage",
     "falling_rate",
     "finetune",
     "fit",
@@ -58,10 +64,12 @@ __all__ = [
     "print_errors",
     "print_overlaps",
     "publish_object_finder",
+    "publish_object_follower",
     "split_videos",
     "start_from",
     "tracker_parser",
     "train_object_finder",
+    "train_object_follower",
     "video_results",
     "video_test_results",
     "write_preset",

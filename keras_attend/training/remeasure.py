@@ -24,6 +24,7 @@ from keras_attend.evaluation.test_sets import (
     DigitImages,
     DrawnClips,
     DrawnPictures,
+    DrawnVideos,
     Videos,
     from_description,
 )
@@ -49,6 +50,7 @@ ATTRIBUTES = {  # the attributes of the evaluation's scores, by metric
     "found_rate": "found_rate",
     "elbo_nats": "elbo_nats",
     "drawn_outside": "drawn_outside",
+    "identity_switches": "identity_switches",
 }
 IMAGES, GAMES = 1000, 1000  # the number of images, and of games, of a sample
 # A sample of clips has so many parts, of so many clips each. The parts' spread gives
@@ -152,9 +154,9 @@ class _Judge:
         if isinstance(found, DrawnClips):
             attribute = result.metric + (clips[2] if clips else "")
             scores = self._once((key,), lambda: self._clips(found))
-        elif isinstance(found, DrawnPictures):
+        elif isinstance(found, DrawnPictures | DrawnVideos):
             attribute = result.metric
-            scores = self._once((key,), lambda: self._pictures(found))
+            scores = self._once((key,), lambda: self._objects(found))
         else:
             attribute = result.metric
             scores = [
@@ -202,13 +204,14 @@ class _Judge:
         clips = found.load(PART, PARTS)
         return [evaluation.score_clips(self.model, [clips[i]]) for i in range(PARTS)]
 
-    def _pictures(self, found: DrawnPictures) -> list[Any]:
-        """Score all pictures at once, or each batch of a sample."""
-        pictures = found.load(PART if self.quick else None)
+    def _objects(self, found: DrawnPictures | DrawnVideos) -> list[Any]:
+        """Score all pictures or videos at once, or each batch of a sample."""
+        pictures = isinstance(found, DrawnPictures)
+        score = evaluation.score_pictures if pictures else evaluation.score_videos
         if not self.quick:
-            return [evaluation.score_pictures(self.model, pictures)]
-        parts = [[pictures[i]] for i in range(len(pictures))]
-        return [evaluation.score_pictures(self.model, part) for part in parts]
+            return [score(self.model, found.load())]
+        data = found.load(min(PART, found.batches))
+        return [score(self.model, [data[i]]) for i in range(len(data))]
 
     def _videos(self, found: Videos, name: str, folder: Path | None) -> Any:
         if folder is None:

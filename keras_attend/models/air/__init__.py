@@ -11,6 +11,16 @@
 * `layers.py`: AIR's layers and arguments.
 * `boxes.py`: where something was drawn.
 * `sampling.py`: pictures from the prior, and the likelihood of given ones.
+
+Videos, as HART's author planned it:
+
+* `sequential.py`: `SequentialAIR`.
+* `sequential_cell.py`: one frame, in which objects are followed, leave and are found.
+* `slots.py`: what is remembered of objects.
+* `dynamics.py`: where they are imagined to be next.
+* `propagation.py`: where they are found to be.
+* `imagination.py`: videos that go on without being seen.
+* `following.py`: the tracker of one object.
 """
 
 from keras_attend.models.air.background import (
@@ -21,6 +31,7 @@ from keras_attend.models.air.background import (
 from keras_attend.models.air.cell import AIRCell
 from keras_attend.models.air.model import AIR
 from keras_attend.models.air.prior import ObjectPrior
+from keras_attend.models.air.sequential import SequentialAIR
 
 __all__ = [
     "AIR",
@@ -28,5 +39,6 @@ __all__ = [
     "MeanBackground",
     "NoBackground",
     "ObjectPrior",
+    "SequentialAIR",
     "VAEBackground",
 ]

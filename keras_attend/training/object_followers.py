@@ -1,0 +1,136 @@
+"""What the recipes of `SequentialAIR` share: train, measure, write the preset."""
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+
+from keras_attend import evaluation, plots
+from keras_attend.callbacks import Checkpoint
+from keras_attend.datasets import MovingObjects
+from keras_attend.evaluation.test_sets import DrawnVideos
+from keras_attend.training.object_finders import CLIP
+from keras_attend.training.stages import falling_rate, fit
+from keras_attend.training.writing import print_results, write_preset
+
+WARM = 50  # batches over which the learning rate rises
+EPOCH = 100  # batches
+
+
+class VideoStage(NamedTuple):
+    """A stage of a training, on videos of one length."""
+
+    frames: int
+    batch_size: int
+    epochs: int
+    warm_up: int = 0  # as of `SequentialAIR.compile`
+    rate: float = 1e-3
+
+
+def train_object_follower(
+    make: Callable[[], Any],
+    videos: DrawnVideos,
+    stages: tuple[VideoStage, ...],
+    seed: int,
+    args: argparse.Namespace,
+) -> list[Path]:
+    """Train a `SequentialAIR` by one seed on videos like those it is judged by.
+
+    Args:
+        make: makes the model, whose `AIR` knows single frames.
+        videos: what the videos are like; the training draws its own digits.
+        stages: one after the other.
+        seed: of the weights, of the videos and of all draws.
+        args: what `parse` returns.
+
+    Returns:
+        The checkpoints' files.
+    """
+    keras.utils.set_random_seed(seed)
+    paths, before = [], None
+    for number, stage in enumerate(stages):
+        data = MovingObjects(
+            "train",
+            stage.batch_size,
+            stage.frames,
+            sizes=videos.sizes,
+            background=videos.background,
+            seed=1000 * seed + number,
+            length=EPOCH,
+        )
+
+        def compiled(batches: int, before: Any = before, stage: Any = stage) -> Any:
+            model = make() if before is None else before
+            rate = falling_rate(
+                batches, 0.05, stage.rate, warm=WARM, global_clipnorm=CLIP
+            )
+            model.compile(rate, warm_up=min(stage.warm_up, batches))
+            return model
+
+        paths.append(Path(args.runs) / f"seed_{seed}_{number + 1}.keras")
+        epochs = min(stage.epochs, args.epochs or stage.epochs)
+        before = fit(compiled, data, paths[-1], args, epochs=epochs)
+    return paths
+
+
+def publish_object_follower(
+    make: Callable[[], Any],
+    test_sets: Mapping[str, DrawnVideos],
+    stages: tuple[VideoStage, ...],
+    args: argparse.Namespace,
+    *,
+    seeds: int,
+    **about: Any,
+) -> None:
+    """Train a `SequentialAIR` by several seeds, measure all, and write seed 0.
+
+    With `--seed` that one is only trained; with `--validate` it is judged by videos of
+    validation digits.
+
+    Args:
+        make, stages: as of `train_object_follower`.
+        test_sets: by their names in the protocols; the training's videos are like those
+            of the first.
+        args: what `parse` returns.
+        seeds: how many seeds are trained.
+        **about: as of `write_preset`.
+    """
+    videos = next(iter(test_sets.values()))
+
+    def trained(seed: int) -> list[Path]:
+        return train_object_follower(make, videos, stages, seed, args)
+
+    def results(models: list[Any], split: str) -> list[Any]:
+        return [
+            result
+            for name, found in test_sets.items()
+            for result in evaluation.object_video_results(
+                models, found.load(split=split), data=name
+            )
+        ]
+
+    if args.seed is not None or args.validate:
+        paths = trained(args.seed or 0)
+        if args.validate:
+            print_results(results([Checkpoint.resume(paths[-1])], "validation"))
+        return
+    checkpoints = [trained(seed) for seed in range(seeds)]
+    models = [Checkpoint.resume(paths[-1]) for paths in checkpoints]
+    measured = results(models, "test")
+    shown = videos.load(1)[0][0]["frames"][0]
+
+    def draw(folder: Path) -> None:
+        plots.plot_followed(models[0], shown, path=folder / "picture.png")
+
+    write_preset(
+        models[0],
+        measured,
+        args,
+        *checkpoints[0],
+        picture=draw,
+        test_sets=test_sets,
+        task="finding and following objects without labels",
+        **about,
+    )

@@ -1,0 +1,71 @@
+"""sequential_air_mnist: digits that come, go and cross are followed without a label.
+
+Paper     Kosiorek 2017, status report, sections IV.B and C: a plan, no numbers
+Command   KERAS_BACKEND=jax python zoo/sequential_air_mnist/recipe.py
+Expected  see results.json
+Time      see results.json
+
+It begins with the preset `air_mnist`, which knows single frames (`--air` names another
+preset, or a model's file). One seed is trained, measured and becomes the preset; other
+seeds are trained by `--seed 1` and so on. After a kill, the same command with
+`--resume` goes on.
+
+What decides whether the number is reached:
+ 1. Objects are discovered in every frame, by the static model, in what the followed
+    ones leave unexplained; where it has nothing to explain, it finds nothing.
+ 2. An object's leaving is credited with its own frame alone, by its exact local
+    expectation: it stays if it explains more of the frame than it costs.
+ 3. At first objects are followed even where that explains little (`warm_up`): the model
+    has to learn to follow before it can learn to give up.
+ 4. Clips of 4 frames come before clips of 10.
+"""
+
+from pathlib import Path
+
+import keras
+
+import keras_attend as ka
+from keras_attend import training
+from keras_attend.evaluation import DrawnVideos
+from keras_attend.training import VideoStage
+
+HERE = Path(__file__).parent
+TEST_SETS = {
+    "moving_objects_10": DrawnVideos(frames=10),
+    "moving_objects_10_sizes": DrawnVideos(frames=10, sizes=(0.7, 1.3)),
+    "moving_objects_50": DrawnVideos(frames=50, batch_size=50, batches=4),
+}
+STAGES = (
+    VideoStage(frames=4, batch_size=32, epochs=2, warm_up=200),
+    VideoStage(frames=10, batch_size=16, epochs=10),
+)
+
+
+def main() -> None:
+    """Train, measure, write the preset."""
+    parser = training.parser(__doc__, HERE)
+    parser.set_defaults(seed=None)  # one that is given is only trained
+    parser.add_argument("--air", default="air_mnist", help="a preset, or a file")
+    args = training.parse(parser)
+
+    def make() -> ka.models.SequentialAIR:
+        is_file = args.air.endswith(".keras")
+        air = keras.saving.load_model(args.air) if is_file else ka.zoo.load(args.air)
+        return ka.models.SequentialAIR(air)
+
+    training.publish_object_follower(
+        make,
+        TEST_SETS,
+        STAGES,
+        args,
+        seeds=1,
+        paper="Kosiorek 2017, status report, section IV",
+        description="Finds, follows and imagines 0 to 2 moving digits without a label",
+        input="frames [B, T, 50, 50, 1], uint8 or float in 0..1, of digits on black",
+        use="following bright objects on black that nobody has marked",
+        instead="there is a background, or one object and its first box: a tracker",
+    )
+
+
+if __name__ == "__main__":
+    main()
