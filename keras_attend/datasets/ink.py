@@ -56,10 +56,10 @@ def ink_boxes(tiles: Array, threshold: float = INK) -> Array:
         tiles: `[K, H, W]`.
         threshold: a pixel above it is ink. The box of a tile without any is zeros.
     """
-    ink = np.asarray(tiles > threshold)
+    ink = tiles > threshold
     boxes = np.zeros((len(tiles), 4), "float32")
     for axis in (0, 1):  # x, of the columns that have ink; then y
-        line = ink.any(1 + axis)  # [K, W] or [K, H]
+        line: Array = np.logical_or.reduce(ink, axis=1 + axis)  # [K, W] or [K, H]
         first = line.argmax(-1)
         last = line.shape[-1] - line[:, ::-1].argmax(-1)
         boxes[:, axis] = np.where(line.any(-1), first, 0)

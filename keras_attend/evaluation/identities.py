@@ -15,6 +15,7 @@ from keras_attend.evaluation.matching import best_pairs, pairwise_iou
 from keras_attend.evaluation.objects import FOUND
 from keras_attend.types import Array, OneLine
 
+SEEN = 4  # frames in which an object is seen before it is imagined
 Followed = dict[str, Array]  # "boxes" [B, T, N, 4], "presence" [B, T, N], "ids"
 
 
@@ -145,9 +146,10 @@ def imagined_errors(
 ) -> Array:
     """Measure how far imagined objects are from where the true ones go.
 
-    A true object counts if it is found (IoU above 0.5) in the last given frame, and up
-    to a frame as long as it is present and no wall has turned it round since three
-    frames before the last given one.
+    A true object counts if it is found (IoU above 0.5) in the last given frame and was
+    there in the three frames before it: of one that has just come, nobody knows where
+    it goes. It counts up to the frame in which it leaves, or in which a wall has turned
+    it round since the first of these four frames.
 
     Args:
         true: as of `score_sequences`, with "bounced" `[B, T, N]` too, of all frames.
@@ -165,10 +167,12 @@ def imagined_errors(
     steps = np.shape(imagined["presence"])[1]
     errors: list[list[float]] = [[] for _ in range(steps)]
     for clip, n, name in _found_at(true, found, given - 1):
-        box = None
+        box, seen = None, true["presence"][clip, max(given - SEEN, 0) : given, n]
+        if not (seen > 0.5).all():
+            continue
         for step in range(min(steps, np.shape(true["presence"])[1] - given)):
             t = given + step
-            turned = true["bounced"][clip, max(given - 3, 0) : t + 1, n].any()
+            turned = true["bounced"][clip, max(given - SEEN + 1, 0) : t + 1, n].any()
             if turned or not true["presence"][clip, t, n] > 0.5:
                 break
             at = np.flatnonzero(imagined["ids"][clip, step] == name)

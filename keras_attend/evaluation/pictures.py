@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_attend.datasets.settings import TEST_SEED
+from keras_attend.evaluation.digits import with_arguments
 from keras_attend.evaluation.objects import PictureScores, score_pictures
 from keras_attend.evaluation.rows import row
 from keras_attend.types import Array
@@ -39,7 +40,9 @@ def picture_results(
 def seeded_scores(model: keras.Model, pictures: Any) -> PictureScores:
     """`score_pictures` with the draws that every model is measured by."""
     keras.utils.set_random_seed(TEST_SEED)
-    return score_pictures(model, pictures)
+    judged = with_arguments(model)  # a copy, whose draws begin anew
+    judged.compile()
+    return score_pictures(judged, pictures)
 
 
 def picture_rows(

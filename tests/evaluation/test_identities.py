@@ -109,6 +109,9 @@ def test_imagined_errors_by_hand():
     true["presence"][0, 5] = 0
     errors = evaluation.imagined_errors(true, found, imagined, given=3)
     np.testing.assert_allclose(errors, [0.5, 2, np.nan])
+    true["presence"][0, 1, 1] = 0  # the other one has come too late
+    errors = evaluation.imagined_errors(true, found, imagined, given=3)
+    np.testing.assert_allclose(errors, [1, 2, np.nan])
     missed = video([[(9, moved(A, 30))]] * 3)  # nothing was found where they are
     assert np.isnan(evaluation.imagined_errors(true, missed, imagined, given=3)).all()
 

@@ -7,12 +7,15 @@ from keras_attend import plots
 from keras_attend.datasets import BouncingBalls, Catch
 from keras_attend.evaluation import OnePass
 from keras_attend.models import (
+    AIR,
     HART,
     RAM,
     RATM,
     HARTCell,
+    ObjectPrior,
     RAMAgent,
     RATMCell,
+    SequentialAIR,
     StoppingRAM,
     ZoomingRAM,
 )
@@ -205,3 +208,21 @@ def test_plot_one_pass(tmp_path):
     assert path.stat().st_size > 1000
     with pytest.raises(ValueError, match="at least one"):
         plots.plot_one_pass({})
+
+
+def test_plot_followed(tmp_path):
+    """The video, what is drawn, what is imagined and a future; boxes of the objects."""
+    air = AIR(size=16, steps=1, window=6, what=2, units=4, prior=ObjectPrior(side=6.0))
+    model = SequentialAIR(air, units=4)
+    model.build(model.serving_shape)
+    air.cell.found.bias.assign([9.0, 0, 0, 0, 0, 0, 0])  # it finds one, in the middle
+    air.cell.shape.bias.assign(np.full(36, 3.0))
+    frames = np.zeros((3, 16, 16, 1), "float32")
+    path = tmp_path / "followed.png"
+    figure = plots.plot_followed(model, frames, ahead=1, futures=1, path=path)
+    assert path.stat().st_size > 2000
+    axes = np.array(figure.axes).reshape(4, 3)
+    boxes = [[len(axis.patches) for axis in line] for line in axes]
+    assert boxes == [[1, 1, 1], [0, 0, 0], [0, 0, 1], [0, 0, 1]]
+    with pytest.raises(ValueError, match="more frames than `ahead`"):
+        plots.plot_followed(model, frames, ahead=3)

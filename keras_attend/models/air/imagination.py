@@ -58,20 +58,20 @@ def imagined(
         x["next_actions"] = np.repeat(np.asarray(next_actions), K, axis=0)
     if not model.built:
         model.build(model.serving_shape)
-    found = future_of(model).predict(x, batch_size=min(B, 32), verbose=0)
+    found = future_of(model).predict(x, batch_size=min(B, 128), verbose=0)
     return {k: v.reshape(-1, K, *v.shape[1:]) for k, v in found.items()}
 
 
 def future_of(model: Any) -> "_Future":
     """Return a model's compiled `_Future`, which is made once."""
-    found = getattr(model, "_future", None)
-    if found is None:
+    if model._future is None:
         future = _Future(model)
         # TensorFlow is fast without XLA, which would compile for each number of frames.
         future.compile(jit_compile=keras.backend.backend() == "jax")
         # (Keras would take for the model's own layer what is no function.)
-        model._future = found = lambda: future
-    return found()  # type: ignore[no-any-return]
+        model._future = lambda: future
+    found: _Future = model._future()
+    return found
 
 
 class _Future(keras.Model):
@@ -94,12 +94,13 @@ class _Future(keras.Model):
         noise = {"where": inputs["imagined_where"], "chance": inputs["imagined_stay"]}
         if model.actions:
             noise["action"] = ops.cast(inputs["next_actions"], "float32")
+        found: dict[str, Tensor]
         found, _ = unroll(
             lambda x, state: imagine_frame(model.frame_cell, background, x, state),
             slots,
             noise,
         )
-        return found  # type: ignore[no-any-return]
+        return found
 
 
 def imagine_frame(

@@ -132,7 +132,8 @@ class Propagation(keras.layers.Layer):
         after = what + by + width * rows(noise["what"])
         usual = ops.exp(ops.convert_to_tensor(self.change))
         costs = costs + gaussian_divergence(by, width, 0.0, usual)
-        mask, ink = self.draw(behind, *self.cell.appearance(after), self.window(new), N)
+        alpha, color = self.cell.appearance(after)
+        mask, ink = self.draw(behind, alpha, color, self.window(new), N)
         found = {"where": new, "velocity": new - where, "what": after, "h": prior["h"]}
         return {
             **{name: unrows(value, N) for name, value in found.items()},

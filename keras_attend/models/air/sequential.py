@@ -87,6 +87,7 @@ class SequentialAIR(AttentionModel):
 
     compile_arguments = ("warm_up",)
     warm_up = 0
+    _future: Any = None  # what imagines, made once; see `imagination.future_of`
 
     def __init__(
         self,
