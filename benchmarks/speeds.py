@@ -42,7 +42,8 @@ from keras_attend.zoo.speeds import Speed, read_speeds, write_speeds
 RUNS, FRAMES, IMAGES = 7, 20, 200
 # Of the clips that presets of drawn things were trained on; all else is a video's.
 SIZES = {"ratm_balls": 20, "ratm_mnist": 100, "drlt_mnist": 100}
-CANVASES = {"translated": 60, "cluttered_mnist_100": 100, "cluttered": 60}
+CANVASES = {"air_photo": 64, "air_": 50}
+CANVASES |= {"translated": 60, "cluttered_mnist_100": 100, "cluttered": 60}
 
 
 def fastest(call: Callable[[], object], count: int) -> float:
@@ -108,7 +109,7 @@ def three_digits(number: float) -> float:
 
 
 def of_classifier(name: str) -> tuple[float, str, dict[str, float]]:
-    """How many images a second a classifier reads, and the images' size."""
+    """How many images a second a model of images reads, and the images' size."""
     model = ka.zoo.load(name)
     n = side(name, CANVASES) or 28
     shape = (IMAGES, n, n, model.channels)
@@ -132,6 +133,7 @@ def main(names: list[str]) -> None:
     """Measure these presets, or all, and keep what the file has of others."""
     measures = {"tracking": (of_tracker, "frames")}
     measures["image classification"] = (of_classifier, "images")
+    measures["finding objects"] = (of_classifier, "images")
     folder = presets_folder()
     for name in names or ka.zoo.list_models(folder):
         task = ka.zoo.info(name).task

@@ -74,6 +74,7 @@ class ZooPages:
             "drawn clips": self.drawn_clips,
             "images": self.images,
             "games": self.games,
+            "objects": self.objects,
             "gallery": self.gallery,
         }
 
@@ -145,6 +146,23 @@ class ZooPages:
             if preset.about["task"] == "playing a game"
         ]
         columns = ["preset", "what it does", "balls caught", PAPERS_OWN, "random play"]
+        return _table([*columns, "parameters"], rows)
+
+    def objects(self, page: str) -> str:
+        """Make the table of models that find objects without labels."""
+        rows = []
+        for preset in self.presets:
+            if preset.about["task"] != "finding objects":
+                continue
+            first: dict[str, float] = {}  # of the pictures that it was trained for
+            for result in preset.results:
+                first.setdefault(result["metric"], result["value"])
+            shown = [first["count_accuracy"], first["mean_iou"], first["found_rate"]]
+            about = preset.about
+            words = [self.link(preset, page), about["description"].rstrip(".")]
+            parameters = f"{about['parameters']:,}"
+            rows.append([*words, *map(_number, shown), parameters])
+        columns = ["preset", "what it does", "right counts", "overlap", "found"]
         return _table([*columns, "parameters"], rows)
 
     def _row(

@@ -8,15 +8,16 @@ from keras_attend.types import Array
 
 
 def pairwise_iou(found: Array, true: Array) -> Array:
-    """Compute the IoU of each found box with each true one: `[K, M]`.
+    """Compute the IoU of each found box with each true one: `[..., K, M]`.
 
     Args:
-        found: `[K, 4]`, `xywh` in pixels.
-        true: `[M, 4]`.
+        found: `[..., K, 4]`, `xywh` in pixels.
+        true: `[..., M, 4]`.
     """
-    if not len(found) or not len(true):
-        return np.zeros((len(found), len(true)))
-    iou = geometry.iou(np.asarray(found)[:, None], np.asarray(true)[None])
+    found, true = np.asarray(found), np.asarray(true)
+    if not found.size or not true.size:
+        return np.zeros((*found.shape[:-1], true.shape[-2]))
+    iou = geometry.iou(found[..., :, None, :], true[..., None, :, :])
     return ops.convert_to_numpy(iou).astype("float64")
 
 

@@ -62,8 +62,10 @@ def score_objects(
     confusion = np.zeros((true_boxes.shape[1] + 1, boxes.shape[1] + 1), int)
     np.add.at(confusion, (true_count, count), 1)
     ious = [np.zeros(0)]
-    for n, m, true, found in zip(true_count, count, true_boxes, boxes, strict=True):
-        ious.append(paired_ious(found[:m], true[:n]))
+    # Of all pictures at once: a call of the backend takes longer than its arithmetic.
+    overlaps = pairwise_iou(boxes, true_boxes)  # [B, M, N]
+    for n, m, iou in zip(true_count, count, overlaps, strict=True):
+        ious.append(paired_ious(iou[:m, :n]))
     flat = np.concatenate(ious)
     return ObjectScores(
         count_accuracy=float((count == true_count).mean()),
@@ -74,12 +76,15 @@ def score_objects(
     )
 
 
-def paired_ious(found: Array, true: Array) -> Array:
-    """The IoU `[M]` of each true box with its found one; 0 where it has none."""
-    iou = pairwise_iou(found, true)
+def paired_ious(iou: Array) -> Array:
+    """The IoU `[N]` of each true box with its found one; 0 where it has none.
+
+    Args:
+        iou: of all pairs, `[M, N]`.
+    """
     pairs = best_pairs(iou)
     has = pairs >= 0
-    ious = np.zeros(len(true))
+    ious = np.zeros(iou.shape[1])
     ious[has] = iou[pairs[has], np.flatnonzero(has)]
     return ious
 

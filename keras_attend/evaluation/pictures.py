@@ -9,6 +9,7 @@ import numpy as np
 from keras_attend.datasets.settings import TEST_SEED
 from keras_attend.evaluation.objects import PictureScores, score_pictures
 from keras_attend.evaluation.rows import row
+from keras_attend.types import Array
 from keras_attend.zoo.results import Result
 
 METRICS = ("count_accuracy", "mean_iou", "found_rate", "elbo_nats", "drawn_outside")
@@ -30,21 +31,43 @@ def picture_results(
         paper: the paper's numbers, by metric.
     """
     batches = [pictures[index] for index in range(len(pictures))]
-    scores: list[PictureScores] = []
-    for model in models:
-        keras.utils.set_random_seed(TEST_SEED)  # of the draws of the bound
-        scores.append(score_pictures(model, batches))
+    scores = [seeded_scores(model, batches) for model in models]
     counts = np.concatenate([targets["count"] for _, targets in batches])
+    return picture_rows(scores, counts, data=data, paper=paper)
+
+
+def seeded_scores(model: keras.Model, pictures: Any) -> PictureScores:
+    """`score_pictures` with the draws that every model is measured by."""
+    keras.utils.set_random_seed(TEST_SEED)
+    return score_pictures(model, pictures)
+
+
+def picture_rows(
+    scores: Sequence[PictureScores],
+    counts: Array,
+    *,
+    data: str,
+    paper: Mapping[str, float] | None = None,
+) -> list[Result]:
+    """Make the rows of scores that were measured before.
+
+    A metric that cannot be had of each model has no row: where nothing is drawn,
+    nothing is drawn outside.
+
+    Args:
+        scores: those of all training seeds.
+        counts: the pictures' true counts.
+        data, paper: as of `picture_results`.
+    """
     # What one scores who says the same number of each picture.
-    baselines = {"the most frequent count": float(np.bincount(counts).max())}
-    baselines["the most frequent count"] /= len(counts)
-    return [
-        row(
-            metric,
-            f"{data}/pictures",
-            [getattr(score, metric) for score in scores],
-            (paper or {}).get(metric),
-            baselines if metric == "count_accuracy" else {},
-        )
-        for metric in METRICS
-    ]
+    always = float(np.bincount(counts).max() / len(counts))
+    rows = []
+    for metric in METRICS:
+        values = [getattr(score, metric) for score in scores]
+        if not np.isfinite(values).all():
+            continue
+        others = {"the most frequent count": always}
+        baselines = others if metric == "count_accuracy" else {}
+        expected = (paper or {}).get(metric)
+        rows.append(row(metric, f"{data}/pictures", values, expected, baselines))
+    return rows

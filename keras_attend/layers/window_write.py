@@ -84,11 +84,8 @@ class WindowWrite(KeepsArguments, keras.layers.Layer):
 
     def _columns(self, params: Tensor, patches_shape: Shape, axis: int) -> Tensor:
         """Compute $F^\\top$ of an axis, `[B, length, count]`, with its part of $a$."""
-        one, count, length = (
-            params[:, axis::2],
-            patches_shape[1 + axis],
-            self.size[axis],
-        )
+        one, length = params[:, axis::2], self.size[axis]
+        count: Any = patches_shape[1 + axis]
         if self.kind == "gaussian":
             f, _ = bank(one, count, 0, length, self.epsilon)
         else:

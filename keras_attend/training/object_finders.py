@@ -1,7 +1,7 @@
 """What the recipes of AIR share: train several seeds, measure, write the preset."""
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,14 @@ from keras_attend.datasets import MultiDigits
 from keras_attend.evaluation.test_sets import DrawnPictures
 from keras_attend.training.stages import falling_rate, fit
 from keras_attend.training.writing import print_results, write_preset
+from keras_attend.types import Array
+from keras_attend.zoo.results import Result
 
 EPOCH = 500  # batches
 BATCH = 64
 WARM = 200  # batches over which the learning rate rises
 CLIP = 200.0  # norm of the gradient; the bound is a sum over pixels
-SHOWN = 8  # pictures in the card's
+SHOWN = (2, 2, 2, 2, 2, 1, 1, 0)  # objects in the pictures of the card's picture
 
 
 def train_object_finder(
@@ -111,19 +113,45 @@ def publish_object_finder(
         for name, found in test_sets.items()
         for result in evaluation.picture_results(models, found.load(), data=name)
     ]
-    shown = pictures.load(1)[0][0][:SHOWN]
+    write_object_finder(models[0], checkpoints[0], results, test_sets, args, **about)
+
+
+def write_object_finder(
+    model: Any,
+    checkpoint: Path,
+    results: Sequence[Result],
+    test_sets: Mapping[str, DrawnPictures],
+    args: argparse.Namespace,
+    **about: Any,
+) -> None:
+    """Write the preset of an `AIR`, with a picture of the first test set's pictures.
+
+    The arguments are those of `write_preset`.
+    """
+    shown = shown_pictures(next(iter(test_sets.values())))
 
     def draw(folder: Path) -> None:
-        plots.plot_objects(models[0], shown, path=folder / "picture.png")
+        plots.plot_objects(model, shown, path=folder / "picture.png")
 
     write_preset(
-        models[0],
+        model,
         results,
         args,
-        checkpoints[0],
+        checkpoint,
         picture=draw,
         test_sets=test_sets,
-        task="finding and counting objects without labels",
+        task="finding objects",
         paper="Eslami et al. 2016, section 4.1",
         **about,
     )
+
+
+def shown_pictures(pictures: DrawnPictures) -> Array:
+    """The first test pictures with the counts of `SHOWN`, `[8, H, W, C]`."""
+    images, targets = pictures.load(1)[0]
+    left = list(range(len(images)))
+    chosen = []
+    for count in SHOWN:
+        chosen.append(next(i for i in left if targets["count"][i] == count))
+        left.remove(chosen[-1])
+    return images[chosen]

@@ -1,10 +1,12 @@
 """air_mnist: AIR finds and counts the digits of a picture without a label.
 
 Paper     Eslami et al. 2016, "Attend, Infer, Repeat", section 4.1: pictures of 50x50
-          pixels with 0, 1 or 2 digits; about 98 % of counts are right (figure 3)
+          pixels with 0, 1 or 2 digits (the paper shows curves and prints no numbers)
 Command   KERAS_BACKEND=jax python zoo/air_mnist/recipe.py
-Expected  see results.json
-Time      see results.json
+Expected  99.3 % of counts right, mean IoU 0.884, ELBO 646.7 nats (seed 0; the others
+          are within 0.2 % and 1 nat: see results.json)
+Time      5 minutes of work of one CPU core a seed, with JAX; 16 minutes where other
+          programs shared the core
 
 Five seeds are trained one after the other, each with its own checkpoint (to train them
 at the same time, run the command with `--seed 1` and so on as well). Then all are
@@ -33,8 +35,15 @@ from keras_attend.evaluation import DrawnPictures
 HERE = Path(__file__).parent
 PICTURES = DrawnPictures()
 OTHERS = {
-    "three_digits": DrawnPictures(max_digits=3),
-    "overlapping_digits": DrawnPictures(overlap=0.5),
+    "three_digits": DrawnPictures(max_digits=3, batches=4),
+    "overlapping_digits": DrawnPictures(overlap=0.5, batches=4),
+}
+
+ABOUT = {
+    "description": "AIR finds and counts 0 to 2 digits on black, without a label",
+    "input": "images [B, 50, 50, 1], uint8 or float in 0..1, of digits on black",
+    "use": "counting and finding bright objects of one size on black",
+    "instead": "there is a background, or objects differ much in size: train your own",
 }
 
 
@@ -55,10 +64,7 @@ def main() -> None:
         data="multi_mnist",
         anneal=1500,
         others=OTHERS,
-        description="AIR finds and counts 0 to 2 digits on black, without a label",
-        input="images [B, 50, 50, 1], uint8 or float in 0..1, of digits on black",
-        use="counting and finding bright objects of one size on black",
-        instead="there is a background: `air_noisy_mnist`, `air_photo_digits`",
+        **ABOUT,
     )
 
 

@@ -48,7 +48,7 @@ def main() -> None:
         description="AIR finds 0 to 2 coloured digits and shapes on photographs",
         input="images [B, 64, 64, 3], uint8 or float in 0..1",
         use="counting and finding objects of one colour each on photographs",
-        instead="the background is plain: `air_mnist`, `air_noisy_mnist`",
+        instead="the background is plain: `air_mnist`",
     )
 
 

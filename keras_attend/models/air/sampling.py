@@ -46,7 +46,7 @@ class _Weights(keras.Model):
     """Compute the logarithm of an importance weight, of a new draw at each call."""
 
     def __init__(self, model: Any) -> None:
-        super().__init__()
+        super().__init__(name="importance_weights")
         self.model = model
 
     def call(self, images: Tensor) -> Tensor:

@@ -121,7 +121,9 @@ def test_the_ablations_are_the_papers(row):
 def test_it_learns():
     """On clips that it was not trained on, better than a box that never moves."""
     model = tracker()
-    model.compile(keras.optimizers.Adam(5e-3, global_clipnorm=1.0), jit_compile=False)
+    # XLA takes long to compile it for TensorFlow; JAX is slow without it.
+    jit = keras.backend.backend() == "jax"
+    model.compile(keras.optimizers.Adam(5e-3, global_clipnorm=1.0), jit_compile=jit)
     x, y = clips(np.random.default_rng(0), n=320)
     model.fit(x, y, batch_size=16, epochs=6, verbose=0)
     x, y = clips(np.random.default_rng(1))
