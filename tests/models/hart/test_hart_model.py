@@ -278,7 +278,7 @@ def test_xla():
 
 @pytest.mark.slow
 def test_fine_tunes_on_ten_clips():
-    """A preset, ten short clips of something new, and a minute."""
+    """A preset, ten short clips of something new, and a minute of one core."""
     x, y = BouncingBalls(batch_size=10, batches=1, frames=8, seed=3)[0]
     frames = x["frames"].repeat(4, 2).repeat(4, 3).repeat(3, 4)
     x = {"frames": frames, "box": 4 * x["box"]}
@@ -287,7 +287,7 @@ def test_fine_tunes_on_ten_clips():
     before = evaluation.score_clips(model, [(x, y)]).mean_iou
     xla = keras.backend.backend() == "jax"
     model.compile(keras.optimizers.Adam(3e-4), jit_compile=xla)
-    start = time.monotonic()
+    start = time.process_time()
     model.fit(x, y, batch_size=10, epochs=15, verbose=0)
-    assert time.monotonic() - start < 60
+    assert time.process_time() - start < 60
     assert evaluation.score_clips(model, [(x, y)]).mean_iou > before + 0.05
