@@ -59,7 +59,7 @@ def main() -> None:
         STAGES,
         args,
         seeds=1,
-        paper="Kosiorek 2017, status report, section IV",
+        paper="Eslami et al. 2016, sequential form",
         description="Finds, follows and imagines 0 to 2 moving digits without a label",
         input="frames [B, T, 50, 50, 1], uint8 or float in 0..1, of digits on black",
         use="following bright objects on black that nobody has marked",
