@@ -2,8 +2,10 @@
 
 Paper     Kosiorek 2017, status report, sections IV.B and C: a plan, no numbers
 Command   KERAS_BACKEND=jax python zoo/sequential_air_mnist/recipe.py
-Expected  see results.json
-Time      see results.json
+Expected  of 500 test videos of 10 frames: right counts in at least 0.994 of each frame
+          after the third, 0.987 of the boxes above IoU 0.5, 0.011 identity switches an
+          object; of 200 videos of 50 frames 0.990, 0.984 and 0.028
+Time      about 9 minutes of one core
 
 It begins with the preset `air_mnist`, which knows single frames (`--air` names another
 preset, or a model's file). One seed is trained, measured and becomes the preset; other
@@ -18,6 +20,11 @@ What decides whether the number is reached:
  3. At first objects are followed even where that explains little (`warm_up`): the model
     has to learn to follow before it can learn to give up.
  4. Clips of 4 frames come before clips of 10.
+What is not reached: five frames ahead an imagined centre is 4.4 pixels off (4.0 after
+45 frames), where 2 were wished for. An object's velocity is its last step alone, which
+jitters by half a pixel; `Dynamics` has not learned to average it. Digits of 0.7 to 1.3
+times the size cost 0.04 of the counts, where 0.02 were wished for; over 50 frames there
+are 0.028 identity switches an object, where 0.02 were.
 """
 
 from pathlib import Path
@@ -59,7 +66,7 @@ def main() -> None:
         STAGES,
         args,
         seeds=1,
-        paper="Kosiorek 2017, status report, section IV",
+        paper="Eslami et al. 2016, sequential form",
         description="Finds, follows and imagines 0 to 2 moving digits without a label",
         input="frames [B, T, 50, 50, 1], uint8 or float in 0..1, of digits on black",
         use="following bright objects on black that nobody has marked",

@@ -70,13 +70,16 @@ def trained():
     before = [ops.convert_to_numpy(v) for v in model.trainable_variables]
     model.compile(keras.optimizers.Adam(1e-2), warm_up=8, jit_compile=True)
     history = model.fit({"frames": frames}, batch_size=4, epochs=2, verbose=0).history
+    assert model.jit_compile
+    if keras.backend.backend() == "tensorflow":  # what follows needs no XLA
+        model.compile(warm_up=8, jit_compile=False)
     return model, frames, before, history
 
 
 def test_trains_every_weight_without_labels(trained):
     """Under XLA, through the loop over frames."""
     model, _, before, history = trained
-    assert model.jit_compile and set(history) == {"loss", "elbo"}
+    assert set(history) == {"loss", "elbo"}
     assert np.isfinite(history["loss"]).all() and history["elbo"][-1] != 0
     for old, variable in zip(before, model.trainable_variables, strict=True):
         new = ops.convert_to_numpy(variable)
