@@ -6,7 +6,6 @@ programs of their own, `distributed_case.py`. In small form here, in full behind
     python -m pytest tests/training/test_distributed.py -m slow
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -93,8 +92,8 @@ def test_two_workers_of_which_one_is_killed(backend, tmp_path):
     together, found = run(backend, tmp_path / "two", *flags)
     assert "A worker ended with status -9." in found.stderr
     same(alone["ram"], together["ram"])
-    notes = tmp_path / "two" / "ram.keras.json"
-    assert json.loads(notes.read_text())["seeds"]  # and only one has written
+    path = tmp_path / "two" / "ram.keras"
+    assert Checkpoint.seconds_spent(path) > 0  # and only one has written
     assert not list((tmp_path / "two").glob(".*partial*"))
     assert together["ram"]["batches"] == 20
 
