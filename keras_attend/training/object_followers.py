@@ -119,7 +119,9 @@ def publish_object_follower(
     checkpoints = [trained(seed) for seed in range(seeds)]
     models = [Checkpoint.resume(paths[-1]) for paths in checkpoints]
     measured = results(models, "test")
-    shown = videos.load(1)[0][0]["frames"][0]
+    clips, true = videos.load(1)[0]
+    busiest = true["count"].sum(axis=1).argmax()  # in it there is something to see
+    shown = clips["frames"][busiest]
 
     def draw(folder: Path) -> None:
         plots.plot_followed(models[0], shown, path=folder / "picture.png")

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -68,7 +69,7 @@ def save_preset(
         compile_config = config.pop("compile_config", None)
         if compile_config:  # no optimizer's state is in the folder
             compile_config.pop(OPTIMIZER_BUILT, None)
-        copy = keras.saving.deserialize_keras_object(config)
+        copy = keras.saving.deserialize_keras_object(_never_compiled(config))
         copy.set_weights(model.get_weights())
         keras.saving.save_model(copy, written, zipped=False)
         config = json.loads((written / CONFIG).read_text(encoding="utf-8"))
@@ -103,6 +104,16 @@ def save_preset(
         for file in (METADATA, CONFIG, WEIGHTS, MANIFEST):
             os.replace(written / file, folder / file)
     write_card(folder)
+
+
+def _never_compiled(config: Any) -> Any:
+    """A configuration whose inner models have no optimizers, as a trained one has."""
+    if isinstance(config, dict):
+        kept = {k: v for k, v in config.items() if k != "compile_config"}
+        return {key: _never_compiled(value) for key, value in kept.items()}
+    if isinstance(config, list):
+        return [_never_compiled(value) for value in config]
+    return config
 
 
 def _advice(path: Path, **given: str | None) -> dict[str, str]:

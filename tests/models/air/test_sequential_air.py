@@ -337,3 +337,17 @@ def test_divergences(random):
     q, p = 1 / (1 + np.exp(-a)), 1 / (1 + np.exp(-b))
     expected = q * np.log(q / p) + (1 - q) * np.log((1 - q) / (1 - p))
     np.testing.assert_allclose(numpy(bernoulli_divergence(a, b)), expected, rtol=1e-5)
+
+
+def test_a_preset_is_without_the_inner_models_optimizer(tmp_path):
+    """An AIR that was trained has one, which no preset's weights may hold."""
+    model = make()
+    model.air.compile()
+    model.air.optimizer.build(model.air.trainable_variables)
+    model.compile()
+    about = {"description": "-", "paper": "-", "task": "-", "input": "-"}
+    ka.zoo.save_preset(model, tmp_path / "small", **about)
+    again = ka.zoo.load(tmp_path / "small")
+    assert len(again.weights) == len(model.weights)
+    for old, new in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
