@@ -170,7 +170,8 @@ def test_tracking_prints_nothing_but_our_own_lines(backend):
     found = started(TRACK, backend, CUDA_VISIBLE_DEVICES="")
     assert found.stdout.split() == ["(4,)", "(4,)"], found.stderr
     lines = found.stderr.splitlines()
-    assert [x for x in lines if not x.startswith("keras_attend: compiling ")] == []
+    ours = ("keras_attend: compiling ", "keras_attend: preparing ")  # on a busy machine
+    assert [x for x in lines if not x.startswith(ours)] == []
 
 
 def test_messages_are_shown_on_request():
