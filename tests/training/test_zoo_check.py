@@ -209,6 +209,7 @@ def test_every_result_of_the_zoo_is_known(monkeypatch, tmp_path):
         catch_rate=lambda *_, **__: np.ones(1),
         score_clips=lambda *_: SimpleNamespace(**scores),
         score_pictures=lambda *_: SimpleNamespace(**scores),
+        score_videos=lambda *_: SimpleNamespace(**scores),
         video_clips=lambda *_: SimpleNamespace(**scores),
         one_pass=lambda *_: SimpleNamespace(**scores),
         hidden_clips=lambda *_: SimpleNamespace(**scores),
@@ -230,6 +231,7 @@ def test_every_result_of_the_zoo_is_known(monkeypatch, tmp_path):
         "KITTI": lambda *_, **__: tracks,
         "MovingDigits": lambda *_, **__: [None] * 8,
         "MultiDigits": lambda *_, **__: [None] * 8,
+        "MovingObjects": lambda *_, **__: [None] * 8,
     }.items():
         monkeypatch.setattr(sets_of_evaluation, name, value)
     unknown = set()
