@@ -9,6 +9,7 @@
 * `elbo.py`: section 2.1, the bound that is maximised, enumerated or by REINFORCE.
 * `baseline.py`: the baseline of REINFORCE.
 * `layers.py`: AIR's layers and arguments.
+* `counts.py`: true counts, which are for a metric alone.
 * `boxes.py`: where something was drawn.
 * `sampling.py`: pictures from the prior, and the likelihood of given ones.
 

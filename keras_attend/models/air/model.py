@@ -7,9 +7,10 @@ from keras import ops
 
 from keras_attend.arguments import check_not_negative
 from keras_attend.models.air import elbo
+from keras_attend.models.air.counts import check_counts_alone, metrics_with_counts
 from keras_attend.models.air.inference import AIRInference
 from keras_attend.models.air.sampling import generated, importance_weighted
-from keras_attend.models.first_batch import check_images, first_batch
+from keras_attend.models.first_batch import check_images
 from keras_attend.policies import CategoricalPolicy, draw_seeds
 from keras_attend.types import Array, Tensor
 
@@ -168,25 +169,16 @@ class AIR(AIRInference):
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> dict[str, Tensor]:
         """Loss and bound; and the share of right counts, of targets with counts."""
+        right = None
         if y is not None:
             true = ops.reshape(ops.cast(y["count"], "int32"), (-1,))
             right = ops.cast(y_pred["count"] == true, "float32")
-            self.count_accuracy.update_state(right, sample_weight)
-        found: dict[str, Tensor] = self.get_metrics_result()
-        if y is None:
-            found.pop(self.count_accuracy.name)
-        return found
+        return metrics_with_counts(self, right, sample_weight)
 
     def check_data(self, x: Any, y: Any) -> None:
         """Refuse pictures that are not in 0..1, and labels."""
         check_images(x, y)
-        _, y = first_batch(x, y)
-        if y is not None and not (isinstance(y, dict) and "count" in y):
-            raise ValueError(
-                "AIR learns without labels: call `fit(images)`. Targets may only be a "
-                "dict with the true counts, {'count': [B]}, for the metric "
-                f"`count_accuracy`. Received: targets of type {type(y).__name__}"
-            )
+        check_counts_alone(x, y, "AIR", "fit(images)", "[B]")
 
     # Section 2: the model that the bound is of.
 

@@ -12,13 +12,14 @@ from keras_attend.arguments import (
     check_shape,
 )
 from keras_attend.compat import set_direction
+from keras_attend.models.air.counts import check_counts_alone, metrics_with_counts
 from keras_attend.models.air.following import FollowingCell
 from keras_attend.models.air.imagination import imagined
 from keras_attend.models.air.model import AIR
 from keras_attend.models.air.sequential_cell import SequentialAIRCell
 from keras_attend.models.air.slots import Slots
 from keras_attend.models.base import AttentionModel
-from keras_attend.models.first_batch import check_first_batch, first_batch
+from keras_attend.models.first_batch import check_first_batch
 from keras_attend.types import Array, Shape, Tensor
 from keras_attend.unroll import unroll
 
@@ -250,26 +251,18 @@ class SequentialAIR(AttentionModel):
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> dict[str, Tensor]:
         """Loss and bound; and the share of right counts, of targets with counts."""
+        right = None
         if y is not None:
             count = ops.sum(y_pred["presence"], axis=-1)  # [B, T]
-            right = ops.cast(ops.cast(y["count"], "float32") == count, "float32")
-            self.count_accuracy.update_state(ops.mean(right, axis=1), sample_weight)
-        found: dict[str, Tensor] = self.get_metrics_result()
-        if y is None:
-            found.pop(self.count_accuracy.name)
-        return found
+            equal = ops.cast(ops.cast(y["count"], "float32") == count, "float32")
+            right = ops.mean(equal, axis=1)
+        return metrics_with_counts(self, right, sample_weight)
 
     def check_data(self, x: Any, y: Any) -> None:
         """Refuse frames that are not in 0..1, and labels."""
         check_first_batch(x, None)
-        _, y = first_batch(x, y)
-        if y is not None and not (isinstance(y, dict) and "count" in y):
-            raise ValueError(
-                "SequentialAIR learns without labels: call `fit({'frames': frames})`. "
-                "Targets may only be a dict with the true counts, {'count': [B, T]}, "
-                "for the metric `count_accuracy`. Received: targets of type "
-                f"{type(y).__name__}"
-            )
+        call = "fit({'frames': frames})"
+        check_counts_alone(x, y, "SequentialAIR", call, "[B, T]")
 
     def imagine(
         self,
