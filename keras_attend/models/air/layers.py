@@ -103,7 +103,8 @@ class AIRLayers(AttentionModel):
         height, width = self.size
         length = -(-height // 2) * -(-width // 2) * self.channels
         self.cell.build((None, length))
-        self.background.build((None, length), (None, self.background.latents))
+        if not self.background.built:  # as one is that was loaded
+            self.background.build((None, length), (None, self.background.latents))
         # How many batches the model was trained on, for the annealed prior.
         self.batches = self.add_weight(
             shape=(),

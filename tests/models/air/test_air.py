@@ -114,6 +114,21 @@ def test_saved_models_come_back(trained, tmp_path):
         np.testing.assert_allclose(again(images[:4])[name], model(images[:4])[name])
 
 
+@pytest.mark.parametrize("kind", ["mean", "vae"])
+def test_backgrounds_come_back(kind, random, tmp_path):
+    """The layer is saved with what it was built for, and is not built again."""
+    model = AIR(**TINY, background=kind, prior=PRIOR)
+    model.build(model.serving_shape)
+    model.background.set_weights(
+        [random.normal(size=w.shape) for w in model.background.weights]
+    )
+    model.save(tmp_path / "air.keras")
+    again = keras.saving.load_model(tmp_path / "air.keras")
+    assert len(again.weights) == len(model.weights)
+    for old, new in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
 def test_uint8_is_scaled(trained):
     model, images, _, _ = trained
     whole = np.rint(images[:4] * 255).astype("uint8")
