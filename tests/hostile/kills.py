@@ -38,6 +38,10 @@ ZOO = Path(__file__).parents[2] / "zoo"
 # How many trainings a recipe consists of, and what it is told besides. (`ratm_kth`
 # needs KTH's videos and trains a model a fold; `drlt_otb` and `hart_kitti` need torch.)
 RECIPES = {
+    "air_grid_mnist": (1, []),
+    "air_mnist": (1, []),
+    "air_noisy_mnist": (1, []),
+    "air_photo_digits": (1, []),
     "drlt_mnist": (1, []),
     "drlt_mnist_noisy": (1, []),
     "drlt_mnist_scaled": (1, []),
@@ -56,6 +60,7 @@ RECIPES = {
     "ratm_mnist": (1, []),
     "ratm_mnist_multi": (1, []),
     "ratm_person": (1, []),
+    "sequential_air_mnist": (2, []),
 }
 # Whether compiled programs are kept for the next life: `make test-kills` does that.
 KEPT = (
