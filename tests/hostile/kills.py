@@ -9,8 +9,9 @@ beginning to end, and once killed (SIGKILL) at random moments and gone on with
 `--resume`. All numbers in the checkpoints must be the same: weights, optimizer, seeds.
 On JAX that is bit for bit, on TensorFlow to 1e-5.
 
-A training by `steps` has a few batches in each epoch, one by `epochs` has all. A kill
-comes while the process starts, or within an epoch, or while a checkpoint is written.
+A training by `steps` has many epochs of a few batches, one by `epochs` has two of many.
+A kill comes while the process starts, or within an epoch, or while a checkpoint is
+written.
 Whatever is in the folder of `--runs` is not done again, so that this can be stopped at
 any time too. The exit status is 1 if a training differs or fails.
 """
@@ -101,7 +102,7 @@ class Training:
         epochs = -(-args.epochs // self.trainings) if by == "steps" else 2
         self.flags = ["--epochs", str(epochs), "--checkpoint-every", "0", *more]
         self.flags += ["--validate", "--resume", "--seed", "0"]
-        self.flags += ["--steps", str(args.steps)] if by == "steps" else []
+        self.flags += ["--steps", str(args.steps if by == "steps" else args.batches)]
         self.notes = self.folder / "found.json"
         known = json.loads(self.notes.read_text()) if self.notes.exists() else {}
         self.found = Found(**known)
@@ -256,7 +257,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("recipes", nargs="*", help="names; all when absent")
     parser.add_argument("--by", choices=("steps", "epochs"), help="both when absent")
-    parser.add_argument("--steps", type=int, default=3, help="batches of an epoch")
+    parser.add_argument(
+        "--steps", type=int, default=3, help="batches of an epoch, by steps"
+    )
+    parser.add_argument(
+        "--batches", type=int, default=30, help="of an epoch, by epochs, at most"
+    )
     parser.add_argument(
         "--epochs", type=int, default=12, help="of all stages, by steps"
     )
