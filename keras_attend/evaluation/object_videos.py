@@ -122,21 +122,19 @@ def object_video_results(
         models: those of all training seeds.
         videos: as of `score_videos`.
         data: its name in the protocol's name.
+
+    There is no centre error of a model that has found no object to imagine.
     """
     batches = [videos[index] for index in range(len(videos))]
     scores = []
     for model in models:
         keras.utils.set_random_seed(TEST_SEED)  # of the draws of the bound
         scores.append(score_videos(model, batches))
+    values = {k: [getattr(score, v) for score in scores] for k, v in METRICS.items()}
     return [
-        row(
-            metric,
-            f"{data}/videos",
-            [getattr(score, attribute) for score in scores],
-            None,
-            {},
-        )
-        for metric, attribute in METRICS.items()
+        row(metric, f"{data}/videos", found, None, {})
+        for metric, found in values.items()
+        if np.isfinite(found).all()
     ]
 
 

@@ -70,6 +70,13 @@ def test_rows():
     assert (error.min, error.max, error.value) == (0, 3, 1.5)
 
 
+def test_who_finds_nothing_imagines_nothing():
+    """So that there is no centre to be off: no row, and not one of NaN."""
+    rows = evaluation.object_video_results([Knows(blind=9)], BATCHES, data="toy")
+    metrics = {row.metric for row in rows}
+    assert "found_rate" in metrics and "center_error_px" not in metrics
+
+
 def test_too_short():
     x, y = BATCHES[0]
     with pytest.raises(ValueError, match="more than 5 frames"):

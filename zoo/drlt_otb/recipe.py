@@ -3,7 +3,8 @@
 Paper     Zhang et al. 2017, "Deep Reinforcement Learning for Visual Object Tracking
           in Videos", section 4: mean overlap 0.562 on 30 of OTB's videos, each
           tracker trained on the first third of those that it is judged by
-Command   KERAS_BACKEND=tensorflow python zoo/drlt_otb/recipe.py --data FOLDER
+Command   pip install ".[recipes]"
+          KERAS_BACKEND=tensorflow python zoo/drlt_otb/recipe.py --data FOLDER
           (FOLDER/tracking and FOLDER/tracking_test: 31 and 6 short videos of OTB, VOT,
           UAV123 and DAVIS, in OTB's layout)
 Expected  mean overlap 0.600 on whole videos (the paper's way; the box that never moves
