@@ -26,7 +26,7 @@ LOWER = {
     "03_follow_it": ("static box: ", "1 others: ", 0.3),
     "04_two_attentions": ("IoU before: ", "IoU after: ", 0.02),
     "05_reinforcement": ("(static box: ", "drlt_mnist: mean IoU ", 0.3),
-    "06_your_own_preset": ("ram-letters: ", "the same from nothing: ", 10),
+    "06_your_own_preset": ("ram-letters: ", "the same from nothing: ", 5),
 }
 
 
