@@ -158,5 +158,8 @@ def test_one_frame():
 def test_rejects(arguments, message):
     with pytest.raises(ValueError, match=message):
         data(**arguments)
+
+
+def test_too_many_digits():
     with pytest.raises(ValueError, match="9 digits do not fit"):
         data(max_digits=9, batch_size=4, changes=0.0)[0]

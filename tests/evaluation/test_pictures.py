@@ -6,6 +6,7 @@ from keras_attend import evaluation
 from keras_attend.models import AIR
 
 
+@pytest.mark.long
 def test_rows_of_pictures(random, quick):
     """One a metric, over all models, each of which draws the same."""
     keras.utils.set_random_seed(1)

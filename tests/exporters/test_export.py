@@ -230,6 +230,7 @@ def test_runtime_takes_frames_as_tracker_does(file):
 SEVERAL = np.float32([BOX, (5, 6, 20, 10), (30, 20, 12, 14)])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("family", "size"),
     [

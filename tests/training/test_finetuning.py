@@ -41,6 +41,7 @@ def losses_of(model: keras.Model, data: keras.utils.PyDataset) -> float:
     return float(np.mean([model.test_on_batch(*data[i])[0] for i in range(2)]))
 
 
+@pytest.mark.long
 def test_wide_hart_learns(videos: tuple) -> None:
     """The loss falls on other draws of the video; a V1 that is frozen stays."""
     keras.utils.set_random_seed(0)
@@ -68,6 +69,7 @@ def test_other_trackers(videos: tuple) -> None:
     assert int(model.optimizer.iterations) == 2
 
 
+@pytest.mark.long
 def test_batches_of_ones_own(videos: tuple) -> None:
     """Fewer than there are, and more, in epochs of one length."""
     model = small_wide()

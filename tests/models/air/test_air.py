@@ -139,6 +139,7 @@ def test_uint8_is_scaled(trained):
         )
 
 
+@pytest.mark.long
 def test_likelihood_is_above_the_bound(trained):
     """More draws give a closer bound of the likelihood."""
     model, images, _, _ = trained
@@ -163,6 +164,7 @@ def test_generates_pictures(trained):
         model.generate(3, count=3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -76,6 +76,7 @@ def trained():
     return model, frames, before, history
 
 
+@pytest.mark.long
 def test_trains_every_weight_without_labels(trained):
     """Under XLA, through the loop over frames."""
     model, _, before, history = trained
@@ -88,6 +89,7 @@ def test_trains_every_weight_without_labels(trained):
     assert float(model.batches) == 4
 
 
+@pytest.mark.long
 def test_predicts_evaluates_and_loads(trained, tmp_path):
     model, frames, _, _ = trained
     frames = frames[:2]

@@ -262,6 +262,7 @@ def test_choice_needs_candidates():
         DRLTCell(MatchBoxes(8), head="choice", given=False)
 
 
+@pytest.mark.long
 def test_observes_for_drlt(matcher, tmp_path):
     """It trains, is saved, and its candidates serve in the place of frames."""
     observer, x, y, _ = matcher

@@ -237,6 +237,7 @@ def test_size_of_glimpses(size: int) -> None:
         WideHARTCell(size=size)
 
 
+@pytest.mark.long
 def test_long_clips_are_trained_in_a_loop(monkeypatch):
     """With the same loss and the same step as frame after frame."""
     found = []

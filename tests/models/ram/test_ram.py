@@ -187,6 +187,7 @@ def test_first_location_is_uniform(trained):
     np.testing.assert_allclose((first**2).mean(0), 1 / 3, atol=0.04)
 
 
+@pytest.mark.long
 def test_episodes(trained):
     model, images, labels, _ = trained
     many = RAM.from_config({**model.get_config(), "episodes": 5, "location": "sample"})

@@ -31,6 +31,7 @@ def looker():
     return agent
 
 
+@pytest.mark.long
 def test_learns_from_the_final_reward(trained):
     assert trained.jit_compile
     reward = trained.evaluate(Games(500, 2, seed=9), verbose=0, return_dict=True)

@@ -65,6 +65,7 @@ def test_defaults_are_the_papers():
     assert again.overhang == 0.5 and again.locator_activation == "linear"
 
 
+@pytest.mark.long
 def test_it_trains_on_images_of_any_size():
     model = PaperRAM(**SMALL)
     model.compile("adam", jit_compile=True)
