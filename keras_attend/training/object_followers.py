@@ -27,6 +27,7 @@ class VideoStage(NamedTuple):
     epochs: int
     warm_up: int = 0  # as of `SequentialAIR.compile`
     rate: float = 1e-3
+    sizes: tuple[float, float] = (0.7, 1.3)  # of the digits, as of `MovingObjects`
 
 
 def train_object_follower(
@@ -40,7 +41,7 @@ def train_object_follower(
 
     Args:
         make: makes the model, whose `AIR` knows single frames.
-        videos: what the videos are like; the training draws its own digits.
+        videos: whose background the videos have; the training draws its own digits.
         stages: one after the other.
         seed: of the weights, of the videos and of all draws.
         args: what `parse` returns.
@@ -55,7 +56,7 @@ def train_object_follower(
             "train",
             stage.batch_size,
             stage.frames,
-            sizes=videos.sizes,
+            sizes=stage.sizes,
             background=videos.background,
             seed=1000 * seed + number,
             length=EPOCH,
@@ -91,8 +92,8 @@ def publish_object_follower(
 
     Args:
         make, stages: as of `train_object_follower`.
-        test_sets: by their names in the protocols; the training's videos are like those
-            of the first.
+        test_sets: by their names in the protocols; the training's videos have the
+            background of the first.
         args: what `parse` returns.
         seeds: how many seeds are trained.
         **about: as of `write_preset`.
