@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 import keras
 
-from keras_attend import evaluation, plots
+from keras_attend import evaluation, plots, zoo
 from keras_attend.callbacks import Checkpoint
 from keras_attend.datasets import MovingObjects
 from keras_attend.evaluation.test_sets import DrawnVideos
+from keras_attend.models import SequentialAIR
 from keras_attend.training.object_finders import CLIP
 from keras_attend.training.stages import falling_rate, fit
 from keras_attend.training.writing import print_results, write_preset
@@ -28,6 +29,17 @@ class VideoStage(NamedTuple):
     warm_up: int = 0  # as of `SequentialAIR.compile`
     rate: float = 1e-3
     sizes: tuple[float, float] = (0.7, 1.3)  # of the digits, as of `MovingObjects`
+
+
+def follower_of(air: str) -> SequentialAIR:
+    """An untrained `SequentialAIR` with an `AIR` that knows single frames.
+
+    Args:
+        air: a preset, or a `.keras` file.
+    """
+    is_file = air.endswith(".keras")
+    known: Any = keras.saving.load_model(air) if is_file else zoo.load(air)
+    return SequentialAIR(known)
 
 
 def train_object_follower(
