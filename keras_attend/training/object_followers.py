@@ -28,7 +28,7 @@ class VideoStage(NamedTuple):
     epochs: int
     warm_up: int = 0  # as of `SequentialAIR.compile`
     rate: float = 1e-3
-    sizes: tuple[float, float] = (0.7, 1.3)  # of the digits, as of `MovingObjects`
+    sizes: tuple[float, float] = (1.0, 1.0)  # of the digits, as of `MovingObjects`
 
 
 def follower_of(air: str) -> SequentialAIR:

@@ -61,7 +61,7 @@ RECIPES = {
     "ratm_mnist": (1, []),
     "ratm_mnist_multi": (1, []),
     "ratm_person": (1, []),
-    "sequential_air_mnist": (3, []),
+    "sequential_air_mnist": (2, []),
 }
 # Whether compiled programs are kept for the next life: `make test-kills` does that.
 KEPT = (

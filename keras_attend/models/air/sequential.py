@@ -212,7 +212,7 @@ class SequentialAIR(AttentionModel):
         return ops.zeros((1, steps, 1)) + FLOOR * left
 
     def compile(
-        self, optimizer: Any = "adam", *, warm_up: int = 500, ahead: int = 5, **kw: Any
+        self, optimizer: Any = "adam", *, warm_up: int = 500, ahead: int = 0, **kw: Any
     ) -> None:
         """Keras's `compile`, without a loss.
 
