@@ -27,6 +27,7 @@ LOWER = {
     "04_two_attentions": ("IoU before: ", "IoU after: ", 0.02),
     "05_reinforcement": ("(static box: ", "drlt_mnist: mean IoU ", 0.3),
     "06_your_own_preset": ("ram-letters: ", "the same from nothing: ", 5),
+    "07_objects_without_labels": ("right counts before: ", "after: ", 30),
 }
 
 

@@ -6,7 +6,6 @@ is given. Here nothing is given: boxes and identities are for evaluation alone.
 
 from typing import Any
 
-import keras
 import numpy as np
 
 from keras_attend.arguments import (
@@ -16,9 +15,9 @@ from keras_attend.arguments import (
 )
 from keras_attend.datasets import ink
 from keras_attend.datasets.backgrounds import with_noise
-from keras_attend.datasets.clips import check_index, frozen_stream
-from keras_attend.datasets.multi_digits import ATTEMPTS, SPLITS, check_digits
-from keras_attend.types import Array, OneLine
+from keras_attend.datasets.drawn_digits import DrawnDigits
+from keras_attend.datasets.multi_digits import ATTEMPTS
+from keras_attend.types import Array
 
 SPEEDS = (0.5, 3.0)  # pixels a frame
 ARRIVALS = ("anywhere", "edges")
@@ -26,7 +25,7 @@ LIFE = 3  # frames for which a digit is there at least
 VISIBLE = 0.5  # an object is present if more of its box than this is in the frame
 
 
-class MovingObjects(OneLine, keras.utils.PyDataset):
+class MovingObjects(DrawnDigits):
     """Batches of videos in which up to `max_digits` digits move over a canvas.
 
     Each number of digits in a clip is equally likely. A digit keeps its size, which is
@@ -88,45 +87,29 @@ class MovingObjects(OneLine, keras.utils.PyDataset):
         digits: Array | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        check_choice("split", split, SPLITS)
+        super().__init__(
+            split, batch_size, size, max_digits, seed, length, labels, digits, **kwargs
+        )
         check_choice("arrivals", arrivals, ARRIVALS)
         check_choice("background", background, ("black", "noise"))
-        check_positive_integers(
-            batch_size=batch_size, frames=frames, size=size, length=length
-        )
-        check_positive_integers(max_digits=max_digits)
+        check_positive_integers(frames=frames)
         check_shares(changes=changes)
         if np.shape(sizes) != (2,) or not 0.5 <= sizes[0] <= sizes[1] <= 2:
             raise ValueError(
                 "`sizes` must be two numbers in 0.5..2, the smaller one first. "
                 f"Received: sizes={sizes}"
             )
-        self.split, self.seed, self.labels = split, seed, labels
-        self.batch_size, self.frames, self.length = batch_size, frames, length
-        self.size, self.max_digits, self.sizes = size, max_digits, sizes
-        self.changes, self.arrivals, self.background = changes, arrivals, background
-        self.digits = check_digits(digits, size, split)
+        self.frames, self.sizes, self.changes = frames, sizes, changes
+        self.arrivals, self.background = arrivals, background
         self.room = int(np.ceil(ink.SIDES[1] * self.digits.shape[-1] / 28 * sizes[1]))
         if size < self.room:
             raise ValueError(
                 f"`size` must be at least {self.room}, the side of the largest digit. "
                 f"Received: size={size}, sizes={sizes}"
             )
-        self.epoch = 0
-
-    def __len__(self) -> int:
-        return self.length
-
-    def on_epoch_end(self) -> None:
-        """Go on to the next epoch's clips, if they are for training."""
-        self.epoch += self.split == "train"
 
     def __getitem__(self, index: int) -> Any:
-        check_index(index, self)
-        stream = (SPLITS.index(self.split), self.seed, self.epoch, index)
-        random = frozen_stream(*stream)
-        count = random.randint(self.max_digits + 1, size=self.batch_size)
+        random, count = self.begin(index)
         clips = self._clips(random, count)
         inputs = {"frames": self._frames(random, clips)}
         return (inputs, self._targets(clips)) if self.labels else inputs

@@ -7,26 +7,18 @@ photographs. Counts and boxes are for evaluation alone.
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 import numpy as np
 
-from keras_attend.arguments import (
-    check_choice,
-    check_positive_integers,
-    check_shares,
-)
+from keras_attend.arguments import check_choice, check_shares
 from keras_attend.datasets import backgrounds, ink
-from keras_attend.datasets.clips import check_index, frozen_stream
-from keras_attend.datasets.mnist_digits import mnist
-from keras_attend.types import Array, OneLine
+from keras_attend.datasets.drawn_digits import DrawnDigits
+from keras_attend.types import Array
 
-SPLITS = ("train", "validation", "test")
 BACKGROUNDS = ("black", "noise", "grid", "photo")
-HELD_OUT = 10_000  # of MNIST's training digits: the validation split
 ATTEMPTS = 1000  # to place a picture's objects
 
 
-class MultiDigits(OneLine, keras.utils.PyDataset):
+class MultiDigits(DrawnDigits):
     """Batches of pictures, each with 0 to `max_digits` digits on a background.
 
     Each count is equally likely. A digit's picture of 28x28 pixels is shrunk by a
@@ -81,17 +73,11 @@ class MultiDigits(OneLine, keras.utils.PyDataset):
         digits: Array | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        check_choice("split", split, SPLITS)
-        check_positive_integers(
-            batch_size=batch_size, size=size, max_digits=max_digits, length=length
+        super().__init__(
+            split, batch_size, size, max_digits, seed, length, labels, digits, **kwargs
         )
         check_shares(overlap=overlap)
-        self.split, self.seed = split, seed
-        self.batch_size, self.length, self.labels = batch_size, length, labels
-        self.size, self.max_digits, self.overlap = size, max_digits, overlap
-        self.color = color
-        self.digits = check_digits(digits, size, split)
+        self.color, self.overlap = color, overlap
         if isinstance(background, str):
             check_choice("background", background, BACKGROUNDS)
             self.background = background
@@ -102,20 +88,9 @@ class MultiDigits(OneLine, keras.utils.PyDataset):
             self.background, self.pictures = "photo", tuple(background)
         if self.background == "photo":
             backgrounds.check_pictures(self.pictures, size)
-        self.epoch = 0
-
-    def __len__(self) -> int:
-        return self.length
-
-    def on_epoch_end(self) -> None:
-        """Go on to the next epoch's pictures, if they are for training."""
-        self.epoch += self.split == "train"
 
     def __getitem__(self, index: int) -> Any:
-        check_index(index, self)
-        stream = (SPLITS.index(self.split), self.seed, self.epoch, index)
-        random = frozen_stream(*stream)
-        count = random.randint(self.max_digits + 1, size=self.batch_size)
+        random, count = self.begin(index)
         tiles, corners, boxes = self._place(random, count)
         images = self._paint(random, self._alphas(tiles, corners, count))
         # Sums of floats differ in their last bits from one machine to another.
@@ -197,24 +172,3 @@ def with_shapes(random: np.random.RandomState, things: Array) -> Array:
     chosen = shapes[random.randint(len(shapes), size=things.shape[:-2])]
     replaced = random.randint(2, size=(*things.shape[:-2], 1, 1)) == 1
     return np.where(replaced, chosen, things)
-
-
-def check_digits(digits: Array | None, size: int, split: str) -> Array:
-    """Return digits `[K, H, H]`, MNIST's of a split unless some are given."""
-    if digits is None:
-        digits = mnist(split, HELD_OUT)[0]
-    digits = np.asarray(digits)
-    shape, side = digits.shape, digits.shape[1:2]
-    if shape != (*shape[:1], *side, *side, 1) or digits.dtype != np.uint8:
-        raise ValueError(
-            "`digits` must be uint8 of shape [K, H, H, 1]. Received: "
-            f"digits.dtype={digits.dtype}, digits.shape={shape}"
-        )
-    if not len(digits):
-        raise ValueError("`digits` must not be empty.")
-    if size < (least := ink.SIDES[1] * side[0] // 28):
-        raise ValueError(
-            f"`size` must be at least {least}, the side of the largest digit. "
-            f"Received: size={size}"
-        )
-    return digits[..., 0]

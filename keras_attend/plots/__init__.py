@@ -9,6 +9,7 @@ from keras_attend.plots.games import animate_games
 from keras_attend.plots.glimpses import plot_glimpses
 from keras_attend.plots.history import plot_history
 from keras_attend.plots.objects import plot_objects
+from keras_attend.plots.steps import plot_steps
 from keras_attend.plots.tracks import plot_iou, plot_one_pass, plot_track
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "plot_iou",
     "plot_objects",
     "plot_one_pass",
+    "plot_steps",
     "plot_track",
 ]

@@ -9,6 +9,7 @@ from keras_attend.training.object_finders import (
 )
 from keras_attend.training.object_followers import (
     VideoStage,
+    follower_of,
     publish_object_follower,
     train_object_follower,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "finetune",
     "fit",
     "fit_stages",
+    "follower_of",
     "measure_test",
     "opencv_peers",
     "parse",

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 import keras
 
-from keras_attend import evaluation, plots
+from keras_attend import evaluation, plots, zoo
 from keras_attend.callbacks import Checkpoint
 from keras_attend.datasets import MovingObjects
 from keras_attend.evaluation.test_sets import DrawnVideos
+from keras_attend.models import SequentialAIR
 from keras_attend.training.object_finders import CLIP
 from keras_attend.training.stages import falling_rate, fit
 from keras_attend.training.writing import print_results, write_preset
@@ -27,6 +28,18 @@ class VideoStage(NamedTuple):
     epochs: int
     warm_up: int = 0  # as of `SequentialAIR.compile`
     rate: float = 1e-3
+    sizes: tuple[float, float] = (1.0, 1.0)  # of the digits, as of `MovingObjects`
+
+
+def follower_of(air: str) -> SequentialAIR:
+    """An untrained `SequentialAIR` with an `AIR` that knows single frames.
+
+    Args:
+        air: a preset, or a `.keras` file.
+    """
+    is_file = air.endswith(".keras")
+    known: Any = keras.saving.load_model(air) if is_file else zoo.load(air)
+    return SequentialAIR(known)
 
 
 def train_object_follower(
@@ -40,7 +53,7 @@ def train_object_follower(
 
     Args:
         make: makes the model, whose `AIR` knows single frames.
-        videos: what the videos are like; the training draws its own digits.
+        videos: whose background the videos have; the training draws its own digits.
         stages: one after the other.
         seed: of the weights, of the videos and of all draws.
         args: what `parse` returns.
@@ -55,7 +68,7 @@ def train_object_follower(
             "train",
             stage.batch_size,
             stage.frames,
-            sizes=videos.sizes,
+            sizes=stage.sizes,
             background=videos.background,
             seed=1000 * seed + number,
             length=EPOCH,
@@ -91,8 +104,8 @@ def publish_object_follower(
 
     Args:
         make, stages: as of `train_object_follower`.
-        test_sets: by their names in the protocols; the training's videos are like those
-            of the first.
+        test_sets: by their names in the protocols; the training's videos have the
+            background of the first.
         args: what `parse` returns.
         seeds: how many seeds are trained.
         **about: as of `write_preset`.

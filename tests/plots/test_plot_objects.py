@@ -38,3 +38,29 @@ def test_objects_have_colours_of_their_own():
     masks[0, 0, 0, 0] = masks[0, 1, 0, 1] = 1
     left, middle, right = colored(masks)[0, 0]
     assert np.abs(left - middle).max() > 0.3 and right.max() == 0
+
+
+def test_plot_steps(random, tmp_path, quick):
+    """A window is where the pixels come from that the step has read."""
+    image = random.random((12, 12, 1)).astype("float32")
+    model = AIR(12, steps=2, window=4, what=2, units=4)
+    model.build(model.serving_shape)
+    model.cell.found.bias.assign([0.0, 0, 2.0, -1.0, 0, 0, 0])
+    model.cell.shape.bias.assign(ops.full((16,), 3.0))
+    model.compile()
+    path = tmp_path / "steps.png"
+    figure = plots.plot_steps(model, image, path=path)
+    assert path.stat().st_size > 3000 and len(figure.axes) == 6
+    found = model.predict(image[None], verbose=0)
+    for t, axis in enumerate(figure.axes[1:3]):
+        assert axis.get_title() == f"step {t + 1}: {found['presence'][0, t]:.0%}"
+        left = np.abs(image - found["canvases"][0, t])[..., 0]
+        np.testing.assert_allclose(axis.images[0].get_array(), left, atol=1e-5)
+        (patch,) = axis.patches
+        # What it drew has its middle in the middle of the window.
+        mask = found["canvases"][0, t + 1] - found["canvases"][0, t]
+        middle = (mask[..., 0] * np.indices((12, 12))).sum((1, 2)) / mask.sum()
+        x, y = np.add(patch.get_xy(), patch.get_width() / 2)
+        np.testing.assert_allclose([y, x], middle, atol=0.35)
+    with pytest.raises(ValueError, match=r"\[H, W, C\]"):
+        plots.plot_steps(model, image[None])

@@ -14,6 +14,7 @@ from keras_attend.arguments import (
 from keras_attend.compat import set_direction
 from keras_attend.models.air.counts import check_counts_alone, metrics_with_counts
 from keras_attend.models.air.following import FollowingCell
+from keras_attend.models.air.foresight import misjudged
 from keras_attend.models.air.imagination import imagined
 from keras_attend.models.air.model import AIR
 from keras_attend.models.air.sequential_cell import SequentialAIRCell
@@ -66,8 +67,8 @@ class SequentialAIR(AttentionModel):
         inputs: a dict of
 
             * "frames": `[B, T, H, W, C]`, uint8 or floats in 0..1, of any length.
-            * "actions": `[B, T, actions]`, if the model has actions. The action at t
-              leads to frame t; that of frame 0 is not used.
+            * "actions": `[B, T, actions]`, if the model has them. The action at t leads
+              to frame t; that of frame 0 is not used.
 
     Returns a dict, in training of draws from the posteriors and else of their means:
         boxes: `[B, T, N, 4]`, boxes about what was drawn: x, y, width and height in
@@ -86,8 +87,8 @@ class SequentialAIR(AttentionModel):
     bound in nats a frame.
     """
 
-    compile_arguments = ("warm_up",)
-    warm_up = 0
+    compile_arguments = ("warm_up", "ahead")
+    warm_up = ahead = 0
     _future: Any = None  # what imagines, made once; see `imagination.future_of`
 
     def __init__(
@@ -163,12 +164,16 @@ class SequentialAIR(AttentionModel):
         steps = {"frame": frames, **noise, "floor": self.floor(T)}
         if actions is not None:
             steps["action"] = actions
+
+        def step(x: Any, state: Slots) -> tuple[Any, Slots]:
+            one, after = self.frame_cell.step(x, state, training=drawn)
+            return (one, after), after
+
         found: dict[str, Tensor]
-        found, slots = unroll(
-            lambda x, state: self.frame_cell.step(x, state, training=drawn),
-            self.frame_cell.initial_state(B),
-            steps,
-        )
+        (found, each), slots = unroll(step, self.frame_cell.initial_state(B), steps)
+        if drawn and self.ahead:
+            F = misjudged(self.frame_cell.dynamics, each, self.ahead, actions)
+            found["objective"] = found["objective"] - F
         return found, slots
 
     def checked(self, inputs: Any) -> tuple[Tensor, Tensor | None]:
@@ -207,7 +212,7 @@ class SequentialAIR(AttentionModel):
         return ops.zeros((1, steps, 1)) + FLOOR * left
 
     def compile(
-        self, optimizer: Any = "adam", *, warm_up: int = 500, **kwargs: Any
+        self, optimizer: Any = "adam", *, warm_up: int = 500, ahead: int = 0, **kw: Any
     ) -> None:
         """Keras's `compile`, without a loss.
 
@@ -215,11 +220,13 @@ class SequentialAIR(AttentionModel):
             optimizer: as of Keras.
             warm_up: over how many batches of the training the floor falls to 0, see
                 `SequentialAIRCell`.
-            **kwargs: as of `AttentionModel.compile`.
+            ahead: for how many frames what is imagined is compared with where objects
+                go, see `misjudged`; 0 leaves this to the bound, which asks for one.
+            **kw: as of `AttentionModel.compile`.
         """
-        check_not_negative(warm_up=warm_up)
-        self.warm_up = warm_up
-        super().compile(optimizer, **kwargs)
+        check_not_negative(warm_up=warm_up, ahead=ahead)
+        self.warm_up, self.ahead = warm_up, ahead
+        super().compile(optimizer, **kw)
 
     def compute_loss(
         self,

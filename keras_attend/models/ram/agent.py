@@ -111,9 +111,16 @@ class RAMAgent(AttentionModel):
         # Before it has learned, it looks at the centre: a corner teaches nothing.
         self.locator = dense(2, "tanh", kernel_initializer="zeros", name="location")
         self.baseline = dense(1, name="baseline")
-        self.baseline_hidden = None
+        self.baseline_hidden = self.critic_glimpse = self.critic_core = None
         if self.credit.baseline == "game":
             self.baseline_hidden = dense(units, "relu", name="baseline_hidden")
+        elif self.credit.baseline == "glimpses":
+            self.critic_glimpse = GlimpseNetwork(
+                glimpse_units, units, dtype=dtype, name="critic_glimpse"
+            )
+            self.critic_core = keras.layers.LSTMCell(
+                units, dtype=dtype, name="critic_core"
+            )
         self.location_policy = GaussianPolicy(std)
         self.game_policy = CategoricalPolicy()
         self.seed_generator = keras.random.SeedGenerator()
@@ -124,8 +131,12 @@ class RAMAgent(AttentionModel):
         """Make the weights."""
         size, units = self.size, self.units
         self.retina.build((None, None, None, 1), (None, 2))
-        self.glimpse_network.build((None, size, size, self.scales), (None, 2))
-        self.core.build((None, units))
+        for network in (self.glimpse_network, self.critic_glimpse):
+            if network is not None:
+                network.build((None, size, size, self.scales), (None, 2))
+        for core in (self.core, self.critic_core):
+            if core is not None:
+                core.build((None, units))
         for dense in (self.player, self.locator, self.baseline):
             dense.build((None, units))
         if self.baseline_hidden is not None:
@@ -146,7 +157,7 @@ class RAMAgent(AttentionModel):
         draws = {name: draw_seeds(T, seed) for name in names}
 
         def step(draw: dict[str, Tensor], state: Any) -> tuple[Any, Any]:
-            game_state, core_state, l = state
+            game_state, core_state, l, critic_state = state
             rho = self.see(game_state, l)
             g = self.glimpse_network(rho, l)
             h, core_state = self.core(g, core_state)
@@ -163,11 +174,16 @@ class RAMAgent(AttentionModel):
                 action = self.game_policy.sample(z, draw["action"][0])
             outputs = {"states": game_state, "locations": l, "hidden": h}
             outputs |= {"choices": choice, "actions": action}
+            if self.critic_core is not None:
+                g = self.critic_glimpse(rho, l)
+                outputs["critic"], critic_state = self.critic_core(g, critic_state)
             if self.gaze != "centre":
                 l = ops.clip(choice, -1.0, 1.0)
-            return outputs, (self.game.step(game_state, action), core_state, l)
+            game_state = self.game.step(game_state, action)
+            return outputs, (game_state, core_state, l, critic_state)
 
-        steps, _ = unroll(step, (states_0, [zeros, zeros], l_0), draws)
+        begin = (states_0, [zeros, zeros], l_0, [zeros, zeros])
+        steps, _ = unroll(step, begin, draws)
         states, h_t = steps["states"], steps["hidden"]  # [B, T, S], [B, T, units]
         # What is chosen after the last frame changes nothing.
         h_t, choices = h_t[:, :-1], steps["choices"][:, :-1]
@@ -179,7 +195,7 @@ class RAMAgent(AttentionModel):
             "states": states,
             "locations": steps["locations"],
             "actions": actions,
-            "baselines": self._expected(h_t, states[:, :-1]),
+            "baselines": self._expected(steps, h_t, states[:, :-1]),
             "entropies": -ops.sum(ops.exp(log_pi_a) * log_pi_a, axis=-1),
         }
         if training:
@@ -197,8 +213,10 @@ class RAMAgent(AttentionModel):
         blocks = self.retina.factor ** (2 * np.arange(self.retina.scales))
         return rho * ops.cast(blocks, rho.dtype)
 
-    def _expected(self, h_t: Tensor, states: Tensor) -> Tensor:
-        """$b_t$ `[B, T - 1]`; no gradient leaves it."""
+    def _expected(self, steps: Any, h_t: Tensor, states: Tensor) -> Tensor:
+        """$b_t$ `[B, T - 1]`; no gradient leaves it to what the policies use."""
+        if self.critic_core is not None:
+            return ops.cast(self.baseline(steps["critic"][:, :-1])[..., 0], "float32")
         x = ops.stop_gradient(h_t)
         if self.baseline_hidden is not None:
             known = ops.cast(self.game.scaled(states), x.dtype)

@@ -79,7 +79,8 @@ class AgentCredit(_Record):
 
     Args:
         baseline: "state" as of `Credit`; "game" computes $b_t$ from $h_t$ and the state
-            of the game, which the policies never see.
+            of the game, which the policies never see; "glimpses" from the glimpses
+            that the agent has had, by a glimpse network and a core of its own.
         trace: $\lambda$ in $G_t$, as of `Credit`.
         policy_weight: $w$ of the locations; that of the actions is 1.
         entropy: weight of the entropy of the actions' policy, which is added to what
@@ -92,6 +93,6 @@ class AgentCredit(_Record):
     entropy: float = 0.01
 
     def __post_init__(self) -> None:
-        check_choice("baseline", self.baseline, ("state", "game"))
+        check_choice("baseline", self.baseline, ("state", "game", "glimpses"))
         check_shares(trace=self.trace)
         check_not_negative(policy_weight=self.policy_weight, entropy=self.entropy)

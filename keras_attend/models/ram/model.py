@@ -246,7 +246,11 @@ class RAM(RAMLayers):
         answers = ops.argmax(y_pred["episode_logits"], axis=-1)
         R = ops.cast(answers == ops.argmax(target, axis=-1), "float32")
         R = log_p if self.credit.reward == "log_prob" else R
+        return R[..., None], self.expected_of(target, y_pred)
+
+    def expected_of(self, target: Tensor, y_pred: dict[str, Tensor]) -> Tensor:
+        """$b_t$ `[B, (M,) T - 1]`, of the label where there is one for each."""
         b_t = y_pred["baselines"]
-        if self.credit.baseline == "answer":
-            b_t = ops.sum(b_t * target[..., None, :], axis=-1)
-        return R[..., None], b_t
+        if self.credit.baseline == "state":
+            return b_t
+        return ops.sum(b_t * target[..., None, :], axis=-1)

@@ -6,9 +6,10 @@ import keras
 from keras import ops
 from keras.layers import Dense
 
-from keras_attend.arguments import check_not_negative
+from keras_attend.arguments import check_choice, check_not_negative
 from keras_attend.models.ram.model import RAM
 from keras_attend.policies import CategoricalPolicy, draw_seeds
+from keras_attend.reinforce import baseline_loss, lambda_returns, reinforce_loss
 from keras_attend.types import Shape, Tensor
 
 
@@ -17,32 +18,49 @@ class StoppingRAM(RAM):
     r"""Classify an image by no more glimpses than it needs, up to $T$.
 
     ```python
-    model = ka.models.StoppingRAM(glimpses=8, price=0.1)
+    model = ka.models.StoppingRAM(glimpses=8, price=0.03, decision="enumerate")
     model.compile("adam")
     model.fit(images, labels)  # uint8 [N, H, W, 1], integers [N]
     ```
 
-    After each glimpse but the last the network stops or goes on, by a policy that is
-    learned as that of the locations is, and answers from the state $h_n$ in which it
-    stopped. The paper proposes this and says no more; the price is ours:
+    After each glimpse but the last the network stops or goes on, and answers from the
+    state $h_n$ in which it stopped. The paper proposes to learn that as the locations
+    are learned, and says no more; the price is ours:
 
     $$s_t \sim \mathrm{Cat}(\mathrm{softmax}(\mathrm{Linear}(h_t))), \qquad
       R' = R - \mathrm{price} \cdot n$$
 
+    That is `decision="drawn"`. But there are $T$ outcomes only, so that what is
+    expected of the decision can be summed instead of estimated. That is
+    `decision="enumerate"`: with $q(n)$ the probability of stopping after $n$ glimpses,
+    the classification loss becomes
+
+    $$\sum_{n=1}^{T} q(n) \left(-\log p(y \mid h_n) + \mathrm{price} \cdot n\right)$$
+
+    Its gradient trains the decisions without a draw, and the answers from all states,
+    each as much as it is used. Locations learn from the expected reward
+    $R = \sum_n q(n) R_n$, as much as it is probable that they are used.
+
     Args:
-        price: what a glimpse costs, in units of the reward $R$. The other arguments are
-            those of `RAM`.
+        price: what a glimpse costs: drawn, in units of the reward $R$; enumerated, in
+            nats of the loss.
+        decision: "drawn" or "enumerate". The other arguments are those of `RAM`.
 
     Returns a dict: what `RAM` returns, and
         glimpses_taken: `[B, M]`, int32 in 1..T, $n$, the number of glimpses until it
-            stopped. What the other outputs say of later glimpses has no effect, and
-            `log_probs` is 0 there; up to $n$ it holds $\log \pi(s_t)$ as well.
+            stopped. What the other outputs say of later glimpses has no effect; drawn,
+            `log_probs` is 0 there, and up to $n$ it holds $\log \pi(s_t)$ as well.
+        step_logits: `[B, M, T, classes]`, the scores by each state $h_t$.
+        stop_log_probs: `[B, M, T]`, $\log q(n)$.
     """
 
-    def __init__(self, *args: Any, price: float = 0.1, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, price: float = 0.1, decision: str = "drawn", **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         check_not_negative(price=price)
-        self.price = price
+        check_choice("decision", decision, ("drawn", "enumerate"))
+        self.price, self.decision = price, decision
         # Scores of going on and of stopping: before it has learned it mostly goes on.
         bias = {"bias_initializer": keras.initializers.Constant([1.0, -1.0])}
         self.stopper = Dense(2, dtype=self.dtype_policy, name="stop", **bias)
@@ -60,22 +78,26 @@ class StoppingRAM(RAM):
         """RAM's episode. All glimpses are taken, and the stop is decided after them."""
         steps = super().episode(images, first_location, location)
         h_t = steps["hidden"]  # [B, T, units]
-        taken, log_pi_s = self.stop(self.policy_input(h_t[:, :-1]), location)
-        last = ops.one_hot(taken - 1, self.glimpses, dtype=h_t.dtype)  # [B, T]
-        steps["episode_logits"] = self.answer(ops.sum(last[..., None] * h_t, axis=1))
+        drawn = self.decision == "drawn"
+        seen = self.policy_input(h_t[:, :-1]) if drawn else h_t[:, :-1]
+        scores = ops.cast(self.stopper(seen), "float32")  # [B, T - 1, 2]
+        taken, log_pi_s = self.stop(scores, location if drawn else "mean")
+        last = ops.one_hot(taken - 1, self.glimpses)[..., None]  # [B, T, 1]
+        steps["step_logits"] = self.answer(h_t)
+        steps["episode_logits"] = ops.sum(last * steps["step_logits"], axis=1)
         steps["glimpses_taken"] = taken
-        if location == "sample":
+        steps["stop_log_probs"] = stop_log_probs(scores)
+        if location == "sample" and drawn:
             # A location that is chosen as it stops, or later, changes nothing.
             steps["log_probs"] = self._up_to(taken - 1) * steps["log_probs"] + log_pi_s
         return steps
 
-    def stop(self, h_t: Tensor, location: str) -> tuple[Tensor, Tensor]:
+    def stop(self, scores: Tensor, location: str) -> tuple[Tensor, Tensor]:
         r"""$n$ `[B]`, int32, and $\log \pi(s_t)$ up to the stop, then 0; `[B, T - 1]`.
 
-        Of the states $h_t$ in which it may stop, `[B, T - 1, units]`. Where `location`
-        is "sample", $s_t$ is drawn; else it is the likelier one.
+        Of the scores `[B, T - 1, 2]` of going on and of stopping. Where `location` is
+        "sample", $s_t$ is drawn; else it is the likelier one.
         """
-        scores = ops.cast(self.stopper(h_t), "float32")  # [B, T - 1, 2]
         if location == "sample":
             seed = draw_seeds(1, self.seed_generator)[0, 0]
             s_t = self.stop_policy.sample(ops.stop_gradient(scores), seed)
@@ -90,14 +112,47 @@ class StoppingRAM(RAM):
         choices = ops.arange(self.glimpses - 1, dtype="int32")
         return ops.cast(choices < count[..., None], "float32")
 
+    def sample_losses(self, x: Any, y: Tensor, y_pred: dict[str, Tensor]) -> Tensor:
+        """RAM's losses; enumerated, those that the class describes."""
+        if self.decision == "drawn":
+            return super().sample_losses(x, y, y_pred)
+        target = self.one_hot(y)
+        target = target[:, None] if self.episodes > 1 else target  # [B, (1,) classes]
+        log_p = ops.log_softmax(y_pred["step_logits"])  # [B, (M,) T, classes]
+        log_p = ops.sum(target[..., None, :] * log_p, axis=-1)  # [B, (M,) T]
+        q = ops.exp(y_pred["stop_log_probs"])
+        n = ops.arange(1, self.glimpses + 1, dtype="float32")
+        loss = ops.sum(q * (self.price * n - log_p), axis=-1)
+        R, b_t = self.rewards(target, log_p, y_pred)  # [B, (M,) 1], [B, (M,) T - 1]
+        if b_t.shape[-1] > 0:
+            loss = loss + baseline_loss(b_t, R)
+            if "log_probs" in y_pred:
+                G_t = lambda_returns(R, b_t, self.credit.trace)
+                goes_on = 1.0 - ops.cumsum(ops.stop_gradient(q), axis=-1)[..., :-1]
+                used = goes_on * y_pred["log_probs"]
+                loss = loss + self.credit.policy_weight * reinforce_loss(used, G_t, b_t)
+        return ops.mean(loss, axis=1) if self.episodes > 1 else loss
+
     def rewards(
         self, target: Tensor, log_p: Tensor, y_pred: dict[str, Tensor]
     ) -> tuple[Tensor, Tensor]:
-        """RAM's reward less the price; after the stop nothing else is expected."""
-        R, b_t = super().rewards(target, log_p, y_pred)
-        taken = y_pred["glimpses_taken"]  # [B, (M)]
-        R = R - self.price * ops.cast(taken, "float32")[..., None]
-        return R, ops.where(self._up_to(taken) > 0, b_t, R)
+        """RAM's reward less the price; after the stop nothing else is expected.
+
+        Enumerated, the mean of the rewards of all states, of which `log_p` is `[...,
+        T]`.
+        """
+        if self.decision == "drawn":
+            R, b_t = super().rewards(target, log_p, y_pred)
+            taken = y_pred["glimpses_taken"]  # [B, (M)]
+            R = R - self.price * ops.cast(taken, "float32")[..., None]
+            return R, ops.where(self._up_to(taken) > 0, b_t, R)
+        R_n = log_p
+        if self.credit.reward == "correct":
+            answers = ops.argmax(y_pred["step_logits"], axis=-1)
+            right = answers == ops.argmax(target, axis=-1)[..., None]
+            R_n = ops.cast(right, "float32")
+        R = ops.sum(ops.exp(y_pred["stop_log_probs"]) * R_n, axis=-1, keepdims=True)
+        return ops.stop_gradient(R), self.expected_of(target, y_pred)
 
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
@@ -105,3 +160,11 @@ class StoppingRAM(RAM):
         """Loss, accuracy, and the mean number of glimpses until it stopped."""
         self.mean_taken.update_state(y_pred["glimpses_taken"])
         return super().compute_metrics(x, y, y_pred, sample_weight)
+
+
+def stop_log_probs(scores: Tensor) -> Tensor:
+    r"""$\log q(n)$ `[B, T]`, of scores of going on and of stopping `[B, T - 1, 2]`."""
+    log_pi = ops.log_softmax(scores)
+    none = ops.zeros_like(log_pi[:, :1, 0])
+    went_on = ops.concatenate([none, ops.cumsum(log_pi[..., 0], axis=1)], axis=1)
+    return went_on + ops.concatenate([log_pi[..., 1], none], axis=1)

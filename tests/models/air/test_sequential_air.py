@@ -68,7 +68,7 @@ def trained():
     model = make(steps=2, slots=3, present=1.0)
     frames = clips(np.random.default_rng(0), 8)
     before = [ops.convert_to_numpy(v) for v in model.trainable_variables]
-    model.compile(keras.optimizers.Adam(1e-2), warm_up=8, jit_compile=True)
+    model.compile(keras.optimizers.Adam(1e-2), warm_up=8, ahead=2, jit_compile=True)
     history = model.fit({"frames": frames}, batch_size=4, epochs=2, verbose=0).history
     assert model.jit_compile
     if keras.backend.backend() == "tensorflow":  # what follows needs no XLA

@@ -70,6 +70,26 @@ def test_sees_a_ball_of_one_pixel_in_every_patch():
     np.testing.assert_allclose(ops.convert_to_numpy(glimpse).max((0, 1, 2)), 1.0)
 
 
+def test_a_critic_sees_what_the_agent_sees():
+    """It remembers the same glimpses by weights of its own, and nothing of the game."""
+    agent = RAMAgent(Catch(size=6), **SMALL, credit=AgentCredit(baseline="glimpses"))
+    agent.build(agent.serving_shape)
+    found = agent(Games(5, 1)[0][0], training=True)
+    state = [ops.zeros((5, 32)), ops.zeros((5, 32))]
+    for t in range(5):
+        l = found["locations"][:, t]
+        g = agent.critic_glimpse(agent.see(found["states"][:, t], l), l)
+        h, state = agent.critic_core(g, state)
+        expected = ops.convert_to_numpy(agent.baseline(h))[:, 0]
+        np.testing.assert_allclose(found["baselines"][:, t], expected, atol=1e-5)
+    paths = " ".join(weight.path for weight in agent.weights)
+    assert "critic_core" in paths and "critic_glimpse" in paths
+    # That of the game's state has none of this.
+    plain = RAMAgent(Catch(size=6), **SMALL, credit=AgentCredit(baseline="game"))
+    plain.build(plain.serving_shape)
+    assert "critic" not in " ".join(weight.path for weight in plain.weights)
+
+
 def test_looks_around():
     """Draws around the centre, which are nobody's choice."""
     agent = RAMAgent(Catch(size=6), **SMALL, gaze="around", std=0.2)

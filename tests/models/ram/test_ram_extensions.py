@@ -9,6 +9,7 @@ from keras_attend.datasets import sample_digits
 from keras_attend.evaluation import error_percent, with_arguments
 from keras_attend.layers import Retina
 from keras_attend.models import Credit, StoppingRAM, ZoomingRAM
+from keras_attend.models.ram.stopping import stop_log_probs
 
 SMALL = {"glimpses": 4, "size": 4, "scales": 2, "units": 32, "glimpse_units": 16}
 SMALL |= {"episodes": 2, "credit": Credit(policy_weight=0.1)}
@@ -64,11 +65,9 @@ def test_tells_how_many_glimpses_it_took(stopper):
 
 
 def test_decides_to_stop_by_the_likelier_choice(stopper):
-    h_t = np.random.default_rng(0).normal(size=(6, 3, 32)).astype("float32")
-    taken, log_pi = stopper.stop(ops.convert_to_tensor(h_t), "mean")
+    scores = np.random.default_rng(0).normal(size=(6, 3, 2)).astype("float32")
+    taken, log_pi = stopper.stop(ops.convert_to_tensor(scores), "mean")
     taken, log_pi = ops.convert_to_numpy(taken), ops.convert_to_numpy(log_pi)
-    scores = h_t @ ops.convert_to_numpy(stopper.stopper.kernel)
-    scores = scores + ops.convert_to_numpy(stopper.stopper.bias)
     log_p = scores - np.log(np.exp(scores).sum(-1, keepdims=True))
     for n, (row, found) in enumerate(zip(scores, log_pi, strict=True)):
         stops = [t for t in range(3) if row[t, 1] > row[t, 0]]
@@ -117,6 +116,50 @@ def test_loss_of_a_stop_by_hand():
     expected = -np.log(0.75) + 0.3125 / 3 - 1.5
     loss = model.compute_loss(None, ops.convert_to_tensor([0]), y_pred)
     np.testing.assert_allclose(float(loss), expected, rtol=1e-5)
+
+
+def test_enumerated_stops_by_hand():
+    """All outcomes, each as often as it happens; R is their mean reward."""
+    log_q = stop_log_probs(ops.log(ops.convert_to_tensor([[[0.5, 0.5], [0.2, 0.8]]])))
+    q = np.array([0.5, 0.4, 0.1])
+    np.testing.assert_allclose(np.exp(ops.convert_to_numpy(log_q))[0], q, rtol=1e-5)
+    arguments = {"classes": 2, "glimpses": 3, "price": 0.25, "decision": "enumerate"}
+    y_pred = {
+        "step_logits": ops.log(
+            ops.convert_to_tensor([[[0.25, 0.75], [0.75, 0.25], [0.875, 0.125]]])
+        ),
+        "stop_log_probs": log_q,
+        "baselines": ops.convert_to_tensor([[0.25, 1.0]]),
+        "log_probs": ops.convert_to_tensor([[-1.0, -2.0]]),
+    }
+    p = np.array([0.25, 0.75, 0.875])
+    for reward, R in (("correct", q[1:].sum()), ("log_prob", (q * np.log(p)).sum())):
+        credit = Credit(reward=reward, policy_weight=2.0)
+        model = StoppingRAM(credit=credit, **arguments)
+        expected = (q * (0.25 * np.array([1, 2, 3]) - np.log(p))).sum()
+        expected += ((0.25 - R) ** 2 + (1 - R) ** 2) / 2
+        # The first location is used in half of the episodes, the second in a tenth.
+        expected += 2 * (0.5 * 1 * (R - 0.25) + 0.1 * 2 * (R - 1))
+        loss = model.compute_loss(None, ops.convert_to_tensor([0]), y_pred)
+        np.testing.assert_allclose(float(loss), expected, rtol=1e-5)
+
+
+def test_enumerated_stops_are_learned():
+    """A glimpse that costs more than any answer is worth is not taken."""
+    keras.utils.set_random_seed(0)
+    small = SMALL | {"glimpses": 3, "units": 16}
+    model = StoppingRAM(price=10.0, decision="enumerate", **small)
+    model.build(model.serving_shape)
+    fitted(model)
+    images, labels = sample_digits()
+    model.optimizer.learning_rate = 0.1
+    model.fit(images, labels, batch_size=25, epochs=3, verbose=0)
+    found = model.predict(images, verbose=0)
+    assert (found["glimpses_taken"] == 1).all()
+    np.testing.assert_allclose(
+        found["episode_logits"], found["step_logits"][:, :, 0], rtol=1e-5
+    )
+    assert found["stop_log_probs"].shape == (50, 2, 3)
 
 
 def test_tells_how_wide_its_glimpses_were(zoomer):
