@@ -3,7 +3,7 @@ import pytest
 from keras import ops
 
 from keras_attend import plots
-from keras_attend.models import AIR
+from keras_attend.models import AIR, ObjectPrior
 from keras_attend.plots.objects import colored
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -43,9 +43,9 @@ def test_objects_have_colours_of_their_own():
 def test_plot_steps(random, tmp_path, quick):
     """A window is where the pixels come from that the step has read."""
     image = random.random((12, 12, 1)).astype("float32")
-    model = AIR(12, steps=2, window=4, what=2, units=4)
+    model = AIR(12, steps=2, window=4, what=2, units=4, prior=ObjectPrior(side=5.0))
     model.build(model.serving_shape)
-    model.cell.found.bias.assign([0.0, 0, 2.0, -1.0, 0, 0, 0])
+    model.cell.found.bias.assign([0.0, 0, 1.0, -1.0, 0, 0, 0])
     model.cell.shape.bias.assign(ops.full((16,), 3.0))
     model.compile()
     path = tmp_path / "steps.png"
