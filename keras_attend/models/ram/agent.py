@@ -111,7 +111,9 @@ class RAMAgent(AttentionModel):
         # Before it has learned, it looks at the centre: a corner teaches nothing.
         self.locator = dense(2, "tanh", kernel_initializer="zeros", name="location")
         self.baseline = dense(1, name="baseline")
-        self.baseline_hidden = self.critic_glimpse = self.critic_core = None
+        self.baseline_hidden = None
+        self.critic_glimpse: Any = None
+        self.critic_core: Any = None
         if self.credit.baseline == "game":
             self.baseline_hidden = dense(units, "relu", name="baseline_hidden")
         elif self.credit.baseline == "glimpses":
