@@ -228,13 +228,23 @@ class RAM(RAMLayers):
         log_p = ops.sum(target * log_p, axis=-1)  # of the label, [B, (M)]
         loss = -log_p
         R, b_t = self.rewards(target, log_p, y_pred)
-        if b_t.shape[-1] > 0:
-            loss = loss + baseline_loss(b_t, R)
-            if "log_probs" in y_pred:
-                G_t = lambda_returns(R, b_t, self.credit.trace)
-                policy_loss = reinforce_loss(y_pred["log_probs"], G_t, b_t)
-                loss = loss + self.credit.policy_weight * policy_loss
+        loss = loss + self.choice_losses(R, b_t, y_pred.get("log_probs"))
         return ops.mean(loss, axis=1) if self.episodes > 1 else loss
+
+    def choice_losses(self, R: Tensor, b_t: Tensor, log_probs: Any) -> Any:
+        """The baseline's loss, and the policy's where locations are its draws.
+
+        Of $R$ `[B, (M,) 1]`, $b_t$ `[B, (M,) T - 1]` and the choices' log-probabilities
+        `[B, (M,) T - 1]`, or None. It is 0 where nothing was chosen.
+        """
+        if b_t.shape[-1] == 0:
+            return 0.0
+        loss = baseline_loss(b_t, R)
+        if log_probs is None:
+            return loss
+        G_t = lambda_returns(R, b_t, self.credit.trace)
+        policy_loss = reinforce_loss(log_probs, G_t, b_t)
+        return loss + self.credit.policy_weight * policy_loss
 
     def rewards(
         self, target: Tensor, log_p: Tensor, y_pred: dict[str, Tensor]

@@ -9,7 +9,6 @@ from keras.layers import Dense
 from keras_attend.arguments import check_choice, check_not_negative
 from keras_attend.models.ram.model import RAM
 from keras_attend.policies import CategoricalPolicy, draw_seeds
-from keras_attend.reinforce import baseline_loss, lambda_returns, reinforce_loss
 from keras_attend.types import Shape, Tensor
 
 
@@ -124,13 +123,10 @@ class StoppingRAM(RAM):
         n = ops.arange(1, self.glimpses + 1, dtype="float32")
         loss = ops.sum(q * (self.price * n - log_p), axis=-1)
         R, b_t = self.rewards(target, log_p, y_pred)  # [B, (M,) 1], [B, (M,) T - 1]
-        if b_t.shape[-1] > 0:
-            loss = loss + baseline_loss(b_t, R)
-            if "log_probs" in y_pred:
-                G_t = lambda_returns(R, b_t, self.credit.trace)
-                goes_on = 1.0 - ops.cumsum(ops.stop_gradient(q), axis=-1)[..., :-1]
-                used = goes_on * y_pred["log_probs"]
-                loss = loss + self.credit.policy_weight * reinforce_loss(used, G_t, b_t)
+        used = y_pred.get("log_probs")
+        if used is not None:
+            used = used * (1.0 - ops.cumsum(ops.stop_gradient(q), axis=-1)[..., :-1])
+        loss = loss + self.choice_losses(R, b_t, used)
         return ops.mean(loss, axis=1) if self.episodes > 1 else loss
 
     def rewards(
