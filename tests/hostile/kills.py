@@ -11,9 +11,8 @@ On JAX that is bit for bit, on TensorFlow to 1e-5.
 
 A training by `steps` has many epochs of a few batches, one by `epochs` has two of many.
 A kill comes while the process starts, or within an epoch, or while a checkpoint is
-written.
-Whatever is in the folder of `--runs` is not done again, so that this can be stopped at
-any time too. The exit status is 1 if a training differs or fails.
+written. Whatever is in the folder of `--runs` is not done again, so that this can be
+stopped at any time too. The exit status is 1 if a training differs or fails.
 """
 
 import argparse
