@@ -1,5 +1,6 @@
 """Helpers that several pictures use."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,13 @@ def show(axis: Any, image: NDArray[Any]) -> None:
     axis.set(xticks=[], yticks=[])
     for spine in axis.spines.values():
         spine.set(color="0.7", lw=0.8)
+
+
+def outline(axis: Any, box: Sequence[float], color: str) -> None:
+    """Draw a box `xywh` about the pixels that it holds: pixel i is drawn about i."""
+    x, y, width, height = box
+    corner, look = (x - 0.5, y - 0.5), {"fill": False, "color": color, "lw": 1.5}
+    axis.add_patch(pyplot().Rectangle(corner, width, height, **look))
 
 
 def finish(figure: Any, path: str | Path | None) -> Any:

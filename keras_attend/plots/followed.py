@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_attend.plots.common import finish, pyplot, show
+from keras_attend.plots.common import finish, outline, pyplot, show
 from keras_attend.plots.objects import COLORS
 from keras_attend.types import Array
 
@@ -72,16 +72,6 @@ def plot_followed(
 
 def draw_boxes(axis: Any, boxes: Array, ids: Array) -> None:
     """Draw the boxes `[N, 4]` of the objects whose numbers `[N]` are not negative."""
-    plt = pyplot()
-    for (x, y, width, height), number in zip(boxes, ids, strict=True):
+    for box, number in zip(boxes, ids, strict=True):
         if number >= 0:
-            axis.add_patch(
-                plt.Rectangle(
-                    (x - 0.5, y - 0.5),  # pixel i is drawn about i
-                    width,
-                    height,
-                    fill=False,
-                    color=COLORS[number % len(COLORS)],
-                    lw=1.5,
-                )
-            )
+            outline(axis, box, COLORS[number % len(COLORS)])

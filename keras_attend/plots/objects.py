@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_attend.plots.common import FIRST, LAST, PATH, finish, pyplot, show
+from keras_attend.plots.common import FIRST, LAST, PATH, finish, outline, pyplot, show
 from keras_attend.types import Array
 
 COLORS = (PATH, LAST, FIRST, "#ff7f0e", "#9467bd", "#8c564b")  # of objects 1, 2, ...
@@ -48,12 +48,8 @@ def plot_objects(model: Any, images: Any, *, path: str | Path | None = None) -> 
             show(axis, image)
     for axis, count, boxes in zip(axes[0], found["count"], found["boxes"], strict=True):
         axis.set_title(f"{count}", fontsize=10)
-        for t, (x, y, width, height) in enumerate(boxes[:count]):
-            color = COLORS[t % len(COLORS)]
-            corner = (x - 0.5, y - 0.5)  # pixel i is drawn about i
-            axis.add_patch(
-                plt.Rectangle(corner, width, height, fill=False, color=color, lw=1.5)
-            )
+        for t, box in enumerate(boxes[:count]):
+            outline(axis, box, COLORS[t % len(COLORS)])
     return finish(figure, path)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_attend.plots.common import finish, pyplot, show
+from keras_attend.plots.common import finish, outline, pyplot, show
 from keras_attend.plots.objects import COLORS
 from keras_attend.types import Array
 
@@ -51,10 +51,7 @@ def plot_steps(model: Any, image: Any, *, path: str | Path | None = None) -> Any
         probability = found["presence"][0, t]
         above.set_title(f"step {t + 1}: {probability:.0%}", color=color, fontsize=10)
         for axis in (above, below):
-            corner = (x - 0.5, y - 0.5)  # pixel i is drawn about i
-            axis.add_patch(
-                plt.Rectangle(corner, side, side, fill=False, color=color, lw=1.5)
-            )
+            outline(axis, (x, y, side, side), color)
     return finish(figure, path)
 
 
