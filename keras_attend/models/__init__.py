@@ -3,6 +3,7 @@
 from keras_attend.models.air import (
     AIR,
     AIRCell,
+    Foresight,
     MeanBackground,
     NoBackground,
     ObjectPrior,
@@ -61,6 +62,7 @@ __all__ = [
     "Credit",
     "DRLTCell",
     "Feedforward",
+    "Foresight",
     "HARTCell",
     "MatchBoxes",
     "Matcher",

@@ -8,6 +8,7 @@ from keras_attend.training.object_finders import (
     train_object_finder,
 )
 from keras_attend.training.object_followers import (
+    ForesightStage,
     VideoStage,
     follower_of,
     publish_object_follower,
@@ -49,6 +50,7 @@ __all__ = [
     "TEST_PEERS",
     "TUNING",
     "VALIDATION",
+    "ForesightStage",
     "Stage",
     "VideoStage",
     "falling_rate",

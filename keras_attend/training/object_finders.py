@@ -12,7 +12,7 @@ from keras_attend.callbacks import Checkpoint
 from keras_attend.datasets import MultiDigits
 from keras_attend.evaluation.test_sets import DrawnPictures
 from keras_attend.training.stages import falling_rate, fit
-from keras_attend.training.writing import print_results, write_preset
+from keras_attend.training.writing import print_results, round_weights, write_preset
 from keras_attend.types import Array
 from keras_attend.zoo.results import Result
 
@@ -79,6 +79,7 @@ def publish_object_finder(
     anneal: int,
     rate: float = 1e-3,
     others: Mapping[str, DrawnPictures] | None = None,
+    half: bool = False,
     **about: Any,
 ) -> None:
     """Train an `AIR` by several seeds, measure all, and write seed 0 as the preset.
@@ -92,6 +93,7 @@ def publish_object_finder(
         seeds: how many seeds are trained.
         data: the name of `pictures` in the protocol's name.
         others: further test sets by their names, of pictures like none in training.
+        half: whether weights are rounded to float16, before they are measured.
         **about: as of `write_preset`.
     """
 
@@ -107,12 +109,15 @@ def publish_object_finder(
         return
     checkpoints = [trained(seed) for seed in range(seeds)]
     models = [Checkpoint.resume(path) for path in checkpoints]
+    if half:
+        models = [round_weights(model) for model in models]
     test_sets = {data: pictures, **(others or {})}
     results = [
         result
         for name, found in test_sets.items()
         for result in evaluation.picture_results(models, found.load(), data=name)
     ]
+    about["half"] = half
     write_object_finder(models[0], checkpoints[0], results, test_sets, args, **about)
 
 

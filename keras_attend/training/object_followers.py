@@ -11,10 +11,11 @@ from keras_attend import evaluation, plots, zoo
 from keras_attend.callbacks import Checkpoint
 from keras_attend.datasets import MovingObjects
 from keras_attend.evaluation.test_sets import DrawnVideos
-from keras_attend.models import SequentialAIR
+from keras_attend.models import Foresight, SequentialAIR
+from keras_attend.training.found_places import FoundPlaces
 from keras_attend.training.object_finders import CLIP
 from keras_attend.training.stages import falling_rate, fit
-from keras_attend.training.writing import print_results, write_preset
+from keras_attend.training.writing import print_results, round_weights, write_preset
 
 WARM = 50  # batches over which the learning rate rises
 EPOCH = 100  # batches
@@ -27,8 +28,57 @@ class VideoStage(NamedTuple):
     batch_size: int
     epochs: int
     warm_up: int = 0  # as of `SequentialAIR.compile`
+    keep_dynamics: bool = False  # as of `SequentialAIR.compile`
     rate: float = 1e-3
     sizes: tuple[float, float] = (1.0, 1.0)  # of the digits, as of `MovingObjects`
+
+    def fit(
+        self, model: Any, data: MovingObjects, path: Path, args: argparse.Namespace
+    ) -> Any:
+        """Train a model further."""
+
+        def compiled(batches: int) -> Any:
+            rate = falling_rate(
+                batches, 0.05, self.rate, warm=WARM, global_clipnorm=CLIP
+            )
+            warm_up = min(self.warm_up, batches)
+            model.compile(rate, warm_up=warm_up, keep_dynamics=self.keep_dynamics)
+            return model
+
+        epochs = min(self.epochs, args.epochs or self.epochs)
+        return fit(compiled, data, path, args, epochs=epochs)
+
+
+class ForesightStage(NamedTuple):
+    """A stage in which a model's `Dynamics` alone is trained, see `Foresight`."""
+
+    frames: int
+    batch_size: int
+    epochs: int
+    videos: int = 1000
+    ahead: int = 5
+    rate: float = 2e-3
+    sizes: tuple[float, float] = (1.0, 1.0)
+
+    def fit(
+        self, model: Any, data: MovingObjects, path: Path, args: argparse.Namespace
+    ) -> Any:
+        """Train the `Dynamics` of a model."""
+
+        def compiled(batches: int) -> Any:
+            foresight = Foresight(model.frame_cell.dynamics, self.ahead)
+            foresight.compile(falling_rate(batches, 0.05, self.rate, warm=WARM))
+            return foresight
+
+        looked_at = -(-self.videos // data.batch_size)
+        if args.steps:
+            looked_at = min(args.steps, looked_at)
+        places = FoundPlaces(model, data, self.batch_size, data.seed, looked_at)
+        epochs = min(self.epochs, args.epochs or self.epochs)
+        trained = fit(compiled, places, path, args, epochs=epochs)
+        learned = trained.dynamics.get_weights()
+        model.frame_cell.dynamics.set_weights(learned)
+        return model
 
 
 def follower_of(air: str) -> SequentialAIR:
@@ -45,7 +95,7 @@ def follower_of(air: str) -> SequentialAIR:
 def train_object_follower(
     make: Callable[[], Any],
     videos: DrawnVideos,
-    stages: tuple[VideoStage, ...],
+    stages: tuple[VideoStage | ForesightStage, ...],
     seed: int,
     args: argparse.Namespace,
 ) -> list[Path]:
@@ -62,7 +112,7 @@ def train_object_follower(
         The checkpoints' files.
     """
     keras.utils.set_random_seed(seed)
-    paths, before = [], None
+    model, paths = make(), []
     for number, stage in enumerate(stages):
         data = MovingObjects(
             "train",
@@ -73,25 +123,15 @@ def train_object_follower(
             seed=1000 * seed + number,
             length=EPOCH,
         )
-
-        def compiled(batches: int, before: Any = before, stage: Any = stage) -> Any:
-            model = make() if before is None else before
-            rate = falling_rate(
-                batches, 0.05, stage.rate, warm=WARM, global_clipnorm=CLIP
-            )
-            model.compile(rate, warm_up=min(stage.warm_up, batches))
-            return model
-
         paths.append(Path(args.runs) / f"seed_{seed}_{number + 1}.keras")
-        epochs = min(stage.epochs, args.epochs or stage.epochs)
-        before = fit(compiled, data, paths[-1], args, epochs=epochs)
+        model = stage.fit(model, data, paths[-1], args)
     return paths
 
 
 def publish_object_follower(
     make: Callable[[], Any],
     test_sets: Mapping[str, DrawnVideos],
-    stages: tuple[VideoStage, ...],
+    stages: tuple[VideoStage | ForesightStage, ...],
     args: argparse.Namespace,
     *,
     seeds: int,
@@ -107,7 +147,8 @@ def publish_object_follower(
         test_sets: by their names in the protocols; the training's videos have the
             background of the first.
         args: what `parse` returns.
-        seeds: how many seeds are trained.
+        seeds: how many seeds are trained. Weights are rounded to float16 before they
+            are measured.
         **about: as of `write_preset`.
     """
     videos = next(iter(test_sets.values()))
@@ -130,7 +171,7 @@ def publish_object_follower(
             print_results(results([Checkpoint.resume(paths[-1])], "validation"))
         return
     checkpoints = [trained(seed) for seed in range(seeds)]
-    models = [Checkpoint.resume(paths[-1]) for paths in checkpoints]
+    models = [round_weights(Checkpoint.resume(paths[-1])) for paths in checkpoints]
     measured = results(models, "test")
     clips, true = videos.load(1)[0]
     busiest = true["count"].sum(axis=1).argmax()  # in it there is something to see
@@ -145,6 +186,7 @@ def publish_object_follower(
         args,
         *checkpoints[0],
         picture=draw,
+        half=True,
         test_sets=test_sets,
         task="finding and following objects without labels",
         **about,

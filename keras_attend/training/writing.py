@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+from keras import ops
 
 from keras_attend import evaluation, plots
 from keras_attend.callbacks import Checkpoint
@@ -49,6 +50,14 @@ def write_preset(
         test_sets=described(test_sets),
     )
     write_card(args.out)  # again, now that there are a picture and results
+
+
+def round_weights(model: keras.Model) -> keras.Model:
+    """Round a model's weights as `save_preset(half=True)` does, to be measured so."""
+    for weight in model.weights:
+        if weight.dtype == "float32":
+            weight.assign(ops.convert_to_numpy(weight).astype("float16"))
+    return model
 
 
 def print_results(results: Sequence[Result]) -> None:

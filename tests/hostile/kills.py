@@ -60,7 +60,8 @@ RECIPES = {
     "ratm_mnist": (1, []),
     "ratm_mnist_multi": (1, []),
     "ratm_person": (1, []),
-    "sequential_air_mnist": (2, []),
+    "sequential_air_mnist": (4, []),
+    "sequential_air_noisy": (4, []),
 }
 # Whether compiled programs are kept for the next life: `make test-kills` does that.
 KEPT = (

@@ -19,6 +19,7 @@ Videos, as HART's author planned it:
 * `sequential_cell.py`: one frame, in which objects are followed, leave and are found.
 * `slots.py`: what is remembered of objects.
 * `dynamics.py`: where they are imagined to be next.
+* `foresight.py`: `Foresight`, how that is learned from where they have been.
 * `propagation.py`: where they are found to be.
 * `imagination.py`: videos that go on without being seen.
 * `following.py`: the tracker of one object.
@@ -30,6 +31,7 @@ from keras_attend.models.air.background import (
     VAEBackground,
 )
 from keras_attend.models.air.cell import AIRCell
+from keras_attend.models.air.foresight import Foresight
 from keras_attend.models.air.model import AIR
 from keras_attend.models.air.prior import ObjectPrior
 from keras_attend.models.air.sequential import SequentialAIR
@@ -37,6 +39,7 @@ from keras_attend.models.air.sequential import SequentialAIR
 __all__ = [
     "AIR",
     "AIRCell",
+    "Foresight",
     "MeanBackground",
     "NoBackground",
     "ObjectPrior",

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 from keras.layers import Dense
 
+from keras_attend.arguments import KeepsArguments
 from keras_attend.models.air.background import positive
 from keras_attend.types import Shape, Tensor
 
@@ -15,16 +16,18 @@ CAUTIOUS = 0.1  # share of the usual weights with which corrections begin
 STAYS = 3.0  # logit of staying before training
 
 
-class Dynamics(keras.layers.Layer):
+@keras.saving.register_keras_serializable("keras_attend")
+class Dynamics(KeepsArguments, keras.layers.Layer):
     r"""Imagine where objects are in the next frame, without seeing it.
 
-    $$h_t = \mathrm{GRU}([z_{t-1}, v_{t-1}, a_{t-1}],\; h_{t-1})$$
+    $$h_t = \mathrm{GRU}([z_{t-1}, v_{t-1} / s, a_{t-1}],\; h_{t-1})$$
     $$p(z_t) = N\!\left(z_{t-1} + v_{t-1} + f(h_t),\; \sigma(h_t)^2\right), \qquad
       p(\text{stays}) = \mathrm{sigmoid}(g(h_t))$$
 
     $z$ is an object's $z^{where}$, $v$ what it changed by in the last frame (its side
-    is not expected to go on changing), and $a$ an action, if there are any. The GRU
-    sees where an object has been, but no picture.
+    is not expected to go on changing), and $a$ an action, if there are any. $s$ is
+    `STEP`: a GRU learns slowly from numbers as small as steps are. It sees where an
+    object has been, but no picture.
 
     Args:
         units: of the GRU.
@@ -68,7 +71,7 @@ class Dynamics(keras.layers.Layer):
         Returns:
             "h"; "loc" and "scale" of $z_t$, `[R, 3]`; "stays", a logit, `[R]`.
         """
-        seen = [where, velocity, *([] if action is None else [action])]
+        seen = [where, velocity / STEP, *([] if action is None else [action])]
         x_t = ops.cast(ops.concatenate(seen, axis=-1), self.compute_dtype)
         h, _ = self.gru(x_t, [ops.cast(h, self.compute_dtype)])
         f = self.hidden(h)

@@ -44,6 +44,7 @@ class Propagation(keras.layers.Layer):
         # Layers of others. (Keras would take for this layer's own what is no function.)
         self._cell, self._dynamics = lambda: cell, lambda: dynamics
         self.reach, self.what = reach, cell.what
+        self.keep_dynamics = False  # whether no gradient flows into `Dynamics`
         policy = self.dtype_policy
         dense = partial(Dense, dtype=policy)
         small = keras.initializers.VarianceScaling(CAUTIOUS**2, "fan_avg", "uniform")
@@ -110,6 +111,8 @@ class Propagation(keras.layers.Layer):
         where, velocity, what = (rows(slots[k]) for k in ("where", "velocity", "what"))
         repeated = None if action is None else ops.repeat(action, N, axis=0)
         prior = self.dynamics(where, velocity, rows(slots["h"]), repeated)
+        if self.keep_dynamics:
+            prior = {name: ops.stop_gradient(value) for name, value in prior.items()}
         behind = ops.repeat(background, N, axis=0)
         alpha, color = self.cell.appearance(what)
         window = self.window(prior["loc"])

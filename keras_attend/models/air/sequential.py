@@ -1,5 +1,6 @@
 """`SequentialAIR`: AIR for videos, which follows the objects that it has found."""
 
+from functools import partial
 from typing import Any
 
 import keras
@@ -14,7 +15,6 @@ from keras_attend.arguments import (
 from keras_attend.compat import set_direction
 from keras_attend.models.air.counts import check_counts_alone, metrics_with_counts
 from keras_attend.models.air.following import FollowingCell
-from keras_attend.models.air.foresight import misjudged
 from keras_attend.models.air.imagination import imagined
 from keras_attend.models.air.model import AIR
 from keras_attend.models.air.sequential_cell import SequentialAIRCell
@@ -87,8 +87,9 @@ class SequentialAIR(AttentionModel):
     bound in nats a frame.
     """
 
-    compile_arguments = ("warm_up", "ahead")
-    warm_up = ahead = 0
+    compile_arguments = ("warm_up", "keep_dynamics")
+    warm_up = 0
+    keep_dynamics = False
     _future: Any = None  # what imagines, made once; see `imagination.future_of`
 
     def __init__(
@@ -165,16 +166,8 @@ class SequentialAIR(AttentionModel):
         if actions is not None:
             steps["action"] = actions
 
-        def step(x: Any, state: Slots) -> tuple[Any, Slots]:
-            one, after = self.frame_cell.step(x, state, training=drawn)
-            return (one, after), after
-
-        found: dict[str, Tensor]
-        (found, each), slots = unroll(step, self.frame_cell.initial_state(B), steps)
-        if drawn and self.ahead:
-            F = misjudged(self.frame_cell.dynamics, each, self.ahead, actions)
-            found["objective"] = found["objective"] - F
-        return found, slots
+        step = partial(self.frame_cell.step, training=drawn)
+        return unroll(step, self.frame_cell.initial_state(B), steps)
 
     def checked(self, inputs: Any) -> tuple[Tensor, Tensor | None]:
         """Frames in 0..1, and actions if the model has them."""
@@ -212,7 +205,12 @@ class SequentialAIR(AttentionModel):
         return ops.zeros((1, steps, 1)) + FLOOR * left
 
     def compile(
-        self, optimizer: Any = "adam", *, warm_up: int = 500, ahead: int = 0, **kw: Any
+        self,
+        optimizer: Any = "adam",
+        *,
+        warm_up: int = 500,
+        keep_dynamics: bool = False,
+        **kw: Any,
     ) -> None:
         """Keras's `compile`, without a loss.
 
@@ -220,12 +218,12 @@ class SequentialAIR(AttentionModel):
             optimizer: as of Keras.
             warm_up: over how many batches of the training the floor falls to 0, see
                 `SequentialAIRCell`.
-            ahead: for how many frames what is imagined is compared with where objects
-                go, see `misjudged`; 0 leaves this to the bound, which asks for one.
+            keep_dynamics: do not train `Dynamics`, which `Foresight` has trained.
             **kw: as of `AttentionModel.compile`.
         """
-        check_not_negative(warm_up=warm_up, ahead=ahead)
-        self.warm_up, self.ahead = warm_up, ahead
+        check_not_negative(warm_up=warm_up)
+        self.warm_up, self.keep_dynamics = warm_up, keep_dynamics
+        self.frame_cell.propagation.keep_dynamics = keep_dynamics
         super().compile(optimizer, **kw)
 
     def compute_loss(

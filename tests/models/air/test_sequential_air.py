@@ -68,7 +68,7 @@ def trained():
     model = make(steps=2, slots=3, present=1.0)
     frames = clips(np.random.default_rng(0), 8)
     before = [ops.convert_to_numpy(v) for v in model.trainable_variables]
-    model.compile(keras.optimizers.Adam(1e-2), warm_up=8, ahead=2, jit_compile=True)
+    model.compile(keras.optimizers.Adam(1e-2), warm_up=8, jit_compile=True)
     history = model.fit({"frames": frames}, batch_size=4, epochs=2, verbose=0).history
     assert model.jit_compile
     if keras.backend.backend() == "tensorflow":  # what follows needs no XLA
@@ -87,6 +87,24 @@ def test_trains_every_weight_without_labels(trained):
         assert np.isfinite(new).all()
         assert (new != old).any(), variable.path
     assert float(model.batches) == 4
+
+
+@pytest.mark.long
+def test_keeps_dynamics_if_asked_to(random, tmp_path):
+    model = make()
+    model.compile(keras.optimizers.Adam(1e-2), warm_up=2, keep_dynamics=True)
+    cell = model.frame_cell
+    kept = [ops.convert_to_numpy(w) for w in cell.dynamics.weights]
+    learns = ops.convert_to_numpy(cell.propagation.moved.bias)
+    model.fit({"frames": clips(random)}, batch_size=2, verbose=0)
+    for before, weight in zip(kept, cell.dynamics.weights, strict=True):
+        np.testing.assert_array_equal(before, weight)
+    assert (ops.convert_to_numpy(cell.propagation.moved.bias) != learns).all()
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert again.keep_dynamics and again.frame_cell.propagation.keep_dynamics
+    again.compile()
+    assert not again.frame_cell.propagation.keep_dynamics
 
 
 @pytest.mark.long
