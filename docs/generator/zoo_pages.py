@@ -152,7 +152,7 @@ class ZooPages:
         """Make the table of models that find objects without labels."""
         rows = []
         for preset in self.presets:
-            if preset.about["task"] != "finding objects":
+            if not preset.about["task"].startswith("finding"):
                 continue
             first: dict[str, float] = {}  # of the pictures that it was trained for
             for result in preset.results:

@@ -66,8 +66,8 @@ that the sum of their IoUs is the greatest; an object that is missed has IoU 0.
   the least one of a frame after the third. `identity_switches` is their number a true
   object: as in CLEAR MOT, a pair is kept while its IoU is above 0.5. `center_error_px`
   is the distance of an object's imagined centre from the true one, five frames after
-  the last one that the model sees, where no wall turns it round. `elbo_nats` are a
-  frame's.
+  the last one that the model sees, of objects that were there in the last four
+  frames and that no wall turns round. `elbo_nats` are a frame's.
 
 `<data>` of real videos, in OTB's layout:
 
@@ -87,8 +87,9 @@ that the sum of their IoUs is the greatest; an object that is missed has IoU 0.
 which the stages of a training were chosen, and `rendered_kitti_test`, by which nothing
 was (`training.rendered_sets` says how they differ).
 
-`value` is the mean over training seeds, `min` and `max` their spread. The baselines of
-each are the "static box", the tracker that never moves, and often OpenCV's trackers.
+`value` is the mean, `min` and `max` are the spread: over passes of one model for
+`single` and `mc10`, over rounds of so many games for Catch, and else over training
+seeds, where there are several. The baselines of each are the "static box", the tracker that never moves, and often OpenCV's trackers.
 """
 
 from keras_attend.evaluation.digits import (

@@ -48,6 +48,7 @@ WHICH = ("<!-- which one -->", "<!-- end of which one -->")
 CHOSEN = (
     *("hart_kitti", "hart_street", "drlt_mnist_noisy", "ratm_mnist_multi"),
     *("ram_mnist", "ram_cluttered_mnist", "ram_catch"),
+    *("air_mnist", "sequential_air_mnist"),
 )
 COLUMNS = (
     "preset",

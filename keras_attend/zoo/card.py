@@ -138,7 +138,7 @@ def _rate(rate: float) -> str:
 
 
 def scores(result: Result | None, spread: bool = True) -> list[str]:
-    """Return the cells of the columns `SCORES` for a result, with its runs' spread.
+    """Return the cells of the columns `SCORES` for a result, with its spread.
 
     The preset's own score is bold, and so is every baseline that is better. None is the
     result of a preset that was not evaluated.
@@ -147,7 +147,7 @@ def scores(result: Result | None, spread: bool = True) -> list[str]:
         return ["not evaluated", "", "", "", "", ""]
     ours = f"**{number(result.value)}**"
     if spread and result.n > 1:
-        ours += f" ({number(result.min)} to {number(result.max)}, {result.n} runs)"
+        ours += f" ({number(result.min)} to {number(result.max)}, {result.runs})"
     better = result.better_baselines
     baselines = [
         f"{name} **{number(value)}**" if name in better else f"{name} {number(value)}"

@@ -52,10 +52,10 @@ class Result:
     Attributes:
         metric: one of `METRICS`, in the unit of its name.
         protocol: a name that `keras_attend.evaluation` documents.
-        value: the mean over `n` runs.
-        min: the least value of a run.
-        max: the greatest value of a run.
-        n: how many runs there were.
+        value: the mean of `n` values, see `runs`.
+        min: the least of them.
+        max: the greatest of them.
+        n: how many there are.
         paper: the value that the paper reports, if it does.
         baselines: the values of other methods by their names; trivial ones or OpenCV's.
         setting: "paper" for the paper's architecture, objective, data and protocol (its
@@ -102,6 +102,12 @@ class Result:
             )
         if type(self.n) is not int or not 1 <= self.n <= LARGEST:
             raise ValueError(f"`n` must be a positive integer. Received: n={self.n!r}")
+
+    @property
+    def runs(self) -> str:
+        """What the `n` values are of: "3 seeds", if so many models were trained."""
+        of_one_model = {"single": "passes", "mc10": "passes", "10000_games": "rounds"}
+        return f"{self.n} {of_one_model.get(self.protocol.split('/')[-1], 'seeds')}"
 
     def _check_origin(self) -> None:
         """Check what the score's model is, and make a file's list a tuple."""

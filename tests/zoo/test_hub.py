@@ -112,7 +112,7 @@ def test_the_card(hub, folder):
     assert entry["dataset"]["name"] == "mnist_test"
     assert "# small\n" in text and 'ka.zoo.load("hf://org/small")' in text
     assert "## Intended use" in text and "small: trained on nothing." in text
-    assert "| **0.800** (0.750 to 0.850, 5 runs) | 1.29 |" in text
+    assert "| **0.800** (0.750 to 0.850, 5 passes) | 1.29 |" in text
     # The client's own reader accepts it.
     from huggingface_hub import ModelCard
 

@@ -379,7 +379,7 @@ def test_cards_are_generated(folder, monkeypatch, capsys):
     assert 'ka.zoo.load("small_ram")' in card and "10 minutes" in card
     assert "](picture.gif)" in card
     for page in (card, (root / "README.md").read_text()):
-        assert "| **0.800** (0.750 to 0.850, 5 runs) | 1.29 | most common " in page
+        assert "| **0.800** (0.750 to 0.850, 5 passes) | 1.29 | most common " in page
         assert "88.65 |  |" in page  # a greater error: nothing is lost to it
         assert "These rows: a setting of ours; it differs from the paper's:" in page
         assert "\n* another network\n" in page

@@ -15,7 +15,8 @@ What differs from `air_mnist`:
  1. The background is drawn by a small auto-encoder from four numbers, which are enough
     to say where the grid begins and too few for a digit. Digits of one learned
     brightness are drawn over it.
- 2. Longer training: 8,000 batches.
+ 2. Longer training: 8,000 batches. The prior of a further object falls in the first
+    1,000 and not in 1,500.
 """
 
 from pathlib import Path

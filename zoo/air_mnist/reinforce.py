@@ -1,8 +1,8 @@
 """How often AIR learns: REINFORCE, as in the paper, beside the enumerated count.
 
 Paper     Eslami et al. 2016, "Attend, Infer, Repeat"; it does not say how many of its
-          runs failed. One of its authors reports of a re-implementation that about one
-          run of five converges
+          runs failed. The author of a re-implementation reports that about one run
+          of five converges
 Command   KERAS_BACKEND=jax python zoo/air_mnist/reinforce.py
 Makes     reinforce.csv and reinforce.md
 Expected  not measured yet

@@ -14,7 +14,8 @@ goes on.
 What differs from `air_mnist`:
  1. The background is one learned picture (here a dark grey), over which digits of one
     learned brightness are drawn.
- 2. Longer training: 8,000 batches.
+ 2. Longer training: 8,000 batches. The prior of a further object falls in the first
+    1,000 and not in 1,500.
 """
 
 from pathlib import Path

@@ -2,15 +2,16 @@
 
 Paper     Eslami et al. 2016, "Attend, Infer, Repeat", section 4.1; the paper has black
           backgrounds alone
-Command   KERAS_BACKEND=jax python zoo/air_photo_digits/recipe.py
+Command   pip install ".[recipes]"
+          KERAS_BACKEND=jax python zoo/air_photo_digits/recipe.py
 Expected  it does not work yet, and there is no preset: 0.05 of the counts of 2,000
           validation pictures are right. The background leaves the same three holes in
           all pictures, and three objects fill them
 Time      about half an hour a seed on one quiet CPU core with JAX
 
-Three seeds are trained one after the other, each with its own checkpoint. Then all are
-measured, and seed 0 becomes the preset. After a kill, the same command with `--resume`
-goes on.
+Three seeds are trained one after the other, each with its own checkpoint, and all are
+measured; the command would write seed 0 as the preset. After a kill, the same command
+with `--resume` goes on.
 
 What differs from `air_mnist`:
  1. The background is drawn by an auto-encoder from sixteen numbers: a blurred

@@ -10,7 +10,7 @@ Expected  Test set: 0.549 on clips of 60 frames of six videos (the box that neve
           0.269, KCF 0.380, MedianFlow 0.632, CSRT 0.714, TrackerNano 0.745), 0.489 on
           whole videos (0.158, 0.197, 0.394, 0.587, 0.676).
           Validation: 0.569 on clips of 60 frames of four videos of people (the box that
-          never moves 0.243, KCF 0.345, CSRT 0.657), 0.546 on all six (0.282, 0.347,
+          never moves 0.243, KCF 0.345, CSRT 0.656), 0.546 on all six (0.282, 0.347,
           0.602). 34 minutes on one CPU core, JAX
 
 The model has a glimpse of 28x28 pixels and a V1 of three small convolutions, as in the

@@ -4,7 +4,7 @@ Paper     Mnih et al. 2014, "Recurrent Models of Visual Attention", table 2b, ro
           "RAM, 8 glimpses, 12 x 12, 4 scales": 10.83 % test error.
 Command   KERAS_BACKEND=jax python zoo/ram_cluttered_mnist_100/recipe.py
 Expected  6.0 % in one pass from a random first location, 4.1 % by ten sampled passes
-Time      an hour and a half on one CPU core with JAX
+Time      about two hours on one CPU core with JAX
 
 The training begins with the weights of `ram_translated_mnist`, which finds a digit on
 an empty canvas; locations are rescaled to the wider canvas. After a kill, the same

@@ -11,7 +11,7 @@ Expected  Test set: 0.363 on clips of 60 frames of six videos (the box that neve
           0.269, KCF 0.380, MedianFlow 0.632, CSRT 0.714, TrackerNano 0.745), 0.236 on
           whole videos (0.158, 0.197, 0.394, 0.587, 0.676).
           Validation: 0.434 on clips of 60 frames of four videos of people (the box that
-          never moves 0.243, KCF 0.345, CSRT 0.657), 0.414 on all six (0.282, 0.347,
+          never moves 0.243, KCF 0.345, CSRT 0.656), 0.414 on all six (0.282, 0.347,
           0.602). 37 minutes on one CPU core, JAX
 
 What differs from the paper's model for KTH: the features compare each glimpse with the

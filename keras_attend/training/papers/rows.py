@@ -190,7 +190,7 @@ class Sources:
         metric = source.get("metric", row.metric)
         for r in self.results[name]:
             if (r.protocol, r.metric) == (source["protocol"], metric):
-                runs = f"{r.n} runs" if r.n > 1 else ""
+                runs = r.runs if r.n > 1 else ""
                 command = f"python zoo/{name}/recipe.py"
                 link = f"zoo/{name}/README.md"
                 told = (r.differences, command, link)
