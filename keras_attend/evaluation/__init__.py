@@ -89,7 +89,8 @@ was (`training.rendered_sets` says how they differ).
 
 `value` is the mean, `min` and `max` are the spread: over passes of one model for
 `single` and `mc10`, over rounds of so many games for Catch, and else over training
-seeds, where there are several. The baselines of each are the "static box", the tracker that never moves, and often OpenCV's trackers.
+seeds, where there are several. The baselines of each are the "static box", the tracker
+that never moves, and often OpenCV's trackers.
 """
 
 from keras_attend.evaluation.digits import (

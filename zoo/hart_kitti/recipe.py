@@ -32,8 +32,9 @@ What decides (mean IoU on the validation clips): the first stage has 0.675, the 
 The weights that are published, whose scores stand above, are of one seed, and older
 than this recipe: they have seen no rendered clips, half of their clips were real (0.5,
 not 0.6), and their first stage took 2,540 batches, at a rate that fell with the hours
-of training and not with the batches. What the recipe as it stands leads to is not measured yet.
-On the rendered clips `hart_street`, which was trained on such clips, is better (0.767).
+of training and not with the batches. What the recipe as it stands leads to is not
+measured yet. On the rendered clips `hart_street`, which was trained on such clips, is
+better (0.767).
 
 V1 computes in bfloat16 while it trains, which halves its time on CPUs that have it; the
 preset computes in float32.

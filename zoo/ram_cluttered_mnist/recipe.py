@@ -11,10 +11,10 @@ an empty canvas. After a kill, the same command with `--resume` goes on.
 
 What decides is whether the gaze finds the digit: a model that is told where the digit
 is classifies 95.7 % right after 8 epochs, one with a learned gaze 86.5 %. In an earlier
-preset (130 epochs; on the test set 8.5 % in one pass, 4.6 % by ten) the gaze did not find
-it: its last glimpses were as far from the digit as its first. What helped (validation
-error in one pass / by ten, of one seed after 8 epochs; two trainings of the same
-settings differ by about a point):
+preset (130 epochs; on the test set 8.5 % in one pass, 4.6 % by ten) the gaze did not
+find it: its last glimpses were as far from the digit as its first. What helped
+(validation error in one pass / by ten, of one seed after 8 epochs; two trainings of the
+same settings differ by about a point):
  1. A baseline that knows the answer: 15.3 / 10.7 rather than 18.2 / 12.4.
  2. Starting from `ram_translated_mnist`: 11.4 / 5.8.
  3. A policy that trains the core too (the place of the digit can then be read from
