@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_attend.arguments import check_positive_integers
 from keras_attend.evaluation.matching import best_pairs, pairwise_iou
 from keras_attend.evaluation.objects import FOUND
 from keras_attend.types import Array, OneLine
@@ -162,7 +163,9 @@ def imagined_errors(
         where no object counts. An object that is no longer imagined is taken to be
         where it was last.
     """
+    check_positive_integers(given=given)
     check_followed("true", true)
+    check_followed("found", found)
     check_followed("imagined", imagined)
     steps = np.shape(imagined["presence"])[1]
     errors: list[list[float]] = [[] for _ in range(steps)]

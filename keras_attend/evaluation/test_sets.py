@@ -25,11 +25,11 @@ from keras_attend.datasets import (
     otb,
 )
 from keras_attend.datasets import Sequence as Video
+from keras_attend.datasets.multi_digits import BACKGROUNDS
 from keras_attend.datasets.settings import TEST_SEED
 
 MOST = 20_000  # images, clips or games
 DIGIT_ARGUMENTS = {"distractors", "dots", "scale"}  # of `MovingDigits`
-DIGIT_BACKGROUNDS = ("black", "noise", "grid", "photo")  # of `MultiDigits`
 
 
 @dataclass(frozen=True)
@@ -152,9 +152,9 @@ class DrawnPictures:
             batch_size=(self.batch_size, 1, MOST),
         )
         _check_integers(batches=(self.batches, 1, MOST // self.batch_size))
-        if self.background not in DIGIT_BACKGROUNDS or type(self.color) is not bool:
+        if self.background not in BACKGROUNDS or type(self.color) is not bool:
             raise ValueError(
-                f"`background` must be one of {DIGIT_BACKGROUNDS}, and `color` true or "
+                f"`background` must be one of {BACKGROUNDS}, and `color` true or "
                 f"false. Received: {self.background!r:.40} and {self.color!r:.40}"
             )
         if not (_is_number(self.overlap) and self.overlap <= 1):

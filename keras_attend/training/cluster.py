@@ -125,7 +125,8 @@ def prepare(model: Any, data: Any) -> Any:
         return data
     shared = SharedBatches(data, cluster())
     if keras.backend.backend() == "tensorflow":
-        _prepare_tensorflow(model, shared[0][0])
+        x, *_ = keras.utils.unpack_x_y_sample_weight(shared[0])
+        _prepare_tensorflow(model, x)
     return shared
 
 

@@ -12,6 +12,7 @@ from keras_attend.callbacks import Checkpoint
 from keras_attend.datasets import MovingObjects
 from keras_attend.evaluation.test_sets import DrawnVideos
 from keras_attend.models import Foresight, SequentialAIR
+from keras_attend.training.cluster import scope
 from keras_attend.training.found_places import FoundPlaces
 from keras_attend.training.object_finders import CLIP
 from keras_attend.training.stages import falling_rate, fit
@@ -33,9 +34,14 @@ class VideoStage(NamedTuple):
     sizes: tuple[float, float] = (1.0, 1.0)  # of the digits, as of `MovingObjects`
 
     def fit(
-        self, model: Any, data: MovingObjects, path: Path, args: argparse.Namespace
+        self,
+        model: Any,
+        data: MovingObjects,
+        path: Path,
+        args: argparse.Namespace,
+        spread: bool,
     ) -> Any:
-        """Train a model further."""
+        """Train a model further; `spread` is as of `training.fit`."""
 
         def compiled(batches: int) -> Any:
             rate = falling_rate(
@@ -46,7 +52,7 @@ class VideoStage(NamedTuple):
             return model
 
         epochs = min(self.epochs, args.epochs or self.epochs)
-        return fit(compiled, data, path, args, epochs=epochs)
+        return fit(compiled, data, path, args, epochs=epochs, spread=spread)
 
 
 class ForesightStage(NamedTuple):
@@ -61,9 +67,14 @@ class ForesightStage(NamedTuple):
     sizes: tuple[float, float] = (1.0, 1.0)
 
     def fit(
-        self, model: Any, data: MovingObjects, path: Path, args: argparse.Namespace
+        self,
+        model: Any,
+        data: MovingObjects,
+        path: Path,
+        args: argparse.Namespace,
+        spread: bool,
     ) -> Any:
-        """Train the `Dynamics` of a model."""
+        """Train the `Dynamics` of a model; `spread` is as of `training.fit`."""
 
         def compiled(batches: int) -> Any:
             foresight = Foresight(model.frame_cell.dynamics, self.ahead)
@@ -75,7 +86,7 @@ class ForesightStage(NamedTuple):
             looked_at = min(args.steps, looked_at)
         places = FoundPlaces(model, data, self.batch_size, data.seed, looked_at)
         epochs = min(self.epochs, args.epochs or self.epochs)
-        trained = fit(compiled, places, path, args, epochs=epochs)
+        trained = fit(compiled, places, path, args, epochs=epochs, spread=spread)
         learned = trained.dynamics.get_weights()
         model.frame_cell.dynamics.set_weights(learned)
         return model
@@ -112,7 +123,10 @@ def train_object_follower(
         The checkpoints' files.
     """
     keras.utils.set_random_seed(seed)
-    model, paths = make(), []
+    with scope():
+        model = make()
+    paths = []
+    stages = stages[: args.stages]
     for number, stage in enumerate(stages):
         data = MovingObjects(
             "train",
@@ -124,7 +138,7 @@ def train_object_follower(
             length=EPOCH,
         )
         paths.append(Path(args.runs) / f"seed_{seed}_{number + 1}.keras")
-        model = stage.fit(model, data, paths[-1], args)
+        model = stage.fit(model, data, paths[-1], args, stage is not stages[-1])
     return paths
 
 

@@ -14,7 +14,7 @@ from keras_attend.evaluation.test_sets import DrawnClips, TestSet, described
 from keras_attend.training.papers import label
 from keras_attend.zoo.card import write_card
 from keras_attend.zoo.results import Result, write_results
-from keras_attend.zoo.saving import save_preset
+from keras_attend.zoo.saving import halved, save_preset
 
 
 def write_preset(
@@ -55,8 +55,7 @@ def write_preset(
 def round_weights(model: keras.Model) -> keras.Model:
     """Round a model's weights as `save_preset(half=True)` does, to be measured so."""
     for weight in model.weights:
-        if weight.dtype == "float32":
-            weight.assign(ops.convert_to_numpy(weight).astype("float16"))
+        weight.assign(halved(ops.convert_to_numpy(weight)))
     return model
 
 

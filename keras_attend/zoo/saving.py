@@ -10,9 +10,11 @@ from typing import Any
 
 import h5py
 import keras
+import numpy as np
 
 from keras_attend import disk
 from keras_attend.models.base import OPTIMIZER_BUILT
+from keras_attend.types import Array
 from keras_attend.zoo.card import write_card
 from keras_attend.zoo.checks import files
 from keras_attend.zoo.checks.classes import check_config
@@ -143,6 +145,15 @@ def _write_json(path: Path, content: object) -> None:
     disk.write(path, json.dumps(content, indent=2) + "\n")
 
 
+def halved(values: Array) -> Array:
+    """Values as float16, if they are float32 and none is too large for it."""
+    if values.dtype != "float32":
+        return values
+    with np.errstate(over="ignore"):
+        small = values.astype("float16")
+    return values if np.isinf(small).any() else small
+
+
 def _halve(path: Path) -> None:
     """Rewrite a weights file with float16 in place of float32."""
     full = path.with_suffix(".full")
@@ -153,8 +164,7 @@ def _halve(path: Path) -> None:
             if isinstance(item, h5py.Group):
                 new = target.require_group(name)
             else:
-                dtype = "float16" if item.dtype == "float32" else item.dtype
-                new = target.create_dataset(name, data=item[()].astype(dtype))
+                new = target.create_dataset(name, data=halved(item[()]))
             new.attrs.update(item.attrs)
 
         source.visititems(copy)

@@ -41,7 +41,7 @@ class Background(KeepsArguments, keras.layers.Layer):
     def __init__(
         self, size: int | Sequence[int], channels: int = 1, **kwargs: Any
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.size, self.channels = parse_size(size, "size"), channels
         check_positive_integers(channels=channels)
 

@@ -59,6 +59,11 @@ class FollowingCell(RecurrentTrackerCell):
 
     def initial_state(self, frame: Tensor, box: Tensor) -> Nested:
         """The state before the first frame; `box` `[B, 4]` is the object's there."""
+        if self.frame_cell.actions:
+            raise ValueError(
+                "A model with actions cannot be a tracker of one object, which is told "
+                f"none. Received: actions={self.frame_cell.actions}"
+            )
         box = ops.cast(box, "float32")
         batch = ops.shape(box)[0]
         slots = self.frame_cell.initial_state(batch)
@@ -96,7 +101,9 @@ class FollowingCell(RecurrentTrackerCell):
         box = ops.sum(chosen[:, :, None] * found["boxes"], axis=1)
         some = there[:, None]
         name = ops.sum(chosen * ids, axis=1, keepdims=True)
-        box = ops.where(some, box, last)
+        # An object that is there, but so faint that it has no ink, has an empty box.
+        drawn = ops.logical_and(some, ops.min(box[:, 2:], axis=1, keepdims=True) > 0)
+        box = ops.where(drawn, box, last)
         after = {"box": box, "name": ops.where(some, name, NOBODY)}
         outputs = {"box": box, "presence": ops.cast(there, "float32")}
         outputs["boxes"] = found["boxes"]

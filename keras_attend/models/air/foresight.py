@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attend import distributed
 from keras_attend.arguments import KeepsArguments, check_positive_integers
 from keras_attend.models.air.dynamics import STEP, Dynamics
 from keras_attend.types import Shape, Tensor
@@ -36,8 +37,9 @@ class Foresight(KeepsArguments, keras.Model):
       \mathrm{huber}\!\left(\frac{\hat z^{(t)}_{t+k,n} - z_{t+k,n}}{\sigma}\right)$$
 
     over the objects that are there, where $\hat z^{(t)}_{t+k}$ is what is imagined for
-    frame t + k by who has seen the frames up to t. The likelihood asks for one frame
-    ahead alone; an error of a step grows K times over K frames.
+    frame t + k by who has seen the frames up to t, and $\sigma$ is `FINE`. The
+    likelihood asks for one frame ahead alone; an error of a step grows K times over K
+    frames.
 
     Args:
         dynamics: is trained, and nothing else.
@@ -56,7 +58,7 @@ class Foresight(KeepsArguments, keras.Model):
     """
 
     def __init__(self, dynamics: Dynamics, ahead: int = 5, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         check_positive_integers(ahead=ahead)
         self.dynamics, self.ahead = dynamics, ahead
 
@@ -130,7 +132,8 @@ class Foresight(KeepsArguments, keras.Model):
     ) -> Tensor:
         """The loss of an object in a frame, on average."""
         total = y_pred["surprise"] + y_pred["stays"] + y_pred["far"]
-        return ops.sum(total) / ops.maximum(ops.sum(y_pred["objects"]), 1.0)
+        objects = distributed.total(ops.sum(y_pred["objects"]))
+        return ops.sum(total) / ops.maximum(objects, 1.0)
 
 
 def misjudged(

@@ -31,6 +31,11 @@ def imagined(
     check_positive_integers(steps=steps)
     check_not_negative(samples=samples)
     x = {"frames": frames}
+    if not model.actions and (actions is not None or next_actions is not None):
+        raise ValueError(
+            "The model has no actions: leave `actions` and `next_actions` out. "
+            "Received: some"
+        )
     if model.actions:
         if actions is None or next_actions is None:
             raise ValueError(
@@ -78,7 +83,7 @@ class _Future(keras.Model):
     """Explain the frames that are given, and imagine those that follow."""
 
     def __init__(self, model: Any) -> None:
-        super().__init__(name="future")
+        super().__init__(name="future", autocast=False)
         self.model = model
 
     def call(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:

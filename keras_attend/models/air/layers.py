@@ -64,10 +64,17 @@ class AIRLayers(AttentionModel):
         self.residual = inference == "enumerate" if residual is None else bool(residual)
         self.paint, self.likelihood, self.sigma = paint, likelihood, float(sigma)
         self.prior = ObjectPrior.of(prior)
+        if self.prior.side > 2 * max(height, width):
+            raise ValueError(
+                "A window may be at most twice as large as the picture. Received: "
+                f"prior={self.prior} for pictures of {(height, width)}"
+            )
         self.serving_shape = (None, height, width, channels)
         if isinstance(background, str):
             check_choice("background", background, tuple(KINDS))
-            background = KINDS[background](self.size, channels, name="background")
+            background = KINDS[background](
+                self.size, channels, dtype=self.dtype_policy, name="background"
+            )
         self.background: Any = background
         if (background.size, background.channels) != (self.size, channels):
             raise ValueError(

@@ -132,11 +132,13 @@ class AIR(AIRInference):
         `call` returns posteriors' means there, for which the bound does not hold.
         """
         free: Any = 0.0
-        if not training:
+        if training:
+            batches = ops.convert_to_tensor(self.batches)
+            if self.anneal:
+                free = ops.relu(1.0 - batches / self.anneal)
+            self.batches.assign(batches + 1.0)
+        else:
             y_pred = self.explain(x, drawn=True)
-        elif self.anneal:
-            free = ops.relu(1.0 - ops.convert_to_tensor(self.batches) / self.anneal)
-            self.batches.assign(ops.convert_to_tensor(self.batches) + 1.0)
         y_pred = y_pred | {"log_prior": self.prior.log_count_probs(self.steps, free)}
         if training and self.inference == "reinforce":
             log_q = elbo.log_count_probs(ops.stop_gradient(y_pred["logits"]))

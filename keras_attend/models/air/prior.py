@@ -81,11 +81,10 @@ class ObjectPrior(KeepsArguments):
             points: of the window, along each side.
         """
         where = ops.cast(where, "float32")
-        # A window is at most twice as large as the picture: no number overflows.
-        largest = np.log(2 * max(size) / self.side)
-        side = self.side * ops.exp(
-            ops.clip(self.side_std * where[:, :1], -largest, largest)
-        )
+        # A window is at most twice as large as the picture, and at least a pixel: no
+        # number overflows.
+        least, most = -np.log(self.side), np.log(2 * max(size) / self.side)
+        side = self.side * ops.exp(ops.clip(self.side_std * where[:, :1], least, most))
         half = ops.convert_to_tensor(np.array(size, "float32") / 2)
         center = half * (1 + self.center_std * where[:, :0:-1]) - 0.5  # [B, 2] y, x
         stride = side / points

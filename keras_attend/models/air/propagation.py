@@ -44,7 +44,8 @@ class Propagation(keras.layers.Layer):
         # Layers of others. (Keras would take for this layer's own what is no function.)
         self._cell, self._dynamics = lambda: cell, lambda: dynamics
         self.reach, self.what = reach, cell.what
-        self.keep_dynamics = False  # whether no gradient flows into `Dynamics`
+        # Whether no gradient flows into `Dynamics`, nor through it into earlier frames.
+        self.keep_dynamics = False
         policy = self.dtype_policy
         dense = partial(Dense, dtype=policy)
         small = keras.initializers.VarianceScaling(CAUTIOUS**2, "fan_avg", "uniform")

@@ -218,7 +218,8 @@ class SequentialAIR(AttentionModel):
             optimizer: as of Keras.
             warm_up: over how many batches of the training the floor falls to 0, see
                 `SequentialAIRCell`.
-            keep_dynamics: do not train `Dynamics`, which `Foresight` has trained.
+            keep_dynamics: do not train `Dynamics`, which `Foresight` has trained. Where
+                an object is found then does not learn from where it is found later.
             **kw: as of `AttentionModel.compile`.
         """
         check_not_negative(warm_up=warm_up)
@@ -259,6 +260,7 @@ class SequentialAIR(AttentionModel):
         right = None
         if y is not None:
             count = ops.sum(y_pred["presence"], axis=-1)  # [B, T]
+            check_shape("count", tuple(y["count"].shape), f"batch, {count.shape[1]}")
             equal = ops.cast(ops.cast(y["count"], "float32") == count, "float32")
             right = ops.mean(equal, axis=1)
         return metrics_with_counts(self, right, sample_weight)

@@ -265,7 +265,35 @@ def test_bad_arguments(arguments, message):
         AIR(**arguments)
 
 
+def test_batches_are_counted_without_annealing(random):
+    images, _ = squares(random, 8)
+    model = AIR(**TINY, prior=PRIOR)
+    model.compile("adam", anneal=0, jit_compile=False)
+    model.fit(images, batch_size=4, verbose=0)
+    assert float(model.batches) == 2
+
+
+@pytest.mark.parametrize("kind", ["none", "mean", "vae"])
+def test_half_precision(kind, random):
+    """Under a policy that computes in half precision, results are float32."""
+    images, _ = squares(random, 4)
+    model = AIR(**TINY, background=kind, prior=PRIOR, dtype="mixed_float16")
+    model.compile("adam", jit_compile=False)
+    model.fit(images, batch_size=4, verbose=0)
+    found = model.predict(images, verbose=0)
+    assert found["canvas"].dtype == found["where"].dtype == "float32"
+    assert np.isfinite(found["canvas"]).all()
+
+
+def test_windows_stay_between_a_pixel_and_twice_the_picture():
+    where = np.array([[-1e6, 0, 0], [1e6, 0, 0]], "float32")
+    sides = numpy(ObjectPrior(side=20.0).window(where, (12, 13), 4))[:, 2] * 4
+    np.testing.assert_allclose(sides, [1, 26], rtol=1e-4)
+
+
 def test_bad_priors():
+    with pytest.raises(ValueError, match="twice as large"):
+        AIR(**TINY, prior=ObjectPrior(side=27.0))
     with pytest.raises(ValueError, match="`presence` must lie between 0 and 1"):
         ObjectPrior(presence=1.0)
     with pytest.raises(ValueError, match="`side` must be positive"):

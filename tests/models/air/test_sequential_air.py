@@ -371,3 +371,36 @@ def test_a_preset_is_without_the_inner_models_optimizer(tmp_path):
     assert len(again.weights) == len(model.weights)
     for old, new in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_a_tracker_keeps_its_box_while_an_object_is_too_faint_to_be_drawn():
+    model = make(slots=1)
+    cell = model.cell
+    frame = np.zeros((1, SIDE, SIDE, 1), "float32")
+    state = cell.initial_state(frame, np.array([[5.0, 5, 6, 6]]))
+    first, state = cell.step(frame, state)
+    shape = model.air.cell.shape.bias
+    shape.assign(np.full(WINDOW**2, -9.0))
+    faint, state = cell.step(frame, state)
+    assert numpy(faint["presence"])[0] == 1
+    np.testing.assert_array_equal(faint["box"], first["box"])
+    shape.assign(np.full(WINDOW**2, 3.0))
+    model.frame_cell.propagation.stays.bias.assign([-8.0])  # it leaves, another comes
+    again, _ = cell.step(frame, state)
+    assert numpy(again["presence"])[0] == 1 and numpy(again["box"])[0, 2:].min() > 0
+
+
+def test_a_model_with_actions_is_no_tracker(random):
+    frame = np.zeros((1, SIDE, SIDE, 1), "float32")
+    with pytest.raises(ValueError, match="actions=2"):
+        make(actions=2).cell.initial_state(frame, np.zeros((1, 4)))
+    with pytest.raises(ValueError, match="has no actions"):
+        make().imagine(clips(random), 2, actions=np.zeros((2, 3, 1)))
+
+
+@pytest.mark.parametrize("shape", [(10,), (10, 1), (10, 3, 1)])
+def test_counts_must_be_of_all_frames(shape, random):
+    model = make()
+    found = {"presence": np.ones((10, 3, 2), "float32")}
+    with pytest.raises(ValueError, match="count"):
+        model.compute_metrics(None, {"count": np.zeros(shape, "int32")}, found)
