@@ -9,6 +9,7 @@ from keras.layers import Dense
 
 from keras_attend.arguments import KeepsArguments
 from keras_attend.models.air.background import positive
+from keras_attend.models.air.slots import Slots, rows
 from keras_attend.types import Shape, Tensor
 
 STEP = 0.2  # standard deviation of an imagined place before training, in z^where
@@ -56,6 +57,19 @@ class Dynamics(KeepsArguments, keras.layers.Layer):
         self.hidden.build((None, self.units))
         self.expected.build((None, self.units))
         self.stays.build((None, self.units))
+
+    def of_slots(self, slots: Slots, action: Tensor | None = None) -> dict[str, Tensor]:
+        """Imagine the next frame of all objects: `call` of B N rows, slot by slot.
+
+        Args:
+            slots: "where", "velocity" and "h", `[B, N, ...]`.
+            action: `[B, actions]`.
+        """
+        where, velocity, h = (rows(slots[k]) for k in ("where", "velocity", "h"))
+        if action is not None:
+            action = ops.repeat(action, slots["where"].shape[1], axis=0)
+        prior: dict[str, Tensor] = self(where, velocity, h, action)
+        return prior
 
     def call(
         self, where: Tensor, velocity: Tensor, h: Tensor, action: Tensor | None = None

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_attend import boxes as geometry
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
+from keras_attend.models.air.slots import sizes
 from keras_attend.models.base import scaled_images
 from keras_attend.types import Nested, Shape, Tensor
 
@@ -53,8 +54,8 @@ class FollowingCell(RecurrentTrackerCell):
         """Sizes of the state's tensors, `[B, size]`."""
         cell = self.frame_cell
         N = cell.slots
-        sizes = {"where": 3, "velocity": 3, "what": cell.air.what, "h": cell.units}
-        slots = {name: N * size for name, size in sizes.items()}
+        each = sizes(cell.air.what, cell.units)
+        slots = {name: N * size for name, size in each.items()}
         return {"box": 4, "name": 1, **slots, "present": N, "ids": N, "next_id": 1}
 
     def initial_state(self, frame: Tensor, box: Tensor) -> Nested:
@@ -112,8 +113,8 @@ class FollowingCell(RecurrentTrackerCell):
     def slots(self, state: Nested) -> Nested:
         """The slots of a state, see `slots.py`."""
         N, cell = self.frame_cell.slots, self.frame_cell
-        sizes = {"where": 3, "velocity": 3, "what": cell.air.what, "h": cell.units}
-        found = {k: ops.reshape(state[k], (-1, N, n)) for k, n in sizes.items()}
+        each = sizes(cell.air.what, cell.units)
+        found = {k: ops.reshape(state[k], (-1, N, n)) for k, n in each.items()}
         return {
             **found,
             "present": state["present"],

@@ -9,6 +9,7 @@ from keras import ops
 from keras_attend import distributed
 from keras_attend.arguments import KeepsArguments, check_positive_integers
 from keras_attend.models.air.dynamics import STEP, Dynamics
+from keras_attend.models.air.slots import unrows
 from keras_attend.types import Shape, Tensor
 from keras_attend.unroll import unroll
 
@@ -89,7 +90,9 @@ class Foresight(KeepsArguments, keras.Model):
             steps["action"] = next_frames(actions)
 
         def step(x: Any, state: Any) -> tuple[Any, Any]:
-            prior = self.imagine(x["where"], **state, action=x.get("action"))
+            slots = {"where": x["where"], **state}
+            prior = self.dynamics.of_slots(slots, x.get("action"))
+            prior = {k: unrows(v, N) for k, v in prior.items()}
             kept = x["stays"][..., None]
             moved = {"velocity": (x["next"] - x["where"]) * kept, "h": prior["h"]}
             return (prior, state), {**moved, "h": prior["h"] * kept}
@@ -111,16 +114,6 @@ class Foresight(KeepsArguments, keras.Model):
             "far": ops.sum(far, axis=1),
             "objects": ops.sum(present, axis=(1, 2)),
         }
-
-    def imagine(
-        self, where: Tensor, velocity: Tensor, h: Tensor, action: Tensor | None
-    ) -> dict[str, Tensor]:
-        """`Dynamics` of all slots `[B, N, ...]`."""
-        N = where.shape[1]
-        rows = [ops.reshape(x, (-1, x.shape[-1])) for x in (where, velocity, h)]
-        repeated = None if action is None else ops.repeat(action, N, axis=0)
-        prior: dict[str, Tensor] = self.dynamics(*rows, repeated)
-        return {k: ops.reshape(x, (-1, N, *x.shape[1:])) for k, x in prior.items()}
 
     def compute_loss(
         self,

@@ -123,10 +123,8 @@ def imagine_frame(
     Returns:
         What is imagined, and the next slots.
     """
-    N, action = cell.slots, inputs.get("action")
-    repeated = None if action is None else ops.repeat(action, N, axis=0)
-    where, velocity, h = (rows(slots[k]) for k in ("where", "velocity", "h"))
-    prior = cell.dynamics(where, velocity, h, repeated)
+    N, where = cell.slots, rows(slots["where"])
+    prior = cell.dynamics.of_slots(slots, inputs.get("action"))
     new = prior["loc"] + prior["scale"] * rows(inputs["where"])
     stays = ops.reshape(ops.sigmoid(prior["stays"]), (-1, N))
     present = slots["present"] * ops.cast(stays > inputs["chance"], "float32")

@@ -110,8 +110,7 @@ class Propagation(keras.layers.Layer):
         """
         N = slots["present"].shape[1]
         where, velocity, what = (rows(slots[k]) for k in ("where", "velocity", "what"))
-        repeated = None if action is None else ops.repeat(action, N, axis=0)
-        prior = self.dynamics(where, velocity, rows(slots["h"]), repeated)
+        prior = self.dynamics.of_slots(slots, action)
         if self.keep_dynamics:
             prior = {name: ops.stop_gradient(value) for name, value in prior.items()}
         behind = ops.repeat(background, N, axis=0)

@@ -20,12 +20,16 @@ from keras_attend.types import Tensor
 Slots: TypeAlias = dict[str, Tensor]
 
 
+def sizes(what: int, units: int) -> dict[str, int]:
+    """How many numbers a slot has of each kind that has several."""
+    return {"where": 3, "velocity": 3, "what": what, "h": units}
+
+
 def empty_slots(batch: Any, count: int, what: int, units: int) -> Slots:
     """Return the slots before the first frame."""
     shape = (batch, count)
-    sizes = {"where": 3, "velocity": 3, "what": what, "h": units}
     return {
-        **{name: ops.zeros((*shape, size)) for name, size in sizes.items()},
+        **{k: ops.zeros((*shape, size)) for k, size in sizes(what, units).items()},
         "present": ops.zeros(shape),
         "ids": ops.zeros(shape, dtype="int32") - 1,
         "next_id": ops.zeros((batch,), dtype="int32"),
