@@ -41,8 +41,8 @@ class WindowWrite(KeepsArguments, keras.layers.Layer):
     * params: `[B, 6]`, `center_y, center_x, stride_y, stride_x, sigma_y, sigma_x` in
       pixels of the image; pixel i is at coordinate i. A bilinear window ignores the
       sigmas.
-    * returns `[B, H, W, C]` in the layer's compute dtype. What of a bilinear window is
-      outside the image is lost.
+    * returns `[B, H, W, C]` in the layer's compute dtype. The part of a bilinear
+      window that lies outside the image is lost.
 
     Args:
         size: of the image in pixels, an integer or `(height, width)`.
