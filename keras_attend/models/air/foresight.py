@@ -94,8 +94,8 @@ class Foresight(KeepsArguments, keras.Model):
             prior = self.dynamics.of_slots(slots, x.get("action"))
             prior = {k: unrows(v, N) for k, v in prior.items()}
             kept = x["stays"][..., None]
-            moved = {"velocity": (x["next"] - x["where"]) * kept, "h": prior["h"]}
-            return (prior, state), {**moved, "h": prior["h"] * kept}
+            velocity = (x["next"] - x["where"]) * kept
+            return (prior, state), {"velocity": velocity, "h": prior["h"] * kept}
 
         start = {
             "velocity": ops.zeros((B, N, 3)),
