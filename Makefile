@@ -127,14 +127,18 @@ browser:
 	echo "Chromium and ChromeDriver are needed: apt-get install chromium chromium-driver"; \
 	exit 1; }
 
-# The same two lanes as in `test`: one backend each.
+# The same two lanes as in `test`: one backend each. A process keeps what its tests have
+# compiled, up to 10 GB, so that each lane is three processes, one after the other.
+OTHERS := $(filter-out tests/models tests/training,$(FIRST) $(SECOND))
+IN_PARTS = failed=0; for part in tests/models tests/training "$(OTHERS)"; do \
+	$(BARE) -m $(1) $$part || failed=1; done; exit $$failed
 test-slow: $(VENV)/.dev
 	@mkdir -p build; \
 	echo "== the long tests on TensorFlow; beside them, all others on JAX"; \
-	KERAS_BACKEND=jax $(RUN) -m pytest -p no:cacheprovider \
-		-m "not packaging and not hostile and not web and not toolkits" \
+	( export KERAS_BACKEND=jax; $(call IN_PARTS,\
+		"not packaging and not hostile and not web and not toolkits") ) \
 		> build/test-slow.log 2>&1 & other=$$!; \
-	KERAS_BACKEND=tensorflow $(RUN) -m pytest -p no:cacheprovider -m "slow or long"; first=$$?; \
+	( export KERAS_BACKEND=tensorflow; $(call IN_PARTS,"slow or long") ); first=$$?; \
 	wait $$other; other=$$?; \
 	echo "== all tests on JAX"; cat build/test-slow.log; exit $$((first | other))
 

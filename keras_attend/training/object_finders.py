@@ -103,7 +103,7 @@ def publish_object_finder(
     if args.seed is not None or args.validate:
         path = trained(args.seed or 0)
         if args.validate:
-            held_out = pictures.load(4, split="validation")
+            held_out = pictures.load(1 if args.steps else 4, "validation")
             models = [Checkpoint.resume(path)]
             print_results(evaluation.picture_results(models, held_out, data=data))
         return

@@ -171,11 +171,12 @@ def publish_object_follower(
         return train_object_follower(make, videos, stages, seed, args)
 
     def results(models: list[Any], split: str) -> list[Any]:
+        batches = 1 if args.steps else None  # which rehearses a recipe
         return [
             result
             for name, found in test_sets.items()
             for result in evaluation.object_video_results(
-                models, found.load(split=split), data=name
+                models, found.load(batches, split), data=name
             )
         ]
 
