@@ -95,7 +95,16 @@ def agent(fixed):
     return models.RAMAgent(datasets.Catch(size=8), 4, 2, glimpse_units=4, units=8)
 
 
-MODELS = {f.__name__: f for f in (ram, ratm, hart, drlt, agent)}
+def air(fixed):
+    prior = models.ObjectPrior(side=16.0)
+    return models.AIR(size=32, steps=2, window=6, what=2, units=4, prior=prior)
+
+
+def follower(fixed):
+    return models.SequentialAIR(air(fixed), slots=2, units=4)
+
+
+MODELS = {f.__name__: f for f in (ram, ratm, hart, drlt, agent, air, follower)}
 
 
 def images(count=40):
@@ -111,9 +120,24 @@ def clips(count=5):
     return datasets.BouncingBalls(BATCH, count, frames=4, shortest=2)
 
 
+def squares():
+    """Two digits, as it were: one is all ink, and the other has a hole."""
+    ink = np.full((2, 28, 28, 1), 255, "uint8")
+    ink[1, 8:20, 8:20] = 0
+    return ink
+
+
 def data(name):
     if name == "agent":
         return datasets.Games(BATCH, 5)
+    if name == "air":
+        return datasets.MultiDigits(
+            "train", BATCH, 32, max_digits=1, length=5, digits=squares()
+        )
+    if name == "follower":
+        return datasets.MovingObjects(
+            "train", BATCH, 4, 32, max_digits=1, length=5, digits=squares()
+        )
     return images() if name == "ram" else clips()
 
 
