@@ -8,6 +8,7 @@ import keras
 from keras import ops, tree
 
 from keras_attend.layers.tracing import exporting, for_each
+from keras_attend.models.air import AIR, SequentialAIR
 from keras_attend.models.ram import RAM, Feedforward
 from keras_attend.types import Nested, Tensor
 
@@ -154,6 +155,7 @@ def _classifier(
 def check_model(model: Any) -> None:
     """Refuse a model that cannot be written to a file."""
     tracker = hasattr(getattr(model, "cell", None), "initial_state")
+    tracker = tracker and not isinstance(model, AIR | SequentialAIR)
     if not (tracker or isinstance(model, RAM | Feedforward)):
         raise ValueError(
             "`model` must be a tracker (with a `cell`, such as HART), RAM or "

@@ -17,6 +17,7 @@ from keras import ops
 import keras_attend as ka
 from keras_attend.datasets import MovingDigits
 from keras_attend.models import (
+    AIR,
     DRLT,
     HART,
     RAM,
@@ -26,6 +27,7 @@ from keras_attend.models import (
     HARTCell,
     MatchBoxes,
     RATMCell,
+    SequentialAIR,
 )
 from tests.tiny_tracker import CentroidCell, TrackerModel
 
@@ -398,6 +400,10 @@ def test_what_cannot_be_exported(tmp_path):
     refused("`format` must be one of", format="tflite")
     refused(r"must end with '.onnx'.*Received", path="x.tflite")
     refused("must be a tracker.*Received", model=keras.Sequential())
+    air = AIR(size=16, steps=1, window=6, what=2, units=4)
+    air.build(air.serving_shape)
+    refused("must be a tracker.*Received", model=air)
+    refused("must be a tracker.*Received", model=SequentialAIR(air))
     refused("must have its weights", model=RATM(RATMCell(8, 6)))
     refused("must have its weights", model=ram)
     refused("`size` must be", size=(0, 4))
