@@ -29,7 +29,7 @@ class Foresight(KeepsArguments, keras.Model):
     ```
 
     The bound of a `SequentialAIR` trains its `Dynamics` too, but on draws of places,
-    which jitter three times as much as their means do. From them it learns that an
+    which jitter more than twice as much as their means do. From them it learns that an
     object's last step says little. Here it sees the means, in which objects move
     evenly, and nothing has to be drawn into pictures. The loss of a frame is
 
