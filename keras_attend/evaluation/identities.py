@@ -160,8 +160,8 @@ def imagined_errors(
 
     Returns:
         The mean distance of centres in pixels after 1, 2, ... frames, `[steps]`; NaN
-        where no object counts. An object that is no longer imagined is taken to be
-        where it was last.
+        where no object counts. An object that is no longer imagined, or
+        so that nothing of it is in the frame, is taken to be where it was last.
     """
     check_positive_integers(given=given)
     check_followed("true", true)
@@ -179,7 +179,7 @@ def imagined_errors(
             if turned or not true["presence"][clip, t, n] > 0.5:
                 break
             at = np.flatnonzero(imagined["ids"][clip, step] == name)
-            if len(at):
+            if len(at) and imagined["boxes"][clip, step, at[0], 2:].all():
                 box = imagined["boxes"][clip, step, at[0]]
             if box is None:
                 box = _box_of(found, clip, given - 1, name)

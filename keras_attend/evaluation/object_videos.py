@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_attend.datasets.settings import TEST_SEED
+from keras_attend.evaluation.digits import with_arguments
 from keras_attend.evaluation.identities import (
     SequenceScores,
     imagined_errors,
@@ -123,13 +124,22 @@ def object_video_results(
         videos: as of `score_videos`.
         data: its name in the protocol's name.
 
-    There is no centre error of a model that has found no object to imagine.
     """
     batches = [videos[index] for index in range(len(videos))]
     scores = []
     for model in models:
-        keras.utils.set_random_seed(TEST_SEED)  # of the draws of the bound
-        scores.append(score_videos(model, batches))
+        keras.utils.set_random_seed(TEST_SEED)
+        judged = with_arguments(model)  # a copy, whose draws of the bound begin anew
+        judged.compile()
+        scores.append(score_videos(judged, batches))
+    return video_rows(scores, data=data)
+
+
+def video_rows(scores: Sequence[VideoScores], *, data: str) -> list[Result]:
+    """Make the rows of scores that were measured before, of all training seeds.
+
+    There is no centre error of a model that has found no object to imagine.
+    """
     values = {k: [getattr(score, v) for score in scores] for k, v in METRICS.items()}
     return [
         row(metric, f"{data}/videos", found, None, {})

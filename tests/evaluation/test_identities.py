@@ -112,6 +112,10 @@ def test_imagined_errors_by_hand():
     true["presence"][0, 1, 1] = 0  # the other one has come too late
     errors = evaluation.imagined_errors(true, found, imagined, given=3)
     np.testing.assert_allclose(errors, [1, 2, np.nan])
+    outside = video([[(9, moved(A, 6))], [(9, moved(A, 8))], [(9, moved(A, 30))]])
+    outside["boxes"][0, 1:] = 0  # it is still imagined, but nothing is in the frame
+    errors = evaluation.imagined_errors(true, found, outside, given=3)
+    np.testing.assert_allclose(errors, [0, 2, np.nan])
     missed = video([[(9, moved(A, 30))]] * 3)  # nothing was found where they are
     assert np.isnan(evaluation.imagined_errors(true, missed, imagined, given=3)).all()
 

@@ -4,7 +4,9 @@ import pytest
 from keras_attend import evaluation
 from keras_attend.datasets import MovingObjects, sample_digits
 from keras_attend.evaluation import DrawnVideos
+from keras_attend.evaluation.object_videos import video_rows
 from keras_attend.evaluation.test_sets import described, from_description
+from keras_attend.models import AIR, ObjectPrior, SequentialAIR
 
 VIDEOS = MovingObjects(
     digits=sample_digits()[0], batch_size=12, frames=9, length=2, labels=True
@@ -62,7 +64,8 @@ def test_errors_are_measured():
 
 
 def test_rows():
-    rows = evaluation.object_video_results([Knows(), Knows(3.0)], BATCHES, data="toy")
+    scores = [evaluation.score_videos(who, BATCHES) for who in (Knows(), Knows(3.0))]
+    rows = video_rows(scores, data="toy")
     assert {row.protocol for row in rows} == {"toy/videos"}
     found = {row.metric: row for row in rows}
     assert found["count_accuracy"].value == 1 and found["count_accuracy"].n == 2
@@ -72,9 +75,24 @@ def test_rows():
 
 def test_who_finds_nothing_imagines_nothing():
     """So that there is no centre to be off: no row, and not one of NaN."""
-    rows = evaluation.object_video_results([Knows(blind=9)], BATCHES, data="toy")
+    rows = video_rows([evaluation.score_videos(Knows(blind=9), BATCHES)], data="toy")
     metrics = {row.metric for row in rows}
     assert "found_rate" in metrics and "center_error_px" not in metrics
+
+
+@pytest.mark.long
+def test_each_model_is_measured_by_the_same_draws():
+    air = AIR(50, steps=1, window=6, what=2, units=4, prior=ObjectPrior(side=6.0))
+    model = SequentialAIR(air, units=4)
+    model.build(model.serving_shape)
+    videos = [({"frames": BATCHES[0][0]["frames"][:2, :6]}, first_two(BATCHES[0][1]))]
+    twice = evaluation.object_video_results([model, model], videos, data="toy")
+    (bound,) = (row for row in twice if row.metric == "elbo_nats")
+    assert bound.n == 2 and bound.min == bound.max
+
+
+def first_two(true):
+    return {key: value[:2, :6] for key, value in true.items()}
 
 
 def test_too_short():
