@@ -88,7 +88,7 @@ def test_runs(path, tmp_path):
         for slow, quick in QUICK.items():
             cell.source = cell.source.replace(slow, quick)
     client = nbclient.NotebookClient(
-        notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}
+        notebook, timeout=900, resources={"metadata": {"path": str(tmp_path)}}
     )
     client.execute()
     outputs = [o for c in notebook.cells for o in c.get("outputs", [])]
