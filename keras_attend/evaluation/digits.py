@@ -85,6 +85,14 @@ def with_arguments(model: Any, **arguments: Any) -> Any:
     return again
 
 
+def with_new_draws(model: Any) -> Any:
+    """Copy a model and compile the copy: the draws of all such copies are the same."""
+    keras.utils.set_random_seed(TEST_SEED)
+    judged = with_arguments(model)
+    judged.compile()
+    return judged
+
+
 def digit_results(
     models: Sequence[keras.Model],
     images: NDArray[Any],

@@ -160,8 +160,8 @@ def imagined_errors(
 
     Returns:
         The mean distance of centres in pixels after 1, 2, ... frames, `[steps]`; NaN
-        where no object counts. An object that is no longer imagined, or
-        so that nothing of it is in the frame, is taken to be where it was last.
+        where no object counts. An object that is no longer imagined, or is imagined
+        outside the frame, is taken to be where it was last.
     """
     check_positive_integers(given=given)
     check_followed("true", true)

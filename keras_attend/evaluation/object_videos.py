@@ -7,8 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_attend.datasets.settings import TEST_SEED
-from keras_attend.evaluation.digits import with_arguments
+from keras_attend.evaluation.digits import with_new_draws
 from keras_attend.evaluation.identities import (
     SequenceScores,
     imagined_errors,
@@ -123,15 +122,9 @@ def object_video_results(
         models: those of all training seeds.
         videos: as of `score_videos`.
         data: its name in the protocol's name.
-
     """
     batches = [videos[index] for index in range(len(videos))]
-    scores = []
-    for model in models:
-        keras.utils.set_random_seed(TEST_SEED)
-        judged = with_arguments(model)  # a copy, whose draws of the bound begin anew
-        judged.compile()
-        scores.append(score_videos(judged, batches))
+    scores = [score_videos(with_new_draws(model), batches) for model in models]
     return video_rows(scores, data=data)
 
 

@@ -6,8 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_attend.datasets.settings import TEST_SEED
-from keras_attend.evaluation.digits import with_arguments
+from keras_attend.evaluation.digits import with_new_draws
 from keras_attend.evaluation.objects import PictureScores, score_pictures
 from keras_attend.evaluation.rows import row
 from keras_attend.types import Array
@@ -39,10 +38,7 @@ def picture_results(
 
 def seeded_scores(model: keras.Model, pictures: Any) -> PictureScores:
     """`score_pictures` with the draws that every model is measured by."""
-    keras.utils.set_random_seed(TEST_SEED)
-    judged = with_arguments(model)  # a copy, whose draws begin anew
-    judged.compile()
-    return score_pictures(judged, pictures)
+    return score_pictures(with_new_draws(model), pictures)
 
 
 def picture_rows(
