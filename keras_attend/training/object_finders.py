@@ -20,6 +20,7 @@ EPOCH = 500  # batches
 BATCH = 64
 WARM = 200  # batches over which the learning rate rises
 CLIP = 200.0  # norm of the gradient; the bound is a sum over pixels
+EXPLORE = 0.2  # as of `AIR.compile`, where objects are learned on black first
 SHOWN = (2, 2, 2, 2, 2, 1, 1, 0)  # objects in the pictures of the card's picture
 
 
@@ -31,8 +32,14 @@ def train_object_finder(
     *,
     anneal: int,
     rate: float = 1e-3,
+    black: int = 0,
 ) -> Path:
     """Train an `AIR` by one seed on pictures like those it is judged by.
+
+    With `black` it first learns on a black background what objects look like; in the
+    first half of that nothing is blended (`AIR.compile(crisp=)`). Then it learns to
+    find them before the backgrounds of `pictures`, while what it draws stays as it is:
+    else it would learn to draw pieces of the backgrounds.
 
     Args:
         make: makes the model.
@@ -41,31 +48,50 @@ def train_object_finder(
         args: what `parse` returns.
         anneal: as of `AIR.compile`.
         rate: the greatest learning rate; it falls on a cosine to 1 % of that.
+        black: how many epochs there are on black; `--epochs` cuts them too.
 
     Returns:
         The checkpoint's file.
     """
-    path = Path(args.runs) / f"seed_{seed}.keras"
     keras.utils.set_random_seed(seed)
-    data = MultiDigits(
-        "train",
-        BATCH,
-        pictures.size,
-        pictures.max_digits,
-        pictures.background,
-        pictures.color,
-        pictures.overlap,
-        seed=seed,
-        length=EPOCH,
-    )
 
-    def compiled(batches: int) -> Any:
-        model = make()
-        optimizer = falling_rate(batches, 0.01, rate, warm=WARM, global_clipnorm=CLIP)
-        model.compile(optimizer, anneal=min(anneal, batches // 2))
-        return model
+    def train(begin: Callable[[], Any], path: Path, first: bool) -> Any:
+        def compiled(batches: int) -> Any:
+            model, half = begin(), batches // 2
+            model.compile(
+                falling_rate(batches, 0.01, rate, warm=WARM, global_clipnorm=CLIP),
+                anneal=min(anneal, half),
+                explore=EXPLORE if black else 0.0,
+                crisp=half if first else 0,
+                keep_drawing=black > 0 and not first,
+            )
+            return model
 
-    fit(compiled, data, path, args)
+        data = MultiDigits(
+            "train",
+            BATCH,
+            pictures.size,
+            pictures.max_digits,
+            "black" if first else pictures.background,
+            pictures.color,
+            pictures.overlap,
+            seed=seed,
+            length=EPOCH,
+        )
+        epochs = min(black, args.epochs) if first else args.epochs
+        return fit(compiled, data, path, args, epochs=epochs, spread=first)
+
+    path = Path(args.runs) / f"seed_{seed}.keras"
+    if not black:
+        train(make, path, first=False)
+        return path
+    known = train(make, path.with_stem(f"seed_{seed}_black"), first=True)
+
+    def again() -> Any:
+        known.batches.assign(0.0)  # objects are cheap once more
+        return known
+
+    train(again, path, first=False)
     return path
 
 
@@ -78,6 +104,7 @@ def publish_object_finder(
     data: str,
     anneal: int,
     rate: float = 1e-3,
+    black: int = 0,
     others: Mapping[str, DrawnPictures] | None = None,
     half: bool = False,
     **about: Any,
@@ -88,7 +115,7 @@ def publish_object_finder(
     of validation digits.
 
     Args:
-        make, pictures, anneal, rate: as of `train_object_finder`.
+        make, pictures, anneal, rate, black: as of `train_object_finder`.
         args: what `parse` returns.
         seeds: how many seeds are trained.
         data: the name of `pictures` in the protocol's name.
@@ -98,7 +125,9 @@ def publish_object_finder(
     """
 
     def trained(seed: int) -> Path:
-        return train_object_finder(make, pictures, seed, args, anneal=anneal, rate=rate)
+        return train_object_finder(
+            make, pictures, seed, args, anneal=anneal, rate=rate, black=black
+        )
 
     if args.seed is not None or args.validate:
         path = trained(args.seed or 0)

@@ -41,7 +41,7 @@ RECIPES = {
     "air_grid_mnist": (1, []),
     "air_mnist": (1, []),
     "air_noisy_mnist": (1, []),
-    "air_photo_digits": (1, []),
+    "air_photo_digits": (2, []),
     "drlt_mnist": (1, []),
     "drlt_mnist_noisy": (1, []),
     "drlt_mnist_scaled": (1, []),

@@ -5,7 +5,10 @@
 * `inference.py`: how a picture is taken apart.
 * `prior.py`: what is expected of counts, places and appearances.
 * `cell.py`: one step, which finds and draws one object (figure 2).
-* `background.py`: what is behind the objects, which is not in the paper.
+* `background.py`, `grid_background.py`: what is behind the objects, which is not in
+  the paper.
+* `look.py`: what a step sees.
+* `vivid.py`: colours that tell an object from a photograph, which are not in the paper.
 * `elbo.py`: section 2.1, the bound that is maximised, enumerated or by REINFORCE.
 * `baseline.py`: the baseline of REINFORCE.
 * `layers.py`: AIR's layers and arguments.
@@ -32,6 +35,7 @@ from keras_attend.models.air.background import (
 )
 from keras_attend.models.air.cell import AIRCell
 from keras_attend.models.air.foresight import Foresight
+from keras_attend.models.air.grid_background import GridBackground
 from keras_attend.models.air.model import AIR
 from keras_attend.models.air.prior import ObjectPrior
 from keras_attend.models.air.sequential import SequentialAIR
@@ -40,6 +44,7 @@ __all__ = [
     "AIR",
     "AIRCell",
     "Foresight",
+    "GridBackground",
     "MeanBackground",
     "NoBackground",
     "ObjectPrior",

@@ -139,10 +139,3 @@ class VAEBackground(Background):
         loc, scale = both[:, : self.latents], positive(both[:, self.latents :])
         z = loc + scale * noise
         return self.draw(z), divergence(loc, scale), log_ratio(z, loc, scale)
-
-
-KINDS: dict[str, type[Background]] = {
-    "none": NoBackground,
-    "mean": MeanBackground,
-    "vae": VAEBackground,
-}

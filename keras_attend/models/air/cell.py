@@ -1,5 +1,7 @@
 """One step of AIR: where the next object is, what it is, and how it is drawn."""
 
+import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -9,7 +11,9 @@ from keras.layers import Dense
 
 from keras_attend.layers.bilinear_glimpse import BilinearGlimpse
 from keras_attend.layers.window_write import WindowWrite
+from keras_attend.models.air import vivid
 from keras_attend.models.air.background import DARK, positive
+from keras_attend.models.air.look import Look, summarised
 from keras_attend.models.air.prior import ObjectPrior, divergence, log_ratio
 from keras_attend.types import Shape, Tensor
 
@@ -39,6 +43,7 @@ class AIRCell(keras.layers.Layer):
         what: how many numbers $z^{what}$ has.
         units: of the LSTM.
         residual: whether the LSTM sees the residual.
+        look: as of `AIR`.
         paint: as of `AIR`.
         over: whether objects hide what is behind them; otherwise their brightness is
             added to it.
@@ -53,6 +58,7 @@ class AIRCell(keras.layers.Layer):
         what: int,
         units: int,
         residual: bool,
+        look: Sequence[int],
         paint: str,
         over: bool,
         prior: ObjectPrior,
@@ -67,6 +73,7 @@ class AIRCell(keras.layers.Layer):
         dense = partial(Dense, dtype=policy)
         self.embedding = dense(units, "relu", name="embedding")
         self.lstm = keras.layers.LSTMCell(units, dtype=policy, name="lstm")
+        self.look = Look(look, dtype=policy, name="look") if look else None
         self.search = dense(HIDDEN, "relu", name="search")
         small = keras.initializers.VarianceScaling(CAUTIOUS**2, "fan_avg", "uniform")
         self.found = dense(1 + 2 * 3, kernel_initializer=small, name="found")
@@ -75,7 +82,7 @@ class AIRCell(keras.layers.Layer):
         self.decoder = dense(HIDDEN, "relu", name="decoder")
         dark = keras.initializers.Constant(DARK)
         self.shape = dense(window**2, bias_initializer=dark, name="shape")
-        if paint == "ink":
+        if paint in ("ink", "vivid"):
             self.ink: Any = None
         elif paint == "flat":
             self.color: Any = dense(channels, name="color")
@@ -87,17 +94,23 @@ class AIRCell(keras.layers.Layer):
     def build(self, summary_shape: Shape) -> None:
         """Make the weights, for a picture's summary `[B, F]`."""
         length, C = int(summary_shape[-1] or 0), self.channels
-        self.embedding.build((None, length * (2 if self.residual else 1)))
+        times = 2 if self.residual else 1
+        if self.look is None:
+            length *= times
+        else:
+            self.look.build((None, *self.size, C * times))
+            length = self.look.length(self.size)
+        self.embedding.build((None, length))
         self.lstm.build((None, self.units + 3 + self.what + 1))
         self.search.build((None, self.units))
         self.found.build((None, HIDDEN))
-        self.encoder.build((None, self.window**2 * C))
+        self.encoder.build((None, self.encoder_length))
         self.posterior.build((None, HIDDEN))
-        self.decoder.build((None, self.what))
+        self.decoder.build((None, self.what - self.hues))
         self.shape.build((None, HIDDEN))
-        if self.paint != "ink":
+        if self.paint in ("flat", "pixels"):
             self.color.build((None, HIDDEN))
-        elif self.over:
+        elif self.paint == "ink" and self.over:
             bright = keras.initializers.Constant(BRIGHT)
             self.ink = self.add_weight(shape=(C,), initializer=bright, name="ink")
         self.built = True
@@ -129,21 +142,30 @@ class AIRCell(keras.layers.Layer):
         Returns:
             What was found, and the next state.
         """
-        h, c = self.think(summary, state)
+        h, c = self.think(images, summary, state)
         found = self.locate(h, noise["where"])
         window = self.prior.window(found["where"], self.size, self.window)
-        found |= self.recognise(images, window, noise["what"])
+        canvas = ops.stop_gradient(state["canvas"])
+        found |= self.recognise(images, canvas, window, noise["what"])
         alpha, color = self.appearance(found["what"])
         mask, canvas = self.draw(state["canvas"], alpha, color, window)
         found |= {"mask": mask, "canvas": canvas, "hidden": h}
+        if self.paint != "pixels":
+            found["color"] = color + ops.zeros_like(mask[:, :1, :1])
         present = ops.sigmoid(found["logit"])[:, None]
         following = {"h": h, "c": c, "present": present, "canvas": canvas}
         return found, following | {k: found[k] for k in ("where", "what")}
 
-    def think(self, summary: Tensor, state: State) -> tuple[Tensor, Tensor]:
+    def think(
+        self, images: Tensor, summary: Tensor, state: State
+    ) -> tuple[Tensor, Tensor]:
         """$h_t$ and $c_t$ of the LSTM."""
-        if self.residual:
-            left = summary - summarised(ops.stop_gradient(state["canvas"]))
+        canvas = ops.stop_gradient(state["canvas"])
+        if self.look is not None:
+            seen = [images, images - canvas] if self.residual else [images]
+            summary = self.look(ops.concatenate(seen, axis=-1))
+        elif self.residual:
+            left = summary - summarised(canvas)
             summary = ops.concatenate([summary, left], axis=-1)
         seen = ops.cast(self.embedding(summary), "float32")
         last = [seen, state["where"], state["what"], state["present"]]
@@ -161,20 +183,53 @@ class AIRCell(keras.layers.Layer):
         costs["log_ratio"] = log_ratio(where, loc, scale)
         return {"logit": both[:, 0], "where": where, **costs}
 
-    def recognise(self, images: Tensor, window: Tensor, noise: Tensor) -> State:
-        """A draw of $z^{what}$ from what is in the window, and its costs."""
-        patch = ops.reshape(self.read(images, window), (-1, self.encoder_length))
-        both = ops.cast(self.posterior(self.encoder(patch)), "float32")
+    def recognise(
+        self, images: Tensor, canvas: Tensor, window: Tensor, noise: Tensor
+    ) -> State:
+        """A draw of $z^{what}$ from what is in the window, and its costs.
+
+        Args:
+            images: `[B, H, W, C]`.
+            canvas: what is drawn so far, `[B, H, W, C]`.
+            window: `[B, 6]`.
+            noise: `[B, what]`.
+        """
+        patch = self.read(images, window)
+        seen = [patch]
+        if self.paint == "vivid":
+            patch = ops.cast(patch, "float32")
+            left = ops.cast(self.read(images - canvas, window), "float32")
+            color = vivid.foreign_color(patch, left)
+            seen = [patch, vivid.likeness(patch, color), color]
+        rows = [ops.reshape(x, (-1, math.prod(x.shape[1:]))) for x in seen]
+        rows = [ops.cast(row, self.compute_dtype) for row in rows]
+        hidden = self.encoder(ops.concatenate(rows, axis=-1))
+        both = ops.cast(self.posterior(hidden), "float32")
         loc, scale = both[:, : self.what], positive(both[:, self.what :])
+        if self.paint == "vivid":
+            hue = ops.pad(vivid.hue_of(color), ((0, 0), (0, self.what - 2)))
+            loc = loc + hue
         what = loc + scale * noise
         costs = {"what_divergence": divergence(loc, scale)}
         costs["what_log_ratio"] = log_ratio(what, loc, scale)
         return {"what": what, **costs}
 
     @property
+    def drawing(self) -> list[Any]:
+        """The layers that make an object's pixels of $z^{what}$."""
+        colors = [self.color] if self.paint in ("flat", "pixels") else []
+        return [self.decoder, self.shape, *colors]
+
+    @property
     def encoder_length(self) -> int:
-        """How many numbers a patch has."""
-        return self.window**2 * self.channels
+        """How many numbers the encoder sees."""
+        length = self.window**2 * self.channels
+        return length + (self.window**2 + 3 if self.paint == "vivid" else 0)
+
+    @property
+    def hues(self) -> int:
+        """How many of the first numbers of $z^{what}$ are of the colour alone."""
+        return vivid.NUMBERS if self.paint == "vivid" else 0
 
     def appearance(self, what: Tensor) -> tuple[Tensor, Tensor]:
         """An object's opacity and its colour, of $z^{what}$.
@@ -185,7 +240,7 @@ class AIRCell(keras.layers.Layer):
             same.
         """
         W, C = self.window, self.channels
-        hidden = self.decoder(what)
+        hidden = self.decoder(what[:, self.hues :])
         alpha = ops.sigmoid(ops.cast(self.shape(hidden), "float32"))
         alpha = ops.reshape(alpha, (-1, W, W, 1))
         if self.paint == "ink":
@@ -193,6 +248,8 @@ class AIRCell(keras.layers.Layer):
                 return alpha, ops.ones((1, 1, 1, C))
             ink = ops.cast(ops.convert_to_tensor(self.ink), "float32")
             return alpha, ops.sigmoid(ink)[None, None, None]
+        if self.paint == "vivid":
+            return alpha, vivid.vivid_color(what[:, : self.hues])[:, None, None]
         color = ops.sigmoid(ops.cast(self.color(hidden), "float32"))
         side = 1 if self.paint == "flat" else W
         return alpha, ops.reshape(color, (-1, side, side, C))
@@ -207,12 +264,3 @@ class AIRCell(keras.layers.Layer):
         else:
             ink = mask * color
         return mask, (canvas * (1 - mask) if self.over else canvas) + ink
-
-
-def summarised(images: Tensor) -> Tensor:
-    """What the LSTM sees of images `[B, H, W, C]`: their pixels at half the size."""
-    small = ops.average_pool(images, 2, strides=2, padding="same")
-    length = 1
-    for side in small.shape[1:]:
-        length *= side
-    return ops.reshape(small, (-1, length))

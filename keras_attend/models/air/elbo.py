@@ -28,6 +28,44 @@ def log_likelihood(images: Tensor, canvas: Tensor, kind: str, sigma: float) -> T
     return ops.sum(family(canvas, sigma).log_prob(images), axis=(-3, -2, -1))
 
 
+def mixture_log_likelihood(
+    images: Tensor,
+    background: Tensor,
+    masks: Tensor,
+    colors: Tensor,
+    kind: str,
+    sigma: float,
+) -> Tensor:
+    r"""$L_n$ in nats, `[B, N + 1]`, if a pixel shows one thing, and no blend of things.
+
+    The opacity $\alpha_t$ of an object is the probability that the pixel shows it, and
+    not what is behind it:
+
+    $$p_t(x) = \alpha_t \, p(x \mid \text{color}_t) + (1 - \alpha_t) \, p_{t-1}(x)$$
+
+    Args:
+        images: `[B, H, W, C]`.
+        background: `[B, H, W, C]`, the mean of $p_0$.
+        masks: $\alpha_t$, `[B, N, H, W, 1]`.
+        colors: `[B, N, 1, 1, C]`.
+        kind, sigma: as of `log_likelihood`.
+    """
+    tfd = tfp_distributions()
+    family = tfd.Normal if kind == "normal" else tfd.Laplace
+
+    def log_p(mean: Tensor) -> Tensor:
+        return ops.sum(family(mean, sigma).log_prob(images), axis=-1)  # [B, H, W]
+
+    pixels = log_p(background)
+    L = [ops.sum(pixels, axis=(1, 2))]
+    for t in range(masks.shape[1]):
+        alpha = ops.clip(masks[:, t, :, :, 0], 1e-6, 1 - 1e-6)
+        shown = ops.log(alpha) + log_p(colors[:, t])
+        pixels = ops.logaddexp(shown, ops.log(1 - alpha) + pixels)
+        L.append(ops.sum(pixels, axis=(1, 2)))
+    return ops.stack(L, axis=-1)
+
+
 def log_count_probs(logits: Tensor) -> Tensor:
     r"""$\log q(n)$, `[B, N + 1]`, of presences' logits `[B, N]`."""
     absent, present = ops.log_sigmoid(-logits), ops.log_sigmoid(logits)

@@ -12,7 +12,7 @@ from keras_attend.arguments import (
     check_shape,
 )
 from keras_attend.models.air.boxes import ink_boxes
-from keras_attend.models.air.cell import summarised
+from keras_attend.models.air.look import summarised
 from keras_attend.models.air.slots import Slots, rows, unrows
 from keras_attend.types import Array, Nested, Tensor
 from keras_attend.unroll import unroll

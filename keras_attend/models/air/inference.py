@@ -8,8 +8,9 @@ from keras import ops
 from keras_attend.arguments import check_shape
 from keras_attend.models.air import elbo
 from keras_attend.models.air.boxes import ink_boxes
-from keras_attend.models.air.cell import State, summarised
+from keras_attend.models.air.cell import State
 from keras_attend.models.air.layers import AIRLayers
+from keras_attend.models.air.look import summarised
 from keras_attend.models.base import scaled_images
 from keras_attend.types import Tensor
 from keras_attend.unroll import unroll
@@ -21,11 +22,16 @@ INLINE_STEPS = 6
 class AIRInference(AIRLayers):
     """What `AIR` finds in pictures; it documents what is returned."""
 
-    def explain(self, images: Tensor, drawn: bool) -> dict[str, Tensor]:
-        """Take pictures apart by draws from the posteriors, or by their means."""
+    def explain(
+        self, images: Tensor, drawn: bool, crisp: bool = False
+    ) -> dict[str, Tensor]:
+        """Take pictures apart by draws from the posteriors, or by their means.
+
+        With `crisp` there is also "L_crisp", what L would be if nothing were blended.
+        """
         images = self.scaled(images)
         noise, behind = self.noise(ops.shape(images)[0], drawn)
-        return self.found(images, noise, behind)
+        return self.found(images, noise, behind, crisp)
 
     def scaled(self, images: Tensor) -> Tensor:
         """Pictures in 0..1."""
@@ -48,7 +54,9 @@ class AIRInference(AIRLayers):
         }
         return of_steps, numbers(batch, self.background.latents)
 
-    def found(self, images: Tensor, noise: State, behind: Tensor) -> dict[str, Tensor]:
+    def found(
+        self, images: Tensor, noise: State, behind: Tensor, crisp: bool = False
+    ) -> dict[str, Tensor]:
         """Take pictures in 0..1 apart, with given noise; see the class."""
         summary = summarised(images)
         background, costs, ratio = self.background(summary, behind)
@@ -71,9 +79,12 @@ class AIRInference(AIRLayers):
                 of_objects.items(), (costs, ratio), strict=True
             )
         }
-        L = elbo.log_likelihood(
-            images[:, None], canvases, self.likelihood, self.sigma
-        )  # [B, N + 1]
+        family = self.likelihood, self.sigma
+        L = elbo.log_likelihood(images[:, None], canvases, *family)  # [B, N + 1]
+        more = {}
+        if crisp:
+            given = background, steps["mask"], steps["color"]
+            more["L_crisp"] = elbo.mixture_log_likelihood(images, *given, *family)
         return {
             **self.reported(steps, canvases),
             **{name: steps[name] for name in ("where", "what", "hidden")},
@@ -82,6 +93,7 @@ class AIRInference(AIRLayers):
             "logits": steps["logit"],
             "L": L,
             **sums,
+            **more,
         }
 
     def reported(self, steps: State, canvases: Tensor) -> dict[str, Tensor]:

@@ -12,16 +12,29 @@ from keras_attend.arguments import (
 )
 from keras_attend.compat import set_direction
 from keras_attend.layers.crop import parse_size
-from keras_attend.models.air.background import KINDS, Background, NoBackground
+from keras_attend.models.air.background import (
+    Background,
+    MeanBackground,
+    NoBackground,
+    VAEBackground,
+)
 from keras_attend.models.air.baseline import Baseline
 from keras_attend.models.air.cell import AIRCell
 from keras_attend.models.air.elbo import LIKELIHOODS
+from keras_attend.models.air.grid_background import GridBackground
 from keras_attend.models.air.prior import ObjectPrior
+from keras_attend.models.air.vivid import NUMBERS
 from keras_attend.models.base import AttentionModel
 from keras_attend.types import Shape
 
 INFERENCE = ("enumerate", "reinforce")
-PAINT = ("ink", "flat", "pixels")
+BACKGROUNDS: dict[str, type[Background]] = {
+    "none": NoBackground,
+    "mean": MeanBackground,
+    "vae": VAEBackground,
+    "grid": GridBackground,
+}
+PAINT = ("ink", "flat", "vivid", "pixels")
 
 
 class AIRLayers(AttentionModel):
@@ -40,6 +53,7 @@ class AIRLayers(AttentionModel):
         residual: bool | None = None,
         background: str | Background = "none",
         paint: str = "ink",
+        look: Sequence[int] = (),
         likelihood: str = "normal",
         sigma: float = 0.3,
         prior: ObjectPrior | None = None,
@@ -63,16 +77,18 @@ class AIRLayers(AttentionModel):
         self.inference = inference
         self.residual = inference == "enumerate" if residual is None else bool(residual)
         self.paint, self.likelihood, self.sigma = paint, likelihood, float(sigma)
+        self.look = tuple(look)
         self.prior = ObjectPrior.of(prior)
         if self.prior.side > 2 * max(height, width):
             raise ValueError(
                 "A window may be at most twice as large as the picture. Received: "
                 f"prior={self.prior} for pictures of {(height, width)}"
             )
+        self.check_looks()
         self.serving_shape = (None, height, width, channels)
         if isinstance(background, str):
-            check_choice("background", background, tuple(KINDS))
-            background = KINDS[background](
+            check_choice("background", background, tuple(BACKGROUNDS))
+            background = BACKGROUNDS[background](
                 self.size, channels, dtype=self.dtype_policy, name="background"
             )
         self.background: Any = background
@@ -90,8 +106,9 @@ class AIRLayers(AttentionModel):
             what,
             units,
             residual=self.residual,
+            look=self.look,
             paint=paint,
-            over=not isinstance(background, NoBackground),
+            over=self.over,
             prior=self.prior,
             dtype=self.dtype_policy,
             name="cell",
@@ -104,6 +121,28 @@ class AIRLayers(AttentionModel):
         self.count_accuracy = keras.metrics.Mean(name="count_accuracy")
         for metric in (self.elbo_mean, self.count_accuracy):
             set_direction(metric, "up")
+
+    @property
+    def over(self) -> bool:
+        """Whether objects hide what is behind them."""
+        return not isinstance(self.background, NoBackground)
+
+    def check_looks(self) -> None:
+        """Refuse colours and features that pictures of this size cannot have."""
+        (height, width), halved = self.size, 2 ** len(self.look)
+        if height % halved or width % halved:
+            raise ValueError(
+                "Each layer of `look` halves the picture, whose sides must allow that. "
+                f"Received: size={self.size}, look={self.look}"
+            )
+        if self.look:
+            check_positive_integers(**{f"look_{i}": n for i, n in enumerate(self.look)})
+        if self.paint == "vivid" and (self.channels != 3 or self.what <= NUMBERS):
+            raise ValueError(
+                'With `paint="vivid"`, `channels` must be 3, and `what` more than '
+                f"{NUMBERS}, which are the colour's. Received: "
+                f"channels={self.channels}, what={self.what}"
+            )
 
     def build(self, input_shape: Shape) -> None:
         """Make the weights."""

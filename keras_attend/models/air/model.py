@@ -54,11 +54,15 @@ class AIR(AIRInference):
         residual: whether the LSTM sees the residual; None as `inference` has it.
         background: what is behind the objects. "none" is black, as in the paper, and
             objects' brightness is added up. On "mean", one learned picture, and "vae",
-            a picture from a small auto-encoder, objects hide what is behind them. Or a
-            layer like `VAEBackground`.
+            a picture from a small auto-encoder, objects hide what is behind them; so
+            they do on "grid", a blurred copy of the picture. Or a layer like
+            `VAEBackground`.
         paint: what an object's colour is: "ink" is one for all objects (white where
-            the background is "none"), "flat" one for each object, "pixels" one for
-            each of its pixels.
+            the background is "none"), "flat" one for each object, "vivid" one for each
+            object that cannot be dull (`vivid.py`; pictures must have three channels),
+            "pixels" one for each of its pixels.
+        look: the widths of layers through which the LSTM sees the picture and its
+            residual, `Look`; without any it sees their pixels at half the size.
         likelihood: of a pixel about what is drawn: "normal" or "laplace".
         sigma: the likelihood's scale.
         prior: what is expected of objects; `ObjectPrior()` when absent.
@@ -92,19 +96,26 @@ class AIR(AIRInference):
     something.
     """
 
-    compile_arguments = ("anneal",)
-    anneal = 0
+    compile_arguments = ("anneal", "explore", "crisp", "keep_drawing")
+    anneal, explore, crisp, keep_drawing = 0, 0.0, 0, False
 
     # Section 2: inference.
 
     def call(self, images: Tensor, training: bool | None = None) -> dict[str, Tensor]:
         """Take pictures apart; see the class."""
-        return self.explain(images, drawn=bool(training))
+        return self.explain(images, bool(training), bool(training) and self.crisp > 0)
 
     # Section 2.1: learning.
 
     def compile(
-        self, optimizer: Any = "adam", *, anneal: int = 1500, **kwargs: Any
+        self,
+        optimizer: Any = "adam",
+        *,
+        anneal: int = 1500,
+        explore: float = 0.0,
+        crisp: int = 0,
+        keep_drawing: bool = False,
+        **kwargs: Any,
     ) -> None:
         """Keras's `compile`, without a loss.
 
@@ -113,10 +124,29 @@ class AIR(AIRInference):
             anneal: over how many batches of the training the prior of a further object
                 falls from 0.5 to `prior.presence`. At first objects must be cheap: the
                 model has to learn to draw them before it can learn to count.
+            explore: how much of the bound of a model that finds each count equally
+                probable is added to the objective; it falls to 0 in `anneal` batches.
+                Objects go on learning where the model has come to draw none.
+            crisp: in so many first batches of the training a pixel shows one thing, and
+                no blend of things: an object's opacity is the probability that it is
+                the object (`elbo.mixture_log_likelihood`). Faint objects explain
+                nothing then, so that one object is not drawn as several faint ones.
+            keep_drawing: whether the layers that make pixels of $z^{what}$ stay as they
+                are, while the others learn.
             **kwargs: as of `AttentionModel.compile`.
         """
-        check_not_negative(anneal=anneal)
-        self.anneal = anneal
+        check_not_negative(anneal=anneal, explore=explore, crisp=crisp)
+        if crisp and (self.paint == "pixels" or not self.over):
+            raise ValueError(
+                "With `crisp`, objects must have one colour each and hide what is "
+                'behind them: use another `paint` than "pixels" and another '
+                f'`background` than "none". Received: crisp={crisp}, '
+                f"paint={self.paint!r}, background={self.background.name!r}"
+            )
+        self.anneal, self.explore, self.crisp = anneal, float(explore), crisp
+        self.keep_drawing = bool(keep_drawing)
+        for layer in self.cell.drawing:
+            layer.trainable = not self.keep_drawing
         super().compile(optimizer, **kwargs)
 
     def compute_loss(
@@ -136,7 +166,12 @@ class AIR(AIRInference):
             batches = ops.convert_to_tensor(self.batches)
             if self.anneal:
                 free = ops.relu(1.0 - batches / self.anneal)
-            self.batches.assign(batches + 1.0)
+            if self.crisp:
+                L = ops.where(batches < self.crisp, y_pred["L_crisp"], y_pred["L"])
+                y_pred = y_pred | {"maximised": L}
+            if self.explore:
+                y_pred = y_pred | {"explore": self.explore * free}
+            self.batches.assign(batches + 1.0)  # after it was read
         else:
             y_pred = self.explain(x, drawn=True)
         y_pred = y_pred | {"log_prior": self.prior.log_count_probs(self.steps, free)}
@@ -152,14 +187,19 @@ class AIR(AIRInference):
         Args:
             x: pictures, which are not used.
             y: targets, which are not used.
-            y_pred: what `explain` returns, of draws; `log_prior`, `[N + 1]`; and for
+            y_pred: what `explain` returns, of draws; `log_prior`, `[N + 1]`; if
+                `compile` says so, `explore`, and `maximised` in the place of L; and for
                 REINFORCE `drawn_count`, `[B]`.
         """
-        L, K, log_p = y_pred["L"], y_pred["K"], y_pred["log_prior"]
+        K, log_p = y_pred["K"], y_pred["log_prior"]
         log_q = elbo.log_count_probs(y_pred["logits"])
-        _, bound = elbo.outcomes_value(L, K, log_p, log_q)
         true_p = self.prior.log_count_probs(self.steps)
-        self.elbo_mean.update_state(elbo.outcomes_value(L, K, true_p, log_q)[1])
+        true_bound = elbo.outcomes_value(y_pred["L"], K, true_p, log_q)[1]
+        self.elbo_mean.update_state(true_bound)
+        L = y_pred.get("maximised", y_pred["L"])
+        _, bound = elbo.outcomes_value(L, K, log_p, log_q)
+        if "explore" in y_pred:
+            bound = bound + y_pred["explore"] * ops.mean(L - K, axis=-1)
         if "drawn_count" not in y_pred:
             return -bound
         count = y_pred["drawn_count"]

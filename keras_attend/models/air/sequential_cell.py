@@ -7,8 +7,8 @@ from keras import ops
 
 from keras_attend.models.air import elbo
 from keras_attend.models.air.boxes import ink_boxes
-from keras_attend.models.air.cell import summarised
 from keras_attend.models.air.dynamics import Dynamics
+from keras_attend.models.air.look import summarised
 from keras_attend.models.air.model import AIR
 from keras_attend.models.air.propagation import Propagation, bernoulli_divergence
 from keras_attend.models.air.slots import Slots, empty_slots, filled, places

@@ -1,0 +1,247 @@
+"""What `AIR` needs on photographs: vivid colours, a blurred background, mixtures."""
+
+import colorsys
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_attend.models import AIR, GridBackground, ObjectPrior
+from keras_attend.models.air import elbo, vivid
+from keras_attend.models.air.look import Look, summarised
+
+PHOTO = {
+    "size": 16,
+    "channels": 3,
+    "steps": 2,
+    "window": 4,
+    "what": 7,
+    "units": 8,
+    "background": "grid",
+    "paint": "vivid",
+    "look": (4, 6),
+    "prior": ObjectPrior(side=5.0),
+}
+
+
+def numpy(x):
+    return ops.convert_to_numpy(x)
+
+
+def tensor(x):
+    return ops.convert_to_tensor(np.asarray(x, "float32"))
+
+
+def pictures(random, n=16):
+    """Dull pictures `[n, 16, 16, 3]`, each with a vivid square of 4x4 pixels."""
+    images = random.uniform(0.4, 0.5, (n, 16, 16, 3)).astype("float32")
+    for image in images:
+        y, x = random.integers(0, 12, 2)
+        image[y : y + 4, x : x + 4] = colorsys.hsv_to_rgb(random.uniform(), 0.9, 0.9)
+    return images
+
+
+def test_vivid_colors(random):
+    """They are HSV's, have all hues, and none of them is dull."""
+    z = random.normal(size=(2000, 4))
+    colors = numpy(vivid.vivid_color(tensor(z)))
+    hsv = np.array([colorsys.rgb_to_hsv(*color) for color in colors])
+    sigmoid = 1 / (1 + np.exp(-z[:, 2:]))
+    np.testing.assert_allclose(hsv[:, 1], 0.6 + 0.4 * sigmoid[:, 0], atol=1e-4)
+    np.testing.assert_allclose(hsv[:, 2], 0.8 + 0.2 * sigmoid[:, 1], atol=1e-4)
+    hue = np.arctan2(z[:, 1], z[:, 0]) / (2 * np.pi) % 1
+    assert np.abs((hsv[:, 0] - hue + 0.5) % 1 - 0.5).max() < 0.02
+    assert np.histogram(hsv[:, 0], 6, (0, 1))[0].min() > 250
+
+
+def test_hues_come_back(random):
+    """`hue_of` a vivid colour gives that colour's hue; of grey, it is no NaN."""
+    z = tensor(random.normal(size=(50, 4)))
+    colors = numpy(vivid.vivid_color(z))
+    numbers = ops.concatenate([vivid.hue_of(colors), z[:, 2:]], axis=-1)
+    np.testing.assert_allclose(numpy(vivid.vivid_color(numbers)), colors, atol=0.05)
+    assert np.isfinite(numpy(vivid.hue_of(tensor([[0.5, 0.5, 0.5]])))).all()
+
+
+def test_foreign_color_is_of_what_is_vivid_and_left():
+    """Not of what is explained, nor of what is dull."""
+    patch = np.full((1, 4, 4, 3), 0.5, "float32")
+    left = np.zeros_like(patch)
+    patch[0, 0] = (0.9, 0.1, 0.1)  # red, which is explained
+    patch[0, 1] = (0.1, 0.2, 0.9)  # blue, which is not
+    left[0, 1] = patch[0, 1] - 0.5
+    left[0, 2] = 0.5  # grey, which is not explained
+    color = vivid.foreign_color(tensor(patch), tensor(left))
+    np.testing.assert_allclose(numpy(color)[0], (0.1, 0.2, 0.9), atol=0.01)
+    alike = numpy(vivid.likeness(tensor(patch), color))[0]
+    assert alike[1].min() > 0.99 and np.delete(alike, 1, 0).max() < 0.05
+
+
+def test_grid_is_a_blurred_picture_without_what_is_vivid():
+    layer = GridBackground(32, cells=4)
+    ramp = np.linspace(0.2, 0.7, 32, dtype="float32")[None, :, None, None]
+    image = np.broadcast_to(ramp, (1, 32, 32, 3)).copy()
+    plain = image.copy()
+    image[0, 9:15, 9:15] = (0.9, 0.1, 0.1)
+    noise = ops.zeros((1, layer.latents))
+    drawn, costs, ratio = layer(summarised(tensor(image)), noise)
+    inside = np.s_[0, 4:28, 4:28]  # where cells are interpolated
+    np.testing.assert_allclose(numpy(drawn)[inside], plain[inside], atol=0.08)
+    assert float(costs[0]) > 0 and np.isfinite(numpy(ratio)).all()
+    again = GridBackground.from_config(layer.get_config())
+    assert (again.cells, again.dull) == (4, layer.dull)
+
+
+def test_mixture_against_numpy(random):
+    """A pixel shows one thing; its probability is summed over which."""
+    B, N, H, W, C = 3, 2, 4, 5, 3
+    images, behind = random.uniform(size=(2, B, H, W, C))
+    masks = random.uniform(size=(B, N, H, W, 1))
+    colors = random.uniform(size=(B, N, 1, 1, C))
+
+    def p(mean):
+        each = np.exp(-((images - mean) ** 2) / (2 * 0.2**2)) / np.sqrt(2 * np.pi) / 0.2
+        return each.prod(-1)
+
+    a, b = masks[:, 0, :, :, 0], masks[:, 1, :, :, 0]
+    none = p(behind)
+    one = a * p(colors[:, 0]) + (1 - a) * none
+    two = b * p(colors[:, 1]) + (1 - b) * one
+    expected = np.log(np.stack([none, one, two], 1)).sum((2, 3))
+    found = elbo.mixture_log_likelihood(
+        tensor(images), tensor(behind), tensor(masks), tensor(colors), "normal", 0.2
+    )
+    np.testing.assert_allclose(numpy(found), expected, rtol=1e-4)
+
+
+def test_a_faint_object_explains_nothing(random):
+    """Where colours are blended it does: it mends the background's."""
+    behind = np.full((1, 6, 6, 3), 0.5, "float32")
+    color = np.array([0.9, 0.1, 0.1], "float32").reshape(1, 1, 1, 1, 3)
+    image = behind + 0.2 * (color[0] - behind)
+    masks = np.full((1, 1, 6, 6, 1), 0.2, "float32")
+    given = [tensor(x) for x in (image, behind, masks, color)]
+    L = numpy(elbo.mixture_log_likelihood(*given, "normal", 0.1))[0]
+    assert L[1] < L[0]
+    blended = elbo.log_likelihood(given[0], given[0], "normal", 0.1)
+    assert numpy(blended)[0] > L[0] + 10
+
+
+def test_look_is_a_convolution(random):
+    """Of steps as wide as its kernel."""
+    images = random.normal(size=(2, 8, 12, 5)).astype("float32")
+    look = Look((3, 4))
+    found = numpy(look(tensor(images)))
+    x = tensor(images)
+    for layer in look.features:
+        kernel = ops.reshape(layer.kernel, (2, 2, x.shape[-1], -1))
+        x = ops.relu(ops.conv(x, kernel, 2) + layer.bias)
+    np.testing.assert_allclose(found, numpy(x).reshape(2, -1), rtol=1e-4, atol=1e-5)
+    assert found.shape[1] == look.length((8, 12))
+
+
+@pytest.mark.long
+def test_learns_under_xla_and_comes_back(random, tmp_path):
+    """Each of its weights is trained, and a saved model gives what it gave."""
+    images = pictures(random)
+    model = AIR(**PHOTO)
+    model.compile(keras.optimizers.Adam(0.01), explore=0.2, crisp=3, jit_compile=True)
+    model.build(model.serving_shape)
+    before = model.get_weights()
+    history = model.fit(images, batch_size=8, epochs=3, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    assert history["elbo"][-1] > history["elbo"][0]
+    for variable, old in zip(model.weights, before, strict=True):
+        assert np.abs(numpy(variable) - old).max() > 0, variable.path
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert (again.explore, again.crisp) == (0.2, 3)
+    found, expected = (m.predict(images, verbose=0) for m in (again, model))
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-4, atol=1e-4)
+    assert model.generate(2).shape == (2, 16, 16, 3)
+
+
+def test_half_precision(random):
+    """Under a policy that computes in half precision, results are float32."""
+    model = AIR(**PHOTO, dtype="mixed_float16")
+    found = model.explain(pictures(random, 2), drawn=True, crisp=True)
+    for name, value in found.items():
+        assert keras.backend.standardize_dtype(value.dtype) in ("float32", "int32")
+        assert np.isfinite(numpy(value)).all(), name
+
+
+def test_exploring_adds_a_share_of_equal_counts(random):
+    """As long as the prior is annealed, and not in evaluation."""
+    model = AIR(**PHOTO)
+    model.compile("adam", anneal=4, explore=0.5, jit_compile=False)
+    L, K = random.normal(size=(2, 1, 3))
+    logits = random.normal(size=(1, 2))
+    log_p = numpy(model.prior.log_count_probs(2))
+    y_pred = {"L": L, "K": K, "logits": logits, "log_prior": log_p}
+    y_pred = {name: tensor(value) for name, value in y_pred.items()}
+    plain = model.sample_losses(None, None, y_pred)
+    added = model.sample_losses(None, None, y_pred | {"explore": 0.5})
+    expected = numpy(plain) - 0.5 * (L - K).mean()
+    np.testing.assert_allclose(numpy(added), expected, rtol=1e-5)
+
+
+def test_crisp_batches_come_first(random):
+    """What is maximised changes after them, and what is reported does not."""
+    images = pictures(random, 4)
+    losses = {}
+    for crisp in (0, 1):
+        keras.utils.set_random_seed(0)
+        model = AIR(**PHOTO)
+        model.compile(keras.optimizers.SGD(0.0), anneal=0, crisp=crisp)
+        history = model.fit(images, epochs=2, shuffle=False, verbose=0).history
+        losses[crisp] = np.array(history["loss"])
+        assert "L_crisp" not in model.predict(images, verbose=0)
+    assert losses[0][0] != pytest.approx(losses[1][0], rel=1e-4)
+    assert losses[0][1] == pytest.approx(losses[1][1], rel=1e-6)
+
+
+def test_the_drawing_stays(random, tmp_path):
+    """In the training, and in one that goes on from a saved model."""
+    images = pictures(random)
+    model = AIR(**PHOTO)
+    model.compile("adam", keep_drawing=True)
+    model.fit(images[:8], verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    for one in (model, again):
+        before = {v.path: numpy(v) for v in one.weights}
+        one.fit(images, batch_size=8, verbose=0)
+        changed = {v.path for v in one.weights if (numpy(v) != before[v.path]).any()}
+        drawing = {v.path for layer in one.cell.drawing for v in layer.weights}
+        assert len(drawing) == 4 and not changed & drawing
+        assert changed | drawing == set(before)
+    again.compile("adam")
+    assert all(v.trainable for layer in again.cell.drawing for v in layer.weights)
+
+
+@pytest.mark.parametrize("arguments", [{"paint": "pixels"}, {"background": "none"}])
+def test_crisp_needs_objects_of_one_color_before_something(arguments):
+    model = AIR(**PHOTO | arguments)
+    with pytest.raises(ValueError, match="With `crisp`, objects must have one colour"):
+        model.compile("adam", crisp=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"channels": 1}, '`paint="vivid"`, `channels` must be 3'),
+        ({"what": 4}, "`what` more than 4"),
+        ({"look": (4, 4, 4, 4, 4)}, "Each layer of `look` halves the picture"),
+        ({"look": (0,)}, "`look_0` must be a positive integer"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        AIR(**PHOTO | arguments)
+
+
+def test_cells_divide_the_picture():
+    with pytest.raises(ValueError, match="`cells` must divide half of the picture's"):
+        GridBackground(20, cells=8)
