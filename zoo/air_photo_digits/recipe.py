@@ -13,7 +13,7 @@ measured; the command writes seed 0 as the preset. After a kill, the same comman
 
 What differs from `air_mnist`:
  1. An object has one vivid colour (`paint="vivid"`), as the data's have: an object of
-    any colour can be a piece of most photographs.
+    any colour can be a piece of many photographs.
  2. The background is a blurred copy of the picture in which vivid pixels count little
     (`background="grid"`). It is not learned: a learned one draws the objects too,
     before anything else can.

@@ -7,7 +7,7 @@ Expected  (three seeds) 500 test videos of 10 frames: in the worst frame after t
           IoU above 0.5; an object has at most 0.002 identity switches; five frames
           ahead an imagined centre is 1.5 to 2.0 pixels off. 200 videos of 50 frames:
           counts 0.985 to 0.990, boxes 0.961 to 0.968, switches 0.017, centre 1.5 pixels
-Time      about 20 minutes of one core a seed
+Time      about 25 minutes of one core a seed
 
 It begins with the preset `air_noisy_mnist`, which knows single frames (`--air` names
 another preset, or a model's file), and is trained like `sequential_air_mnist`, whose

@@ -23,9 +23,17 @@ LIKELIHOODS = ("normal", "laplace")
 
 def log_likelihood(images: Tensor, canvas: Tensor, kind: str, sigma: float) -> Tensor:
     r"""$\log p(x \mid \hat x)$ in nats, `[...]`, of pictures `[..., H, W, C]`."""
+    pixels = pixels_log_likelihood(images, canvas, kind, sigma)
+    return ops.sum(pixels, axis=(-2, -1))
+
+
+def pixels_log_likelihood(
+    images: Tensor, canvas: Tensor, kind: str, sigma: float
+) -> Tensor:
+    """`log_likelihood` of each pixel, `[..., H, W]`."""
     tfd = tfp_distributions()
     family = tfd.Normal if kind == "normal" else tfd.Laplace
-    return ops.sum(family(canvas, sigma).log_prob(images), axis=(-3, -2, -1))
+    return ops.sum(family(canvas, sigma).log_prob(images), axis=-1)
 
 
 def mixture_log_likelihood(
@@ -50,17 +58,12 @@ def mixture_log_likelihood(
         colors: `[B, N, 1, 1, C]`.
         kind, sigma: as of `log_likelihood`.
     """
-    tfd = tfp_distributions()
-    family = tfd.Normal if kind == "normal" else tfd.Laplace
-
-    def log_p(mean: Tensor) -> Tensor:
-        return ops.sum(family(mean, sigma).log_prob(images), axis=-1)  # [B, H, W]
-
-    pixels = log_p(background)
+    pixels = pixels_log_likelihood(images, background, kind, sigma)  # [B, H, W]
     L = [ops.sum(pixels, axis=(1, 2))]
     for t in range(masks.shape[1]):
         alpha = ops.clip(masks[:, t, :, :, 0], 1e-6, 1 - 1e-6)
-        shown = ops.log(alpha) + log_p(colors[:, t])
+        shown = pixels_log_likelihood(images, colors[:, t], kind, sigma)
+        shown = ops.log(alpha) + shown
         pixels = ops.logaddexp(shown, ops.log(1 - alpha) + pixels)
         L.append(ops.sum(pixels, axis=(1, 2)))
     return ops.stack(L, axis=-1)

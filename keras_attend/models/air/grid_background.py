@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_attend.arguments import check_positive, check_positive_integers
 from keras_attend.models.air.background import Background, positive
 from keras_attend.models.air.prior import divergence, log_ratio
+from keras_attend.models.air.vivid import chroma
+from keras_attend.models.base import fitted_images
 from keras_attend.types import Shape, Tensor
 
 BESIDE = 0.03  # how much pixels of the cells beside one count for it
@@ -68,8 +69,7 @@ class GridBackground(Background):
         """Pictures `[B, H, W, C]` of z `[B, latents]`."""
         G, C = self.cells, self.channels
         color = ops.reshape(0.5 + self.std * z, (-1, G, G, C))
-        rows, columns = (interpolation(side, G) for side in self.size)
-        return ops.einsum("hi,bijc,wj->bhwc", rows, color, columns)
+        return fitted_images(color, self.size)
 
     def call(self, summary: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The background of each picture, and what its numbers cost."""
@@ -84,8 +84,7 @@ class GridBackground(Background):
         G, C = self.cells, self.channels
         y, x = (side // 2 // G for side in self.size)
         pixels = ops.reshape(summary, (-1, G, y, G, x, C))
-        chroma = ops.max(pixels, -1, keepdims=True) - ops.min(pixels, -1, keepdims=True)
-        weight = ops.exp(-chroma / self.dull)
+        weight = ops.exp(-chroma(pixels)[..., None] / self.dull)
         both = ops.concatenate([weight * pixels, weight], axis=-1)
         own = ops.sum(both, axis=(2, 4))  # [B, G, G, C + 1]
         near = 9 * ops.average_pool(
@@ -93,10 +92,3 @@ class GridBackground(Background):
         )
         both = own + BESIDE * near
         return both[..., :C] / both[..., C:]
-
-
-def interpolation(side: int, cells: int) -> Tensor:
-    """The weights `[side, cells]` of cells in pixels, linear between their centres."""
-    at = np.clip((np.arange(side) + 0.5) * cells / side - 0.5, 0, cells - 1)
-    weights = np.maximum(1 - np.abs(at[:, None] - np.arange(cells)), 0)
-    return ops.convert_to_tensor(weights.astype("float32"))

@@ -144,9 +144,10 @@ class AIR(AIRInference):
                 f"paint={self.paint!r}, background={self.background.name!r}"
             )
         self.anneal, self.explore, self.crisp = anneal, float(explore), crisp
+        if keep_drawing or self.keep_drawing:  # else it is the user's to freeze layers
+            for layer in self.cell.drawing:
+                layer.trainable = not keep_drawing
         self.keep_drawing = bool(keep_drawing)
-        for layer in self.cell.drawing:
-            layer.trainable = not self.keep_drawing
         super().compile(optimizer, **kwargs)
 
     def compute_loss(

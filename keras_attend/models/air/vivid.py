@@ -37,18 +37,21 @@ def hue_of(color: Tensor) -> Tensor:
     return SURE * direction / _length(direction)[:, None]
 
 
+def chroma(pixels: Tensor) -> Tensor:
+    """The greatest less the least channel of pixels `[..., C]`: `[...]`."""
+    return ops.max(pixels, axis=-1) - ops.min(pixels, axis=-1)
+
+
 def foreign_color(patch: Tensor, left: Tensor) -> Tensor:
     r"""The mean colour `[B, 3]` of what is not explained yet, and vivid.
 
-    A pixel's weight is the square of its residual times its chroma, the difference of
-    its greatest and its least channel.
+    A pixel's weight is the square of its residual's length times its chroma.
 
     Args:
         patch: the pixels of a window, `[B, W, W, 3]`.
         left: their residuals.
     """
-    chroma = ops.max(patch, axis=-1) - ops.min(patch, axis=-1)
-    weight = ops.sum(left**2, axis=-1) * chroma**2 + 1e-6  # [B, W, W]
+    weight = ops.sum(left**2, axis=-1) * chroma(patch) ** 2 + 1e-6  # [B, W, W]
     weight = weight / ops.sum(weight, axis=(1, 2), keepdims=True)
     return ops.sum(weight[..., None] * patch, axis=(1, 2))
 

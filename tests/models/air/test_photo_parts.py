@@ -219,6 +219,9 @@ def test_the_drawing_stays(random, tmp_path):
         assert changed | drawing == set(before)
     again.compile("adam")
     assert all(v.trainable for layer in again.cell.drawing for v in layer.weights)
+    again.cell.shape.trainable = False  # who freezes a layer finds it frozen
+    again.compile("adam")
+    assert not again.cell.shape.trainable_variables
 
 
 @pytest.mark.parametrize("arguments", [{"paint": "pixels"}, {"background": "none"}])
