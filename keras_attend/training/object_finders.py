@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_attend import evaluation, plots
 from keras_attend.callbacks import Checkpoint
@@ -21,6 +22,7 @@ BATCH = 64
 WARM = 200  # batches over which the learning rate rises
 CLIP = 200.0  # norm of the gradient; the bound is a sum over pixels
 EXPLORE = 0.2  # as of `AIR.compile`, where objects are learned on black first
+DREAMS = BATCH // 2  # pictures of either kind in a batch of dreams
 SHOWN = (2, 2, 2, 2, 2, 1, 1, 0)  # objects in the pictures of the card's picture
 
 
@@ -32,14 +34,16 @@ def train_object_finder(
     *,
     anneal: int,
     rate: float = 1e-3,
-    black: int = 0,
+    black: Callable[[], Any] | None = None,
+    black_epochs: int = 0,
 ) -> Path:
     """Train an `AIR` by one seed on pictures like those it is judged by.
 
-    With `black` it first learns on a black background what objects look like; in the
-    first half of that nothing is blended (`AIR.compile(crisp=)`). Then it learns to
-    find them before the backgrounds of `pictures`, while what it draws stays as it is:
-    else it would learn to draw pieces of the backgrounds.
+    With `black` a model first learns on a black background what objects look like; in
+    the first half of that nothing is blended (`AIR.compile(crisp=)`). Then the model
+    goes on from there. What it draws stays as it is: else it would learn to draw pieces
+    of the backgrounds. It lays what it finds on black pictures over those of `pictures`
+    and learns to find it (`AIR.dream`).
 
     Args:
         make: makes the model.
@@ -48,51 +52,102 @@ def train_object_finder(
         args: what `parse` returns.
         anneal: as of `AIR.compile`.
         rate: the greatest learning rate; it falls on a cosine to 1 % of that.
-        black: how many epochs there are on black; `--epochs` cuts them too.
+        black: makes the model that learns on black first, if any. It has the weights
+            of the other.
+        black_epochs: how many epochs it learns; `--epochs` cuts them too.
 
     Returns:
         The checkpoint's file.
     """
     keras.utils.set_random_seed(seed)
 
-    def train(begin: Callable[[], Any], path: Path, first: bool) -> Any:
-        def compiled(batches: int) -> Any:
-            model, half = begin(), batches // 2
-            model.compile(
-                falling_rate(batches, 0.01, rate, warm=WARM, global_clipnorm=CLIP),
-                anneal=min(anneal, half),
-                explore=EXPLORE if black else 0.0,
-                crisp=half if first else 0,
-                keep_drawing=black > 0 and not first,
-            )
-            return model
-
-        data = MultiDigits(
+    def drawn(background: str, batch: int, seed: int) -> MultiDigits:
+        return MultiDigits(
             "train",
-            BATCH,
+            batch,
             pictures.size,
             pictures.max_digits,
-            "black" if first else pictures.background,
+            background,
             pictures.color,
             pictures.overlap,
             seed=seed,
             length=EPOCH,
         )
-        epochs = min(black, args.epochs) if first else args.epochs
-        return fit(compiled, data, path, args, epochs=epochs, spread=first)
+
+    def compiled(model: Any, batches: int, **more: Any) -> Any:
+        rates = falling_rate(batches, 0.01, rate, warm=WARM, global_clipnorm=CLIP)
+        model.compile(rates, anneal=min(anneal, batches // 2), **more)
+        return model
 
     path = Path(args.runs) / f"seed_{seed}.keras"
-    if not black:
-        train(make, path, first=False)
+    if black is None:
+        data = drawn(pictures.background, BATCH, seed)
+        fit(lambda batches: compiled(make(), batches), data, path, args)
         return path
-    known = train(make, path.with_stem(f"seed_{seed}_black"), first=True)
+    known = fit(
+        lambda batches: compiled(black(), batches, explore=EXPLORE, crisp=batches // 2),
+        drawn("black", BATCH, seed),
+        path.with_stem(f"seed_{seed}_black"),
+        args,
+        epochs=min(black_epochs, args.epochs),
+        spread=True,
+    )
 
-    def again() -> Any:
-        known.batches.assign(0.0)  # objects are cheap once more
-        return known
+    def again(batches: int) -> Any:
+        model = make()
+        model.build(model.serving_shape)
+        model.set_weights(known.get_weights())
+        model.batches.assign(0.0)  # objects are cheap once more
+        return compiled(model, batches, explore=EXPLORE, keep_drawing=True)
 
-    train(again, path, first=False)
+    behind, plain = (drawn(k, DREAMS, seed) for k in (pictures.background, "black"))
+    data = Dreams(behind, plain, seed)
+    fit(again, data, path, args)
     return path
+
+
+class Dreams(keras.utils.PyDataset):
+    """Batches of which `AIR` can dream: pictures, and objects on black.
+
+    The former are turned, mirrored, and their channels exchanged at random. There are
+    few photographs to learn from, and what these pictures show nobody needs to know.
+
+    Args:
+        images: a dataset of pictures `[B, H, H, C]`, with an `epoch`.
+        plain: one of objects on black.
+        seed: the seed of what is done to the pictures.
+        **kwargs: of `keras.utils.PyDataset`.
+    """
+
+    def __init__(self, images: Any, plain: Any, seed: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.images, self.plain, self.seed = images, plain, seed
+
+    @property
+    def epoch(self) -> int:
+        """Which batches come next."""
+        return int(self.images.epoch)
+
+    @epoch.setter
+    def epoch(self, number: int) -> None:
+        self.images.epoch = self.plain.epoch = number
+
+    def on_epoch_end(self) -> None:
+        """Go on to the next epoch."""
+        self.images.on_epoch_end()
+        self.plain.on_epoch_end()
+
+    def __len__(self) -> int:
+        return min(len(self.images), len(self.plain))
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        random = np.random.default_rng([self.seed, self.epoch, index])
+        images = np.array(self.images[index])
+        for n, image in enumerate(images):
+            turned = np.rot90(image, int(random.integers(4)))
+            turned = turned[:, ::-1] if random.integers(2) else turned
+            images[n] = turned[..., random.permutation(image.shape[-1])]
+        return {"images": images, "plain": self.plain[index]}
 
 
 def publish_object_finder(
@@ -104,7 +159,8 @@ def publish_object_finder(
     data: str,
     anneal: int,
     rate: float = 1e-3,
-    black: int = 0,
+    black: Callable[[], Any] | None = None,
+    black_epochs: int = 0,
     others: Mapping[str, DrawnPictures] | None = None,
     half: bool = False,
     **about: Any,
@@ -115,7 +171,7 @@ def publish_object_finder(
     of validation digits.
 
     Args:
-        make, pictures, anneal, rate, black: as of `train_object_finder`.
+        make, pictures, anneal, rate, black, black_epochs: as of `train_object_finder`.
         args: what `parse` returns.
         seeds: how many seeds are trained.
         data: the name of `pictures` in the protocol's name.
@@ -126,7 +182,14 @@ def publish_object_finder(
 
     def trained(seed: int) -> Path:
         return train_object_finder(
-            make, pictures, seed, args, anneal=anneal, rate=rate, black=black
+            make,
+            pictures,
+            seed,
+            args,
+            anneal=anneal,
+            rate=rate,
+            black=black,
+            black_epochs=black_epochs,
         )
 
     if args.seed is not None or args.validate:

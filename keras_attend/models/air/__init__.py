@@ -8,6 +8,8 @@
 * `background.py`, `grid_background.py`: what is behind the objects, which is not in
   the paper.
 * `look.py`: what a step sees.
+* `search_map.py`: a map of where to look next, which is not in the paper.
+* `dreams.py`: how that is learned before photographs.
 * `vivid.py`: colours that tell an object from a photograph, which are not in the paper.
 * `elbo.py`: section 2.1, the bound that is maximised, enumerated or by REINFORCE.
 * `baseline.py`: the baseline of REINFORCE.

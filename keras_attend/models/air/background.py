@@ -2,7 +2,8 @@ r"""What is behind the objects: nothing, a learned picture, or a picture from a 
 
 A background is a layer that is called as `background(summary, noise)`, with a summary
 `[B, F]` of the picture and noise `[B, latents]`, and returns its picture
-`[B, H, W, C]`, $KL(q \| p)$ and the $\log p - \log q$ of what was drawn, both `[B]`.
+`[B, H, W, C]`, $KL(q \| p)$ and the $\log p - \log q$ of what was drawn, both `[B]`,
+and how far pixels are from its picture, `[B, H, W, 1]`, or None if it does not know.
 `draw(z)` makes a picture of $z$ `[B, latents]`, which has a standard normal prior.
 """
 
@@ -52,10 +53,10 @@ class Background(KeepsArguments, keras.layers.Layer):
         """Pictures `[B, H, W, C]` of z `[B, latents]`."""
         return ops.zeros((ops.shape(z)[0], *self.size, self.channels))
 
-    def call(self, summary: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def call(self, summary: Tensor, noise: Tensor) -> tuple[Tensor, ...]:
         """The background of each picture."""
         nothing = ops.zeros_like(summary[:, 0])
-        return self.draw(noise), nothing, nothing
+        return self.draw(noise), nothing, nothing, None
 
 
 @keras.saving.register_keras_serializable("keras_attend")
@@ -133,9 +134,9 @@ class VAEBackground(Background):
         logits = ops.cast(self.pixels(self.decoder(z)), "float32")
         return ops.reshape(ops.sigmoid(logits), (-1, *self.size, self.channels))
 
-    def call(self, summary: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def call(self, summary: Tensor, noise: Tensor) -> tuple[Tensor, ...]:
         """The background of each picture, and what its numbers cost."""
         both = ops.cast(self.posterior(self.encoder(summary)), "float32")
         loc, scale = both[:, : self.latents], positive(both[:, self.latents :])
         z = loc + scale * noise
-        return self.draw(z), divergence(loc, scale), log_ratio(z, loc, scale)
+        return self.draw(z), divergence(loc, scale), log_ratio(z, loc, scale), None

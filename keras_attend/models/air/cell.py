@@ -1,7 +1,6 @@
 """One step of AIR: where the next object is, what it is, and how it is drawn."""
 
 import math
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -13,8 +12,9 @@ from keras_attend.layers.bilinear_glimpse import BilinearGlimpse
 from keras_attend.layers.window_write import WindowWrite
 from keras_attend.models.air import vivid
 from keras_attend.models.air.background import DARK, positive
-from keras_attend.models.air.look import Look, summarised
+from keras_attend.models.air.look import summarised
 from keras_attend.models.air.prior import ObjectPrior, divergence, log_ratio
+from keras_attend.models.air.search_map import SearchMap
 from keras_attend.types import Shape, Tensor
 
 HIDDEN = 200  # units of the hidden layers, as in the paper's figure 2
@@ -34,16 +34,18 @@ class AIRCell(keras.layers.Layer):
       \mathrm{write}(d(z^{what}_t), z^{where}_t) \; \text{drawn over it}$$
 
     $z_{t-1}$ is the object of the last step and $\hat x_{t-1}$ what is drawn so far.
-    The residual $x - \hat x_{t-1}$ is not in the paper.
+    The residual $x - \hat x_{t-1}$ is not in the paper. Nor is `search="map"`, by which
+    no LSTM finds places and presence: they are read off a map of the picture and its
+    residual (`SearchMap`).
 
     Args:
         size: of the picture.
         channels: of the picture.
         window: points along each side of a window.
         what: how many numbers $z^{what}$ has.
-        units: of the LSTM.
+        units: of the LSTM or of the map.
         residual: whether the LSTM sees the residual.
-        look: as of `AIR`.
+        search: as of `AIR`.
         paint: as of `AIR`.
         over: whether objects hide what is behind them; otherwise their brightness is
             added to it.
@@ -58,7 +60,7 @@ class AIRCell(keras.layers.Layer):
         what: int,
         units: int,
         residual: bool,
-        look: Sequence[int],
+        search: str,
         paint: str,
         over: bool,
         prior: ObjectPrior,
@@ -71,12 +73,16 @@ class AIRCell(keras.layers.Layer):
         self.prior = prior
         policy = self.dtype_policy
         dense = partial(Dense, dtype=policy)
-        self.embedding = dense(units, "relu", name="embedding")
-        self.lstm = keras.layers.LSTMCell(units, dtype=policy, name="lstm")
-        self.look = Look(look, dtype=policy, name="look") if look else None
-        self.search = dense(HIDDEN, "relu", name="search")
         small = keras.initializers.VarianceScaling(CAUTIOUS**2, "fan_avg", "uniform")
-        self.found = dense(1 + 2 * 3, kernel_initializer=small, name="found")
+        self.map: Any = None
+        if search == "map":
+            seen, far = 2 * channels + 1, prior.center_std
+            self.map = SearchMap(seen, units, far, small, dtype=policy, name="map")
+        else:
+            self.embedding = dense(units, "relu", name="embedding")
+            self.lstm = keras.layers.LSTMCell(units, dtype=policy, name="lstm")
+            self.search = dense(HIDDEN, "relu", name="search")
+            self.found = dense(1 + 2 * 3, kernel_initializer=small, name="found")
         self.encoder = dense(HIDDEN, "relu", name="encoder")
         self.posterior = dense(2 * what, name="posterior")
         self.decoder = dense(HIDDEN, "relu", name="decoder")
@@ -93,17 +99,14 @@ class AIRCell(keras.layers.Layer):
 
     def build(self, summary_shape: Shape) -> None:
         """Make the weights, for a picture's summary `[B, F]`."""
-        length, C = int(summary_shape[-1] or 0), self.channels
-        times = 2 if self.residual else 1
-        if self.look is None:
-            length *= times
+        if self.map is not None:
+            self.map.build()
         else:
-            self.look.build((None, *self.size, C * times))
-            length = self.look.length(self.size)
-        self.embedding.build((None, length))
-        self.lstm.build((None, self.units + 3 + self.what + 1))
-        self.search.build((None, self.units))
-        self.found.build((None, HIDDEN))
+            length = int(summary_shape[-1] or 0) * (2 if self.residual else 1)
+            self.embedding.build((None, length))
+            self.lstm.build((None, self.units + 3 + self.what + 1))
+            self.search.build((None, self.units))
+            self.found.build((None, HIDDEN))
         self.encoder.build((None, self.encoder_length))
         self.posterior.build((None, HIDDEN))
         self.decoder.build((None, self.what - self.hues))
@@ -112,7 +115,9 @@ class AIRCell(keras.layers.Layer):
             self.color.build((None, HIDDEN))
         elif self.paint == "ink" and self.over:
             bright = keras.initializers.Constant(BRIGHT)
-            self.ink = self.add_weight(shape=(C,), initializer=bright, name="ink")
+            self.ink = self.add_weight(
+                shape=(self.channels,), initializer=bright, name="ink"
+            )
         self.built = True
 
     def initial_state(self, canvas: Tensor) -> State:
@@ -125,7 +130,8 @@ class AIRCell(keras.layers.Layer):
         h, c = zeros(self.units), zeros(self.units)
         where, what, present = zeros(3), zeros(self.what), zeros(1) + 1.0
         state = {"h": h, "c": c, "where": where, "what": what}
-        return state | {"present": present, "canvas": canvas}
+        state |= {"present": present, "canvas": canvas}
+        return state if self.map is None else state | {"covered": 0 * canvas[..., :1]}
 
     def step(
         self, images: Tensor, summary: Tensor, noise: State, state: State
@@ -142,8 +148,15 @@ class AIRCell(keras.layers.Layer):
         Returns:
             What was found, and the next state.
         """
-        h, c = self.think(images, summary, state)
-        found = self.locate(h, noise["where"])
+        if self.map is None:
+            h, c = self.think(images, summary, state)
+            both = self.found(self.search(h))
+        else:
+            ratings, both, h = self.map(self.left(images, state))
+            c = state["c"]
+        found = self.located(ops.cast(both, "float32"), noise["where"])
+        if self.map is not None:
+            found["ratings"] = ratings
         window = self.prior.window(found["where"], self.size, self.window)
         canvas = ops.stop_gradient(state["canvas"])
         found |= self.recognise(images, canvas, window, noise["what"])
@@ -154,6 +167,9 @@ class AIRCell(keras.layers.Layer):
             found["color"] = color + ops.zeros_like(mask[:, :1, :1])
         present = ops.sigmoid(found["logit"])[:, None]
         following = {"h": h, "c": c, "present": present, "canvas": canvas}
+        if self.map is not None:
+            hidden = ops.maximum(state["covered"], mask)
+            following["covered"] = ops.stop_gradient(hidden)
         return found, following | {k: found[k] for k in ("where", "what")}
 
     def think(
@@ -161,10 +177,7 @@ class AIRCell(keras.layers.Layer):
     ) -> tuple[Tensor, Tensor]:
         """$h_t$ and $c_t$ of the LSTM."""
         canvas = ops.stop_gradient(state["canvas"])
-        if self.look is not None:
-            seen = [images, images - canvas] if self.residual else [images]
-            summary = self.look(ops.concatenate(seen, axis=-1))
-        elif self.residual:
+        if self.residual:
             left = summary - summarised(canvas)
             summary = ops.concatenate([summary, left], axis=-1)
         seen = ops.cast(self.embedding(summary), "float32")
@@ -174,9 +187,18 @@ class AIRCell(keras.layers.Layer):
         _, (h, c) = self.lstm(x_t, states)
         return ops.cast(h, "float32"), ops.cast(c, "float32")
 
-    def locate(self, h: Tensor, noise: Tensor) -> State:
-        """Presence's logit `[B]`, a draw of $z^{where}$ `[B, 3]`, and its costs."""
-        both = ops.cast(self.found(self.search(h)), "float32")
+    def left(self, images: Tensor, state: State) -> Tensor:
+        """What the map sees: a picture, its residual, and where something is drawn."""
+        canvas = ops.stop_gradient(state["canvas"])
+        return ops.concatenate([images, images - canvas, state["covered"]], axis=-1)
+
+    def located(self, both: Tensor, noise: Tensor) -> State:
+        """Presence's logit `[B]`, a draw of $z^{where}$ `[B, 3]`, and its costs.
+
+        Args:
+            both: the logit, and the mean and scale of the posterior, `[B, 7]`.
+            noise: `[B, 3]`.
+        """
         loc, scale = both[:, 1:4], positive(both[:, 4:])
         where = loc + scale * noise
         costs = {"divergence": divergence(loc, scale)}
@@ -214,7 +236,6 @@ class AIRCell(keras.layers.Layer):
         costs["what_log_ratio"] = log_ratio(what, loc, scale)
         return {"what": what, **costs}
 
-    @property
     def drawing(self) -> list[Any]:
         """The layers that make an object's pixels of $z^{what}$."""
         colors = [self.color] if self.paint in ("flat", "pixels") else []

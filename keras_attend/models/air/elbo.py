@@ -12,6 +12,8 @@ appearances (Eslami et al. 2016, eq. 2 and 3). In all functions the outcomes are
 last axis, `[B, N + 1]`.
 """
 
+from typing import Any
+
 from keras import ops
 
 from keras_attend.compat import tfp_distributions
@@ -28,7 +30,7 @@ def log_likelihood(images: Tensor, canvas: Tensor, kind: str, sigma: float) -> T
 
 
 def pixels_log_likelihood(
-    images: Tensor, canvas: Tensor, kind: str, sigma: float
+    images: Tensor, canvas: Tensor, kind: str, sigma: Any
 ) -> Tensor:
     """`log_likelihood` of each pixel, `[..., H, W]`."""
     tfd = tfp_distributions()
@@ -39,6 +41,7 @@ def pixels_log_likelihood(
 def mixture_log_likelihood(
     images: Tensor,
     background: Tensor,
+    spread: Any,
     masks: Tensor,
     colors: Tensor,
     kind: str,
@@ -54,11 +57,12 @@ def mixture_log_likelihood(
     Args:
         images: `[B, H, W, C]`.
         background: `[B, H, W, C]`, the mean of $p_0$.
+        spread: the scale of $p_0$, a number or `[B, H, W, 1]`.
         masks: $\alpha_t$, `[B, N, H, W, 1]`.
         colors: `[B, N, 1, 1, C]`.
-        kind, sigma: as of `log_likelihood`.
+        kind, sigma: as of `log_likelihood`; $\sigma$ is the objects' scale.
     """
-    pixels = pixels_log_likelihood(images, background, kind, sigma)  # [B, H, W]
+    pixels = pixels_log_likelihood(images, background, kind, spread)  # [B, H, W]
     L = [ops.sum(pixels, axis=(1, 2))]
     for t in range(masks.shape[1]):
         alpha = ops.clip(masks[:, t, :, :, 0], 1e-6, 1 - 1e-6)
@@ -83,6 +87,19 @@ def outcomes_value(
     r"""$f(n) = L_n - K_n + \log p(n) - \log q(n)$, and $\sum_n q(n) f(n)$, `[B]`."""
     f = L - K + log_p - log_q  # [B, N + 1]
     return f, ops.sum(ops.exp(log_q) * f, axis=-1)
+
+
+def exact_value(L: Tensor, K: Tensor, log_p: Tensor) -> tuple[Tensor, Tensor]:
+    r"""The greatest value of the sum, and the $q(n)$ for which it has that.
+
+    $$q^*(n) \propto p(n) \exp(L_n - K_n), \qquad
+      \sum_n q^*(n) f(n) = \log \sum_n p(n) \exp(L_n - K_n)$$
+
+    Returns:
+        $q^*$, `[B, N + 1]`, and the sum, `[B]`.
+    """
+    joint = L - K + log_p
+    return ops.softmax(joint, axis=-1), ops.logsumexp(joint, axis=-1)
 
 
 def log_weight(L: Tensor, log_ratio: Tensor, log_p: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_attend.arguments import check_positive, check_positive_integers
@@ -14,6 +15,8 @@ from keras_attend.models.base import fitted_images
 from keras_attend.types import Shape, Tensor
 
 BESIDE = 0.03  # how much pixels of the cells beside one count for it
+LEAST = 0.05  # how far pixels are from it at least, in 0..1
+SPREAD = (0.15, 0.5)  # the median of that, and its logarithm's standard deviation
 NARROW = -1.5  # what the posterior's scale begins with: `positive` makes 0.33 of it
 
 
@@ -29,6 +32,10 @@ class GridBackground(Background):
     $c$, the difference of the greatest and the least channel. The pixels of the cells
     beside it count by `BESIDE` of that. A learned mean would draw the objects too,
     before anything else had learned to: then there is nothing left to find.
+
+    One more number of each cell tells how far its pixels are from the interpolated
+    colour: little in a clear sky, much in a meadow. What a meadow's pixels gain by an
+    object in front of them is then less than what an object's own pixels gain.
 
     Args:
         size, channels: as of `NoBackground`.
@@ -55,40 +62,65 @@ class GridBackground(Background):
                 f"cells={cells}, size={self.size}"
             )
         self.cells, self.std, self.dull = cells, std, dull
-        self.latents = cells**2 * channels
+        self.latents = cells**2 * (channels + 1)
 
     def build(self, summary_shape: Shape, noise_shape: Shape | None = None) -> None:
         """Make the weights."""
         self.width = self.add_weight(
-            shape=(self.channels,),
+            shape=(self.channels + 1,),
             initializer=keras.initializers.Constant(NARROW),
             name="width",
         )
 
     def draw(self, z: Tensor) -> Tensor:
         """Pictures `[B, H, W, C]` of z `[B, latents]`."""
-        G, C = self.cells, self.channels
-        color = ops.reshape(0.5 + self.std * z, (-1, G, G, C))
-        return fitted_images(color, self.size)
+        return fitted_images(0.5 + self.std * self.in_cells(z)[..., :-1], self.size)
 
-    def call(self, summary: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The background of each picture, and what its numbers cost."""
-        loc = ops.reshape((self.seen(summary) - 0.5) / self.std, (-1, self.latents))
+    def spread(self, z: Tensor) -> Tensor:
+        """How far pixels are from the picture of z, `[B, H, W, 1]`."""
+        log_s = np.log(SPREAD[0]) + SPREAD[1] * self.in_cells(z)[..., -1:]
+        log_s = ops.clip(log_s, np.log(LEAST), 0.0)
+        return ops.exp(fitted_images(log_s, self.size))
+
+    def in_cells(self, z: Tensor) -> Tensor:
+        """The numbers of each cell, `[B, G, G, C + 1]`."""
+        return ops.reshape(z, (-1, self.cells, self.cells, self.channels + 1))
+
+    def call(self, summary: Tensor, noise: Tensor) -> tuple[Tensor, ...]:
+        """The background of each picture, what its numbers cost, and its spread."""
+        color, spread = self.seen(summary)
+        z_color = (color - 0.5) / self.std
+        z_spread = (ops.log(spread) - np.log(SPREAD[0])) / SPREAD[1]
+        loc = ops.concatenate([z_color, z_spread], axis=-1)
+        loc = ops.reshape(loc, (-1, self.latents))
         scale = positive(ops.cast(ops.convert_to_tensor(self.width), "float32"))
         scale = ops.tile(scale[None], (1, self.cells**2)) + ops.zeros_like(loc)
         z = loc + scale * noise
-        return self.draw(z), divergence(loc, scale), log_ratio(z, loc, scale)
+        costs, ratio = divergence(loc, scale), log_ratio(z, loc, scale)
+        return self.draw(z), costs, ratio, self.spread(z)
 
-    def seen(self, summary: Tensor) -> Tensor:
-        """The colours of cells `[B, G, G, C]`, of a picture's summary."""
-        G, C = self.cells, self.channels
-        y, x = (side // 2 // G for side in self.size)
-        pixels = ops.reshape(summary, (-1, G, y, G, x, C))
+    def seen(self, summary: Tensor) -> tuple[Tensor, Tensor]:
+        """The colours of cells `[B, G, G, C]` and how far pixels are from them."""
+        rows, columns = (-(-side // 2) for side in self.size)
+        pixels = ops.reshape(summary, (-1, rows, columns, self.channels))
         weight = ops.exp(-chroma(pixels)[..., None] / self.dull)
-        both = ops.concatenate([weight * pixels, weight], axis=-1)
+        color = self.cell_means(pixels, weight)
+        far = pixels - fitted_images(color, (rows, columns))
+        far = self.cell_means(ops.mean(far**2, axis=-1, keepdims=True), weight)
+        return color, ops.sqrt(far + (LEAST / 2) ** 2)
+
+    def cell_means(self, x: Tensor, weight: Tensor) -> Tensor:
+        """Means of cells' pixels, and a little of those beside: `[B, G, G, C]`.
+
+        Args:
+            x: `[B, G y, G x, C]`.
+            weight: of pixels, `[B, G y, G x, 1]`.
+        """
+        G = self.cells
+        y, x_ = (side // 2 // G for side in self.size)
+        both = ops.concatenate([weight * x, weight], axis=-1)
+        both = ops.reshape(both, (-1, G, y, G, x_, both.shape[-1]))
         own = ops.sum(both, axis=(2, 4))  # [B, G, G, C + 1]
-        near = 9 * ops.average_pool(
-            ops.pad(own, ((0, 0), (1, 1), (1, 1), (0, 0))), 3, strides=1
-        )
-        both = own + BESIDE * near
-        return both[..., :C] / both[..., C:]
+        around = ops.pad(own, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        both = own + BESIDE * 9 * ops.average_pool(around, 3, strides=1)
+        return both[..., :-1] / both[..., -1:]

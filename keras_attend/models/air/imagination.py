@@ -95,7 +95,7 @@ class _Future(keras.Model):
             last = last / 255.0
         air = model.air
         nothing = ops.zeros((ops.shape(last)[0], air.background.latents))
-        background, _, _ = air.background(summarised(last), nothing)
+        background, *_ = air.background(summarised(last), nothing)
         noise = {"where": inputs["imagined_where"], "chance": inputs["imagined_stay"]}
         if model.actions:
             noise["action"] = ops.cast(inputs["next_actions"], "float32")

@@ -9,6 +9,7 @@ from keras_attend.arguments import check_shape
 from keras_attend.models.air import elbo
 from keras_attend.models.air.boxes import ink_boxes
 from keras_attend.models.air.cell import State
+from keras_attend.models.air.dreams import overlaid, search_losses
 from keras_attend.models.air.layers import AIRLayers
 from keras_attend.models.air.look import summarised
 from keras_attend.models.base import scaled_images
@@ -17,21 +18,56 @@ from keras_attend.unroll import unroll
 
 # Up to so many steps are written out rather than looped over.
 INLINE_STEPS = 6
+MORE = ("mask", "color", "ratings")  # of steps, which training needs
 
 
 class AIRInference(AIRLayers):
     """What `AIR` finds in pictures; it documents what is returned."""
 
     def explain(
-        self, images: Tensor, drawn: bool, crisp: bool = False
+        self, images: Tensor, drawn: bool, more: bool = False
     ) -> dict[str, Tensor]:
         """Take pictures apart by draws from the posteriors, or by their means.
 
-        With `crisp` there is also "L_crisp", what L would be if nothing were blended.
+        With `more` there is also what training needs: "mask", "color" and "ratings" of
+        steps, if they have them, and "L_crisp", what L would be if nothing were
+        blended.
         """
         images = self.scaled(images)
         noise, behind = self.noise(ops.shape(images)[0], drawn)
-        return self.found(images, noise, behind, crisp)
+        return self.found(images, noise, behind, more)
+
+    def dream(self, images: Tensor, plain: Tensor) -> dict[str, Any]:
+        """Take pictures apart over which objects were laid, and the latters' pictures.
+
+        See `dreams.py`.
+
+        Args:
+            images: `[B, H, W, C]`.
+            plain: pictures of objects on black, `[B, H, W, C]`.
+
+        Returns:
+            What `explain` returns of the former and then of the latter, `[2 B, ...]`,
+            and "known", what is known of the former.
+        """
+        images, plain = self.scaled(images), self.scaled(plain)
+        found = self.explain(plain, drawn=True, more=True)
+        given = {k: ops.stop_gradient(v) for k, v in found.items()}
+        log_p = self.prior.log_count_probs(self.steps)
+        exact, _ = elbo.exact_value(given["L"], given["K"], log_p)
+        count = ops.argmax(exact, axis=-1)
+        pictures, known = overlaid(images, plain, given, count)
+        dreamt = self.explain(pictures, drawn=True, more=True)
+        both = {k: ops.concatenate([v, found[k]], axis=0) for k, v in dreamt.items()}
+        return both | {"known": known}
+
+    def missed(self, y_pred: dict[str, Any], sure: Tensor, weight: Tensor) -> Tensor:
+        """The `search_losses` of what `dream` returns, `[B]`."""
+        known = y_pred["known"]
+        B = ops.shape(known["there"])[0]
+        ratings, where = y_pred["ratings"][:B], y_pred["where"][:B]
+        about = known, self.prior, self.size
+        return search_losses(ratings, where, *about, sure, weight)
 
     def scaled(self, images: Tensor) -> Tensor:
         """Pictures in 0..1."""
@@ -55,11 +91,11 @@ class AIRInference(AIRLayers):
         return of_steps, numbers(batch, self.background.latents)
 
     def found(
-        self, images: Tensor, noise: State, behind: Tensor, crisp: bool = False
+        self, images: Tensor, noise: State, behind: Tensor, more: bool = False
     ) -> dict[str, Tensor]:
         """Take pictures in 0..1 apart, with given noise; see the class."""
         summary = summarised(images)
-        background, costs, ratio = self.background(summary, behind)
+        background, costs, ratio, spread = self.background(summary, behind)
         steps, _ = unroll(
             lambda noise, state: self.cell.step(images, summary, noise, state),
             self.cell.initial_state(background),
@@ -80,11 +116,17 @@ class AIRInference(AIRLayers):
             )
         }
         family = self.likelihood, self.sigma
-        L = elbo.log_likelihood(images[:, None], canvases, *family)  # [B, N + 1]
-        more = {}
-        if crisp:
-            given = background, steps["mask"], steps["color"]
-            more["L_crisp"] = elbo.mixture_log_likelihood(images, *given, *family)
+        crisp = None
+        if not self.blend or (more and self.can_be_crisp):
+            spread = self.sigma if self.blend or spread is None else spread
+            given = background, spread, steps["mask"], steps["color"]
+            crisp = elbo.mixture_log_likelihood(images, *given, *family)
+        L = crisp  # [B, N + 1]
+        if self.blend:
+            L = elbo.log_likelihood(images[:, None], canvases, *family)
+        further = {k: steps[k] for k in MORE if more and k in steps}
+        if more and crisp is not None:
+            further["L_crisp"] = crisp
         return {
             **self.reported(steps, canvases),
             **{name: steps[name] for name in ("where", "what", "hidden")},
@@ -93,7 +135,7 @@ class AIRInference(AIRLayers):
             "logits": steps["logit"],
             "L": L,
             **sums,
-            **more,
+            **further,
         }
 
     def reported(self, steps: State, canvases: Tensor) -> dict[str, Tensor]:

@@ -34,6 +34,7 @@ BACKGROUNDS: dict[str, type[Background]] = {
     "vae": VAEBackground,
     "grid": GridBackground,
 }
+SEARCH = ("lstm", "map")
 PAINT = ("ink", "flat", "vivid", "pixels")
 
 
@@ -53,7 +54,8 @@ class AIRLayers(AttentionModel):
         residual: bool | None = None,
         background: str | Background = "none",
         paint: str = "ink",
-        look: Sequence[int] = (),
+        search: str = "lstm",
+        blend: bool = True,
         likelihood: str = "normal",
         sigma: float = 0.3,
         prior: ObjectPrior | None = None,
@@ -77,14 +79,15 @@ class AIRLayers(AttentionModel):
         self.inference = inference
         self.residual = inference == "enumerate" if residual is None else bool(residual)
         self.paint, self.likelihood, self.sigma = paint, likelihood, float(sigma)
-        self.look = tuple(look)
+        check_choice("search", search, SEARCH)
+        self.search, self.blend = search, bool(blend)
         self.prior = ObjectPrior.of(prior)
         if self.prior.side > 2 * max(height, width):
             raise ValueError(
                 "A window may be at most twice as large as the picture. Received: "
                 f"prior={self.prior} for pictures of {(height, width)}"
             )
-        self.check_looks()
+        self.check_colors()
         self.serving_shape = (None, height, width, channels)
         if isinstance(background, str):
             check_choice("background", background, tuple(BACKGROUNDS))
@@ -98,6 +101,8 @@ class AIRLayers(AttentionModel):
                 f"{self.size} and {channels}. Received: {background.size} and "
                 f"{background.channels}"
             )
+        if not blend:
+            self.check_crisp("blend=False")
 
         self.cell = AIRCell(
             self.size,
@@ -106,7 +111,7 @@ class AIRLayers(AttentionModel):
             what,
             units,
             residual=self.residual,
-            look=self.look,
+            search=search,
             paint=paint,
             over=self.over,
             prior=self.prior,
@@ -127,22 +132,46 @@ class AIRLayers(AttentionModel):
         """Whether objects hide what is behind them."""
         return not isinstance(self.background, NoBackground)
 
-    def check_looks(self) -> None:
-        """Refuse colours and features that pictures of this size cannot have."""
-        (height, width), halved = self.size, 2 ** len(self.look)
-        if height % halved or width % halved:
-            raise ValueError(
-                "Each layer of `look` halves the picture, whose sides must allow that. "
-                f"Received: size={self.size}, look={self.look}"
-            )
-        if self.look:
-            check_positive_integers(**{f"look_{i}": n for i, n in enumerate(self.look)})
+    @property
+    def can_be_crisp(self) -> bool:
+        """Whether an object has one colour and hides what is behind it."""
+        return self.over and self.paint != "pixels"
+
+    def check_colors(self) -> None:
+        """Refuse colours that pictures of this size cannot have."""
         if self.paint == "vivid" and (self.channels != 3 or self.what <= NUMBERS):
             raise ValueError(
                 'With `paint="vivid"`, `channels` must be 3, and `what` more than '
                 f"{NUMBERS}, which are the colour's. Received: "
                 f"channels={self.channels}, what={self.what}"
             )
+
+    def check_crisp(self, given: str) -> None:
+        """Refuse objects of which a pixel cannot show one alone."""
+        if not self.can_be_crisp:
+            raise ValueError(
+                f"With `{given}`, objects must have one colour each and hide what is "
+                'behind them: use another `paint` than "pixels" and another '
+                f'`background` than "none". Received: paint={self.paint!r}, '
+                f"background={self.background.name!r}"
+            )
+
+    def check_dreams(self, given: dict[str, Any]) -> list[Any]:
+        """Return two kinds of pictures, if the model can dream of them."""
+        if set(given) != {"images", "plain"}:
+            raise ValueError(
+                "Pictures must be one array, or two in a dict, `images` and `plain`, "
+                f"the latter of objects on black. Received: {sorted(given)}"
+            )
+        if self.search != "map" or self.blend:
+            raise ValueError(
+                "To learn from black pictures where objects are in others, the model "
+                'needs `search="map"` and `blend=False`. Received: '
+                f"search={self.search!r}, blend={self.blend}"
+            )
+        if not self.built:
+            self.build(self.serving_shape)
+        return list(given.values())
 
     def build(self, input_shape: Shape) -> None:
         """Make the weights."""

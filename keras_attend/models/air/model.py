@@ -8,11 +8,14 @@ from keras import ops
 from keras_attend.arguments import check_not_negative
 from keras_attend.models.air import elbo
 from keras_attend.models.air.counts import check_counts_alone, metrics_with_counts
+from keras_attend.models.air.dreams import sure_from
 from keras_attend.models.air.inference import AIRInference
 from keras_attend.models.air.sampling import generated, importance_weighted
-from keras_attend.models.first_batch import check_images
+from keras_attend.models.first_batch import check_images, first_batch
 from keras_attend.policies import CategoricalPolicy, draw_seeds
 from keras_attend.types import Array, Tensor
+
+SEARCH, COUNT = 100.0, 20.0  # what the map learns in dreams counts so many nats
 
 
 @keras.saving.register_keras_serializable("keras_attend")
@@ -61,10 +64,16 @@ class AIR(AIRInference):
             the background is "none"), "flat" one for each object, "vivid" one for each
             object that cannot be dull (`vivid.py`; pictures must have three channels),
             "pixels" one for each of its pixels.
-        look: the widths of layers through which the LSTM sees the picture and its
-            residual, `Look`; without any it sees their pixels at half the size.
+        search: how places are found. "lstm" is the paper's; "map" rates each cell of
+            8x8 pixels and looks where that is highest (`SearchMap`), which is not. It
+            learns before backgrounds where an LSTM does not.
+        blend: whether a pixel may show a blend of things, whose colours are mixed by
+            objects' opacity; otherwise it shows one of them, and opacity is the
+            probability of which (`elbo.mixture_log_likelihood`). An object then must
+            match a pixel's colour to explain it.
         likelihood: of a pixel about what is drawn: "normal" or "laplace".
-        sigma: the likelihood's scale.
+        sigma: the likelihood's scale. Without `blend` it is the objects', and "grid"
+            has its own.
         prior: what is expected of objects; `ObjectPrior()` when absent.
 
     Call arguments:
@@ -94,6 +103,11 @@ class AIR(AIRInference):
     The metric `elbo` is the bound in nats. While the model is trained, its loss is the
     bound with an annealed prior, and by REINFORCE a number whose gradient alone means
     something.
+
+    A model with `search="map"` and without `blend` that finds objects on black pictures
+    can learn to find them elsewhere: `fit({"images": images, "plain": plain})`, of
+    which the latter are black pictures. It lays what it finds there over the others,
+    and learns to find it again (`dreams.py`).
     """
 
     compile_arguments = ("anneal", "explore", "crisp", "keep_drawing")
@@ -101,8 +115,10 @@ class AIR(AIRInference):
 
     # Section 2: inference.
 
-    def call(self, images: Tensor, training: bool | None = None) -> dict[str, Tensor]:
+    def call(self, images: Any, training: bool | None = None) -> dict[str, Any]:
         """Take pictures apart; see the class."""
+        if isinstance(images, dict):
+            return self.dream(**images)
         return self.explain(images, bool(training), bool(training) and self.crisp > 0)
 
     # Section 2.1: learning.
@@ -136,16 +152,11 @@ class AIR(AIRInference):
             **kwargs: as of `AttentionModel.compile`.
         """
         check_not_negative(anneal=anneal, explore=explore, crisp=crisp)
-        if crisp and (self.paint == "pixels" or not self.over):
-            raise ValueError(
-                "With `crisp`, objects must have one colour each and hide what is "
-                'behind them: use another `paint` than "pixels" and another '
-                f'`background` than "none". Received: crisp={crisp}, '
-                f"paint={self.paint!r}, background={self.background.name!r}"
-            )
+        if crisp:
+            self.check_crisp("crisp")
         self.anneal, self.explore, self.crisp = anneal, float(explore), crisp
         if keep_drawing or self.keep_drawing:  # else it is the user's to freeze layers
-            for layer in self.cell.drawing:
+            for layer in self.cell.drawing():
                 layer.trainable = not keep_drawing
         self.keep_drawing = bool(keep_drawing)
         super().compile(optimizer, **kwargs)
@@ -170,6 +181,10 @@ class AIR(AIRInference):
             if self.crisp:
                 L = ops.where(batches < self.crisp, y_pred["L_crisp"], y_pred["L"])
                 y_pred = y_pred | {"maximised": L}
+            if "known" in y_pred:
+                sure = sure_from(batches / max(self.anneal, 1))
+                missed = self.missed(y_pred, sure, 1.0 + free)
+                y_pred = y_pred | {"missed": missed}
             if self.explore:
                 y_pred = y_pred | {"explore": self.explore * free}
             self.batches.assign(batches + 1.0)  # after it was read
@@ -198,9 +213,16 @@ class AIR(AIRInference):
         true_bound = elbo.outcomes_value(y_pred["L"], K, true_p, log_q)[1]
         self.elbo_mean.update_state(true_bound)
         L = y_pred.get("maximised", y_pred["L"])
-        _, bound = elbo.outcomes_value(L, K, log_p, log_q)
+        dreams = "missed" in y_pred
+        exact, best = elbo.exact_value(L, K, log_p)
+        bound = best if dreams else elbo.outcomes_value(L, K, log_p, log_q)[1]
         if "explore" in y_pred:
             bound = bound + y_pred["explore"] * ops.mean(L - K, axis=-1)
+        if dreams:  # of dreams the map is told where to look, of others what it found
+            told = ops.sum(ops.stop_gradient(exact) * log_q, axis=-1)
+            search = SEARCH * y_pred["missed"]
+            told = -COUNT * told[ops.shape(search)[0] :]
+            return ops.concatenate([search, told], axis=0) - bound
         if "drawn_count" not in y_pred:
             return -bound
         count = y_pred["drawn_count"]
@@ -220,7 +242,9 @@ class AIR(AIRInference):
 
     def check_data(self, x: Any, y: Any) -> None:
         """Refuse pictures that are not in 0..1, and labels."""
-        check_images(x, y)
+        first, _ = first_batch(x, y)
+        for images in self.check_dreams(first) if isinstance(first, dict) else [x]:
+            check_images(images, y)
         check_counts_alone(x, y, "AIR", "fit(images)", "[B]")
 
     # Section 2: the model that the bound is of.

@@ -72,6 +72,14 @@ class ObjectPrior(KeepsArguments):
         n = ops.arange(steps + 1, dtype="float32")
         return ops.log_softmax(n * ops.cast(log_rho, "float32"))
 
+    def middle(self, where: Tensor, size: tuple[int, int]) -> Tensor:
+        """Middles `[..., 2]` of windows, x and y in pixels, of $z_{where}$ `[..., 3]`.
+
+        A pixel's own middle is at its number and a half.
+        """
+        half = ops.convert_to_tensor(np.array(size[::-1], "float32") / 2)
+        return half * (1 + self.center_std * where[..., 1:])
+
     def window(self, where: Tensor, size: tuple[int, int], points: int) -> Tensor:
         """Windows `[B, 6]` of places $z_{where}$ `[B, 3]`.
 
@@ -85,8 +93,7 @@ class ObjectPrior(KeepsArguments):
         # number overflows.
         least, most = -np.log(self.side), np.log(2 * max(size) / self.side)
         side = self.side * ops.exp(ops.clip(self.side_std * where[:, :1], least, most))
-        half = ops.convert_to_tensor(np.array(size, "float32") / 2)
-        center = half * (1 + self.center_std * where[:, :0:-1]) - 0.5  # [B, 2] y, x
+        center = self.middle(where, size)[:, ::-1] - 0.5  # [B, 2] y, x
         stride = side / points
         return ops.concatenate([center, stride, stride, stride, stride], axis=-1)
 

@@ -127,7 +127,7 @@ class SequentialAIRCell(keras.layers.Layer):
             What was found, see `SequentialAIR`, and the next state.
         """
         frame, air = inputs["frame"], self.air
-        bg, _, _ = air.background(summarised(frame), inputs["behind"])
+        bg, *_ = air.background(summarised(frame), inputs["behind"])
         noise = {k: inputs[f"follow_{k}"] for k in ("where", "what")}
         followed = self.propagation(frame, bg, state, noise, inputs.get("action"))
         pi = ops.sigmoid(followed["stays"])

@@ -1,4 +1,4 @@
-"""What `AIR` needs on photographs: vivid colours, a blurred background, mixtures."""
+"""What `AIR` needs on photographs: vivid colours, blurred backgrounds, maps."""
 
 import colorsys
 
@@ -9,7 +9,8 @@ from keras import ops
 
 from keras_attend.models import AIR, GridBackground, ObjectPrior
 from keras_attend.models.air import elbo, vivid
-from keras_attend.models.air.look import Look, summarised
+from keras_attend.models.air.look import summarised
+from keras_attend.models.air.search_map import CELL, SearchMap
 
 PHOTO = {
     "size": 16,
@@ -20,7 +21,7 @@ PHOTO = {
     "units": 8,
     "background": "grid",
     "paint": "vivid",
-    "look": (4, 6),
+    "search": "map",
     "prior": ObjectPrior(side=5.0),
 }
 
@@ -85,7 +86,7 @@ def test_grid_is_a_blurred_picture_without_what_is_vivid():
     plain = image.copy()
     image[0, 9:15, 9:15] = (0.9, 0.1, 0.1)
     noise = ops.zeros((1, layer.latents))
-    drawn, costs, ratio = layer(summarised(tensor(image)), noise)
+    drawn, costs, ratio, _ = layer(summarised(tensor(image)), noise)
     inside = np.s_[0, 4:28, 4:28]  # where cells are interpolated
     np.testing.assert_allclose(numpy(drawn)[inside], plain[inside], atol=0.08)
     assert float(costs[0]) > 0 and np.isfinite(numpy(ratio)).all()
@@ -93,25 +94,40 @@ def test_grid_is_a_blurred_picture_without_what_is_vivid():
     assert (again.cells, again.dull) == (4, layer.dull)
 
 
+def test_grid_knows_how_far_pixels_are_from_it(random):
+    """Little in a clear sky, also where an object is in it; much in a meadow."""
+    layer = GridBackground(32, cells=4)
+    images = np.full((2, 32, 32, 3), 0.5, "float32")
+    images[0, 9:13, 9:13] = (0.9, 0.1, 0.1)
+    meadow = random.normal(0.5, 0.2, (16, 1, 16, 1, 1))  # of blocks, which are averaged
+    images[1] = np.broadcast_to(meadow, (16, 2, 16, 2, 3)).reshape(32, 32, 3)
+    noise = ops.zeros((2, layer.latents))
+    drawn, _, _, spread = layer(summarised(tensor(images)), noise)
+    sky, rough = numpy(spread)[..., 0]
+    assert sky.max() < 0.1
+    off = (images[1] - numpy(drawn)[1]).std()
+    assert rough.mean() == pytest.approx(off, rel=0.25)
+
+
 def test_mixture_against_numpy(random):
     """A pixel shows one thing; its probability is summed over which."""
     B, N, H, W, C = 3, 2, 4, 5, 3
+    spread = random.uniform(0.1, 0.4, size=(B, H, W, 1))
     images, behind = random.uniform(size=(2, B, H, W, C))
     masks = random.uniform(size=(B, N, H, W, 1))
     colors = random.uniform(size=(B, N, 1, 1, C))
 
-    def p(mean):
-        each = np.exp(-((images - mean) ** 2) / (2 * 0.2**2)) / np.sqrt(2 * np.pi) / 0.2
+    def p(mean, s=0.2):
+        each = np.exp(-((images - mean) ** 2) / (2 * s**2)) / np.sqrt(2 * np.pi) / s
         return each.prod(-1)
 
     a, b = masks[:, 0, :, :, 0], masks[:, 1, :, :, 0]
-    none = p(behind)
+    none = p(behind, spread)
     one = a * p(colors[:, 0]) + (1 - a) * none
     two = b * p(colors[:, 1]) + (1 - b) * one
     expected = np.log(np.stack([none, one, two], 1)).sum((2, 3))
-    found = elbo.mixture_log_likelihood(
-        tensor(images), tensor(behind), tensor(masks), tensor(colors), "normal", 0.2
-    )
+    given = [tensor(x) for x in (images, behind, spread, masks, colors)]
+    found = elbo.mixture_log_likelihood(*given, "normal", 0.2)
     np.testing.assert_allclose(numpy(found), expected, rtol=1e-4)
 
 
@@ -121,24 +137,60 @@ def test_a_faint_object_explains_nothing(random):
     color = np.array([0.9, 0.1, 0.1], "float32").reshape(1, 1, 1, 1, 3)
     image = behind + 0.2 * (color[0] - behind)
     masks = np.full((1, 1, 6, 6, 1), 0.2, "float32")
-    given = [tensor(x) for x in (image, behind, masks, color)]
+    given = [tensor(x) for x in (image, behind, np.array(0.1), masks, color)]
     L = numpy(elbo.mixture_log_likelihood(*given, "normal", 0.1))[0]
     assert L[1] < L[0]
     blended = elbo.log_likelihood(given[0], given[0], "normal", 0.1)
     assert numpy(blended)[0] > L[0] + 10
 
 
-def test_look_is_a_convolution(random):
-    """Of steps as wide as its kernel."""
-    images = random.normal(size=(2, 8, 12, 5)).astype("float32")
-    look = Look((3, 4))
-    found = numpy(look(tensor(images)))
-    x = tensor(images)
-    for layer in look.features:
-        kernel = ops.reshape(layer.kernel, (2, 2, x.shape[-1], -1))
-        x = ops.relu(ops.conv(x, kernel, 2) + layer.bias)
-    np.testing.assert_allclose(found, numpy(x).reshape(2, -1), rtol=1e-4, atol=1e-5)
-    assert found.shape[1] == look.length((8, 12))
+def test_exact_counts(random):
+    """No other distribution of counts has a greater bound."""
+    L, K, log_p = random.normal(size=(3, 1, 4))
+    q, value = (numpy(x)[0] for x in elbo.exact_value(*map(tensor, (L, K, log_p))))
+    f = (L - K + log_p)[0]
+    np.testing.assert_allclose(q, np.exp(f) / np.exp(f).sum(), rtol=1e-4)
+    np.testing.assert_allclose((q * (f - np.log(q))).sum(), value, rtol=1e-4)
+    for other in random.dirichlet(np.ones(4), 20):
+        assert (other * (f - np.log(other))).sum() < value
+
+
+def test_map_is_a_convolution(random):
+    """Its blocks have steps as wide as their kernels, and the last layers see 3x3."""
+    images = random.normal(size=(2, 20, 30, 5)).astype("float32")
+    layer = SearchMap(5, 6, 0.35, "glorot_uniform")
+    layer.build()
+    ratings, best, h = layer(tensor(images))
+    assert ratings.shape == (2, 3, 4, 7) and h.shape == (2, 6)
+    x = tensor(np.pad(images, ((0, 0), (0, 4), (0, 2), (0, 0))))
+    for block in layer.blocks:
+        kernel = ops.reshape(block.kernel, (2, 2, x.shape[-1], -1))
+        x = ops.relu(ops.conv(x, kernel, 2) + block.bias)
+    for mix in layer.mixes:
+        kernel = ops.reshape(mix.kernel, (3, 3, x.shape[-1], -1))
+        y = ops.relu(ops.conv(x, kernel, 1, "same") + mix.bias)
+        x = y if mix is layer.mixes[0] else x + y
+    expected = numpy(layer.rate(x))
+    found = numpy(ratings)
+    np.testing.assert_allclose(found[..., [0, 1]], expected[..., [0, 1]], atol=1e-5)
+    np.testing.assert_allclose(found[..., 4:], expected[..., 4:], atol=1e-5)
+    for n in range(2):
+        i, j = np.unravel_index(found[n, ..., 0].argmax(), (3, 4))
+        np.testing.assert_allclose(numpy(best)[n], found[n, i, j], atol=1e-5)
+        np.testing.assert_allclose(numpy(h)[n], numpy(x)[n, i, j], atol=1e-5)
+
+
+def test_places_of_a_map_are_its_cells_middles():
+    prior = ObjectPrior()
+    layer = SearchMap(3, 4, prior.center_std, "zeros")
+    ratings, _, _ = layer(np.zeros((1, 24, 16, 3), "float32"))
+    middles = numpy(prior.middle(ratings[..., 1:4], (24, 16)))[0]
+    assert middles.shape == (3, 2, 2)
+    np.testing.assert_allclose(middles[0, :, 0], [CELL / 2, 3 * CELL / 2], atol=1e-4)
+    np.testing.assert_allclose(middles[:, 0, 1], [4.0, 12.0, 20.0], atol=1e-4)
+    # A window there is read about the same point.
+    window = numpy(prior.window(ratings[0, 2, 1:, 1:4], (24, 16), 4))
+    np.testing.assert_allclose(window[0, :2], [19.5, 11.5], atol=1e-4)
 
 
 @pytest.mark.long
@@ -166,7 +218,7 @@ def test_learns_under_xla_and_comes_back(random, tmp_path):
 def test_half_precision(random):
     """Under a policy that computes in half precision, results are float32."""
     model = AIR(**PHOTO, dtype="mixed_float16")
-    found = model.explain(pictures(random, 2), drawn=True, crisp=True)
+    found = model.explain(pictures(random, 2), drawn=True, more=True)
     for name, value in found.items():
         assert keras.backend.standardize_dtype(value.dtype) in ("float32", "int32")
         assert np.isfinite(numpy(value)).all(), name
@@ -214,11 +266,11 @@ def test_the_drawing_stays(random, tmp_path):
         before = {v.path: numpy(v) for v in one.weights}
         one.fit(images, batch_size=8, verbose=0)
         changed = {v.path for v in one.weights if (numpy(v) != before[v.path]).any()}
-        drawing = {v.path for layer in one.cell.drawing for v in layer.weights}
+        drawing = {v.path for layer in one.cell.drawing() for v in layer.weights}
         assert len(drawing) == 4 and not changed & drawing
         assert changed | drawing == set(before)
     again.compile("adam")
-    assert all(v.trainable for layer in again.cell.drawing for v in layer.weights)
+    assert all(v.trainable for layer in again.cell.drawing() for v in layer.weights)
     again.cell.shape.trainable = False  # who freezes a layer finds it frozen
     again.compile("adam")
     assert not again.cell.shape.trainable_variables
@@ -236,8 +288,8 @@ def test_crisp_needs_objects_of_one_color_before_something(arguments):
     [
         ({"channels": 1}, '`paint="vivid"`, `channels` must be 3'),
         ({"what": 4}, "`what` more than 4"),
-        ({"look": (4, 4, 4, 4, 4)}, "Each layer of `look` halves the picture"),
-        ({"look": (0,)}, "`look_0` must be a positive integer"),
+        ({"search": "tree"}, "`search` must be"),
+        ({"blend": False, "paint": "pixels"}, "With `blend=False`, objects must have"),
     ],
 )
 def test_bad_arguments(arguments, message):

@@ -1,0 +1,44 @@
+"""What AIR is trained with: batches of which it can dream."""
+
+import numpy as np
+
+from keras_attend.datasets import MultiDigits
+from keras_attend.training.object_finders import Dreams
+
+
+def drawn(background, seed=0):
+    return MultiDigits("train", 6, 32, 1, background, True, seed=seed, length=3)
+
+
+def test_dreams_are_turned_pictures_and_others_as_they_are():
+    """What is done to a picture depends on the seed, the epoch and the batch alone."""
+    data = Dreams(drawn("grid"), drawn("black", 1), seed=3)
+    assert len(data) == 3 and data.epoch == 0
+    batch, again = data[1], data[1]
+    before = drawn("grid")[1]
+    np.testing.assert_array_equal(batch["plain"], drawn("black", 1)[1])
+    np.testing.assert_array_equal(batch["images"], again["images"])
+    ways = [
+        (turn, mirror, channels)
+        for turn in range(4)
+        for mirror in (1, -1)
+        for channels in (
+            (0, 1, 2),
+            (0, 2, 1),
+            (1, 0, 2),
+            (1, 2, 0),
+            (2, 0, 1),
+            (2, 1, 0),
+        )
+    ]
+    changed = 0
+    for image, found in zip(before, batch["images"], strict=True):
+        made = [np.rot90(image, t)[:, ::m][..., list(c)] for t, m, c in ways]
+        assert any(np.array_equal(found, one) for one in made)
+        changed += not np.array_equal(found, image)
+    assert changed > 2
+    data.on_epoch_end()
+    assert data.epoch == data.plain.epoch == 1
+    assert not np.array_equal(data[1]["plain"], batch["plain"])
+    data.epoch = 0
+    np.testing.assert_array_equal(data[1]["images"], batch["images"])
