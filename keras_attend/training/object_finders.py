@@ -23,6 +23,7 @@ WARM = 200  # batches over which the learning rate rises
 CLIP = 200.0  # norm of the gradient; the bound is a sum over pixels
 EXPLORE = 0.2  # as of `AIR.compile`, where objects are learned on black first
 DREAMS = BATCH // 2  # pictures of either kind in a batch of dreams
+OTHERS = 1000  # what is added to a seed to draw other objects
 SHOWN = (2, 2, 2, 2, 2, 1, 1, 0)  # objects in the pictures of the card's picture
 
 
@@ -61,19 +62,6 @@ def train_object_finder(
     """
     keras.utils.set_random_seed(seed)
 
-    def drawn(background: str, batch: int, seed: int) -> MultiDigits:
-        return MultiDigits(
-            "train",
-            batch,
-            pictures.size,
-            pictures.max_digits,
-            background,
-            pictures.color,
-            pictures.overlap,
-            seed=seed,
-            length=EPOCH,
-        )
-
     def compiled(model: Any, batches: int, **more: Any) -> Any:
         rates = falling_rate(batches, 0.01, rate, warm=WARM, global_clipnorm=CLIP)
         model.compile(rates, anneal=min(anneal, batches // 2), **more)
@@ -81,12 +69,12 @@ def train_object_finder(
 
     path = Path(args.runs) / f"seed_{seed}.keras"
     if black is None:
-        data = drawn(pictures.background, BATCH, seed)
+        data = training_pictures(pictures, pictures.background, BATCH, seed)
         fit(lambda batches: compiled(make(), batches), data, path, args)
         return path
     known = fit(
         lambda batches: compiled(black(), batches, explore=EXPLORE, crisp=batches // 2),
-        drawn("black", BATCH, seed),
+        training_pictures(pictures, "black", BATCH, seed),
         path.with_stem(f"seed_{seed}_black"),
         args,
         epochs=min(black_epochs, args.epochs),
@@ -100,10 +88,36 @@ def train_object_finder(
         model.batches.assign(0.0)  # objects are cheap once more
         return compiled(model, batches, explore=EXPLORE, keep_drawing=True)
 
-    behind, plain = (drawn(k, DREAMS, seed) for k in (pictures.background, "black"))
-    data = Dreams(behind, plain, seed)
-    fit(again, data, path, args)
+    fit(again, dream_data(pictures, seed), path, args)
     return path
+
+
+def training_pictures(
+    pictures: DrawnPictures, background: str, batch_size: int, seed: int
+) -> MultiDigits:
+    """Draw training digits as those of `pictures`, on a background."""
+    return MultiDigits(
+        "train",
+        batch_size,
+        pictures.size,
+        pictures.max_digits,
+        background,
+        pictures.color,
+        pictures.overlap,
+        seed=seed,
+        length=EPOCH,
+    )
+
+
+def dream_data(pictures: DrawnPictures, seed: int) -> "Dreams":
+    """Pictures like those a model is judged by, and others on black.
+
+    The same seed would draw the same objects at the same places: those on black would
+    tell where the others are.
+    """
+    images = training_pictures(pictures, pictures.background, DREAMS, seed)
+    plain = training_pictures(pictures, "black", DREAMS, OTHERS + seed)
+    return Dreams(images, plain, seed)
 
 
 class Dreams(keras.utils.PyDataset):

@@ -3,7 +3,8 @@
 import numpy as np
 
 from keras_attend.datasets import MultiDigits
-from keras_attend.training.object_finders import Dreams
+from keras_attend.evaluation import DrawnPictures
+from keras_attend.training.object_finders import Dreams, dream_data
 
 
 def drawn(background, seed=0):
@@ -42,3 +43,14 @@ def test_dreams_are_turned_pictures_and_others_as_they_are():
     assert not np.array_equal(data[1]["plain"], batch["plain"])
     data.epoch = 0
     np.testing.assert_array_equal(data[1]["images"], batch["images"])
+
+
+def test_what_is_on_black_does_not_tell_what_is_in_the_pictures():
+    """No picture's objects are those of the black picture that is laid over it."""
+    data = dream_data(DrawnPictures(64, background="black", color=True), seed=2)
+    images, plain = data.images[4], data.plain[4]
+    shown = images.any((1, 2, 3)) | plain.any((1, 2, 3))
+    same = (images == plain).all((1, 2, 3))
+    assert shown.sum() > 10 and not (same & shown).any()
+    counts = (images.any((1, 2, 3)), plain.any((1, 2, 3)))
+    assert not np.array_equal(*counts)  # nor are there as many

@@ -5,7 +5,7 @@ Paper     Eslami et al. 2016, "Attend, Infer, Repeat", section 4.1; the paper ha
 Command   pip install ".[recipes]"
           KERAS_BACKEND=jax python zoo/air_photo_digits/recipe.py
 Expected  not measured yet, and there is no preset
-Time      about half an hour a seed on one CPU core with JAX
+Time      about three quarters of an hour a seed on one CPU core with JAX
 
 Three seeds are trained one after the other, each with its own checkpoints, and all are
 measured; the command writes seed 0 as the preset. After a kill, the same command with
