@@ -48,9 +48,8 @@ lint: $(VENV)/.dev
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports
 
-# What JAX runs in `make test`: what has code of its own there, and small things.
-# `test-models` runs all layers and models on it.
-ON_JAX := $(foreach name,gaussian_glimpse retina,tests/layers/test_$(name).py) \
+# What JAX runs in `make test`: small things. `test-models` runs all layers and models.
+ON_JAX := tests/layers/test_retina.py \
 	$(foreach name,boxes losses metrics policies reinforce unroll,\
 	$(wildcard tests/test_$(name).py))
 # TensorFlow's tests in two lanes that take as long: what trains, and the rest after JAX.

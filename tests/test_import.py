@@ -109,6 +109,7 @@ def test_every_public_name_is_found(name):
     assert name in dir(keras_attend)
 
 
+@pytest.mark.long
 def test_unroll_is_a_function_whatever_was_imported_before():
     for first in ("keras_attend.models", "keras_attend.unroll"):
         code = f"import {first}\nprint(type(keras_attend.unroll).__name__)"

@@ -23,6 +23,7 @@ from keras_attend.zoo.speeds import read_speeds
 from keras_attend.zoo.tables import number
 
 ROOT = Path(__file__).parents[1]
+LONG = pytest.mark.long
 README = (ROOT / "README.md").read_text("utf-8")
 DOCS = ROOT / "docs"
 STEPS = (DOCS / "guides" / "first-steps.md").read_text("utf-8")
@@ -200,8 +201,10 @@ def test_the_choosers_words_have_the_measured_numbers():
 @pytest.mark.packaging
 @pytest.mark.parametrize(
     ("code", "count"),
-    [(python_of(README)[0], 1), ("".join(python_of(STEPS)[:2]), 2)],
-    ids=["README", "first-steps"],
+    [
+        pytest.param(python_of(README)[0], 1, id="README"),
+        pytest.param("".join(python_of(STEPS)[:2]), 2, id="first-steps", marks=LONG),
+    ],
 )
 def test_first_lines_run(tmp_path, code, count):
     code = alone("all") + code
@@ -216,7 +219,11 @@ def test_first_lines_run(tmp_path, code, count):
 
 
 @pytest.mark.parametrize(
-    "code", [python_of(README)[1], python_of(STEPS)[2]], ids=["README", "first-steps"]
+    "code",
+    [
+        pytest.param(python_of(README)[1], id="README"),
+        pytest.param(python_of(STEPS)[2], id="first-steps", marks=LONG),
+    ],
 )
 def test_tracking_lines_run(code):
     assert "frames = ..." in code

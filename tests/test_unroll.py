@@ -129,7 +129,15 @@ def test_remat_computes_each_step_again(random, remat):
         assert ("remat" in found or "checkpoint" in found) is remat
 
 
-def test_trains_in_fit_under_xla(random):
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        pytest.param({"remat": True}, marks=pytest.mark.long),
+        pytest.param({"inline": True}, marks=pytest.mark.long),
+    ],
+)
+def test_trains_in_fit_under_xla(options, random):
     """A layer around `unroll`, trained by `fit` with `jit_compile=True`."""
 
     class Sum(keras.layers.Layer):
@@ -153,12 +161,11 @@ def test_trains_in_fit_under_xla(random):
 
     x = random.normal(size=(64, 6, 2)).astype("float32")
     y = x.sum((1, 2))[:, None]
-    for options in ({}, {"remat": True}, {"inline": True}):
-        keras.utils.set_random_seed(0)
-        model = keras.Sequential([Sum(**options), keras.layers.Dense(1)])
-        model.compile(keras.optimizers.Adam(0.02), "mse", jit_compile=True)
-        losses = model.fit(x, y, batch_size=32, epochs=20, verbose=0).history["loss"]
-        assert losses[-1] < 0.5 * losses[0]
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([Sum(**options), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.02), "mse", jit_compile=True)
+    losses = model.fit(x, y, batch_size=32, epochs=20, verbose=0).history["loss"]
+    assert losses[-1] < 0.5 * losses[0]
 
 
 @pytest.mark.parametrize(

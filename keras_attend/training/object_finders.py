@@ -176,6 +176,7 @@ def publish_object_finder(
     black: Callable[[], Any] | None = None,
     black_epochs: int = 0,
     others: Mapping[str, DrawnPictures] | None = None,
+    odds: float = 1.0,
     half: bool = False,
     **about: Any,
 ) -> None:
@@ -190,6 +191,7 @@ def publish_object_finder(
         seeds: how many seeds are trained.
         data: the name of `pictures` in the protocol's name.
         others: further test sets by their names, of pictures like none in training.
+        odds: as of `with_odds`.
         half: whether weights are rounded to float16, before they are measured.
         **about: as of `write_preset`.
     """
@@ -210,11 +212,11 @@ def publish_object_finder(
         path = trained(args.seed or 0)
         if args.validate:
             held_out = pictures.load(1 if args.steps else 4, "validation")
-            models = [Checkpoint.resume(path)]
+            models = [with_odds(Checkpoint.resume(path), odds)]
             print_results(evaluation.picture_results(models, held_out, data=data))
         return
     checkpoints = [trained(seed) for seed in range(seeds)]
-    models = [Checkpoint.resume(path) for path in checkpoints]
+    models = [with_odds(Checkpoint.resume(path), odds) for path in checkpoints]
     if half:
         models = [round_weights(model) for model in models]
     test_sets = {data: pictures, **(others or {})}
@@ -225,6 +227,20 @@ def publish_object_finder(
     ]
     about["half"] = half
     write_object_finder(models[0], checkpoints[0], results, test_sets, args, **about)
+
+
+def with_odds(model: Any, odds: float) -> Any:
+    """Multiply the odds of an object wherever a model's map rates them.
+
+    A dream's pictures have objects of their own, which the map may have learned to rate
+    as none: it then needs more than even odds to find an object.
+    """
+    if odds != 1:
+        bias = model.cell.map.rate.bias
+        more = np.zeros(bias.shape, "float32")
+        more[0] = np.log(odds)  # of the seven numbers the rating
+        bias.assign(bias + more)
+    return model
 
 
 def write_object_finder(

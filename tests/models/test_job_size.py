@@ -65,6 +65,7 @@ def test_xla_compiles_large_jobs_alone(job):
     assert not model.jit_compile
 
 
+@pytest.mark.long
 @needs_tensorflow
 @pytest.mark.parametrize("chosen", [True, False])
 def test_what_the_user_chose_stays(chosen, job):
@@ -85,6 +86,7 @@ def test_what_was_set_by_hand_stays(job):
     assert not model.jit_compile
 
 
+@pytest.mark.long
 @needs_tensorflow
 def test_a_saved_model_chooses_again(job, tmp_path):
     model, x, y = job

@@ -64,6 +64,7 @@ def test_a_kept_graph_gives_the_same_without_tracing(folder, steps, model):
     assert len(list(folder.iterdir())) == 2
 
 
+@pytest.mark.long
 def test_loops_are_kept_too(folder, steps, model):
     """Of several objects; a later process does not know the loop's body."""
     several = [BOX, (20, 8, 9, 9)]

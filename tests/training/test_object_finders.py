@@ -1,10 +1,12 @@
-"""What AIR is trained with: batches of which it can dream."""
+"""What AIR is trained with, and what is done to it afterwards."""
 
 import numpy as np
+from keras import ops
 
 from keras_attend.datasets import MultiDigits
 from keras_attend.evaluation import DrawnPictures
-from keras_attend.training.object_finders import Dreams, dream_data
+from keras_attend.models import AIR
+from keras_attend.training.object_finders import Dreams, dream_data, with_odds
 
 
 def drawn(background, seed=0):
@@ -54,3 +56,14 @@ def test_what_is_on_black_does_not_tell_what_is_in_the_pictures():
     assert shown.sum() > 10 and not (same & shown).any()
     counts = (images.any((1, 2, 3)), plain.any((1, 2, 3)))
     assert not np.array_equal(*counts)  # nor are there as many
+
+
+def test_odds_of_objects_alone_change(random):
+    """Places stay, and each presence has so many times the odds that it had."""
+    images = random.random((4, 16, 16, 3)).astype("float32")
+    model = AIR(16, 3, window=4, units=8, search="map", background="grid")
+    expected = model(images)
+    found = with_odds(model, 3.0)(images)
+    odds = [ops.exp(outputs["logits"]) for outputs in (found, expected)]
+    np.testing.assert_allclose(odds[0], 3 * odds[1], rtol=1e-4)
+    np.testing.assert_allclose(found["where"], expected["where"], atol=1e-5)

@@ -277,6 +277,7 @@ zoo.download("hf://org/small")
 """
 
 
+@pytest.mark.long
 def test_two_interpreters_at_once(shop, folder, tmp_path):
     """Fresh ones. The server keeps each waiting for the other to ask for the same."""
     shop.put(REPO, folder)

@@ -1,7 +1,8 @@
 """air_grid_mnist: AIR finds and counts digits on a grid that begins anywhere.
 
 Paper     Eslami et al. 2016, "Attend, Infer, Repeat", section 4.1; the paper has black
-          backgrounds alone, and AIR as it is written fails on a grid
+          backgrounds alone. Stelzner et al. 2019, "Faster Attend-Infer-Repeat with
+          Tractable Probabilistic Models", report that AIR fails on a grid
 Command   KERAS_BACKEND=jax python zoo/air_grid_mnist/recipe.py
 Expected  0.982 to 0.988 of the counts of 10,000 test pictures right, mean IoU 0.827 to
           0.833

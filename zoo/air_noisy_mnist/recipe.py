@@ -1,7 +1,8 @@
 """air_noisy_mnist: AIR finds and counts digits in noise.
 
 Paper     Eslami et al. 2016, "Attend, Infer, Repeat", section 4.1; the paper has black
-          backgrounds alone, and AIR as it is written fails in noise
+          backgrounds alone. Stelzner et al. 2019, "Faster Attend-Infer-Repeat with
+          Tractable Probabilistic Models", report that AIR fails in noise
 Command   KERAS_BACKEND=jax python zoo/air_noisy_mnist/recipe.py
 Expected  0.982 to 0.983 of the counts of 10,000 test pictures right, mean IoU 0.787 to
           0.790

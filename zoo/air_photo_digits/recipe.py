@@ -24,6 +24,11 @@ What differs from `air_mnist`:
  5. The map learns from pictures that the model makes itself: objects that it finds on
     black are laid over the photographs' pictures (`AIR.dream`). No picture comes with a
     count or a box. That these pictures are black, and what they show, is known.
+ 6. Of what looks like an object in those pictures, about one in three belongs to the
+    photograph, and the map was told that there is nothing. Afterwards the odds of an
+    object are doubled everywhere (Elkan and Noto 2008: learning from positive and
+    unlabelled examples). On seed 0's validation pictures right counts were 0.878
+    without that, 0.934 with it.
 """
 
 from pathlib import Path
@@ -58,7 +63,7 @@ def make_black() -> ka.models.AIR:
 
 def main() -> None:
     """Train, measure, write the preset."""
-    parser = training.parser(__doc__, HERE, epochs=5)
+    parser = training.parser(__doc__, HERE, epochs=8)
     parser.set_defaults(seed=None)  # all three; one that is given is only trained
     training.publish_object_finder(
         make,
@@ -69,6 +74,7 @@ def main() -> None:
         anneal=750,
         black=make_black,
         black_epochs=3,
+        odds=2.0,
         half=True,
         description="AIR finds 0 to 2 vivid digits and shapes on photographs",
         input="images [B, 64, 64, 3], uint8 or float in 0..1",

@@ -148,29 +148,37 @@ class AIRCell(keras.layers.Layer):
         Returns:
             What was found, and the next state.
         """
-        if self.map is None:
-            h, c = self.think(images, summary, state)
-            both = self.found(self.search(h))
-        else:
-            ratings, both, h = self.map(self.left(images, state))
-            c = state["c"]
-        found = self.located(ops.cast(both, "float32"), noise["where"])
-        if self.map is not None:
-            found["ratings"] = ratings
+        both, more, following = self.look(images, summary, state)
+        found = self.located(ops.cast(both, "float32"), noise["where"]) | more
         window = self.prior.window(found["where"], self.size, self.window)
         canvas = ops.stop_gradient(state["canvas"])
         found |= self.recognise(images, canvas, window, noise["what"])
         alpha, color = self.appearance(found["what"])
         mask, canvas = self.draw(state["canvas"], alpha, color, window)
-        found |= {"mask": mask, "canvas": canvas, "hidden": h}
+        found |= {"mask": mask, "canvas": canvas}
         if self.paint != "pixels":
             found["color"] = color + ops.zeros_like(mask[:, :1, :1])
         present = ops.sigmoid(found["logit"])[:, None]
-        following = {"h": h, "c": c, "present": present, "canvas": canvas}
-        if self.map is not None:
+        following |= {"present": present, "canvas": canvas}
+        if "covered" in state:
             hidden = ops.maximum(state["covered"], mask)
             following["covered"] = ops.stop_gradient(hidden)
         return found, following | {k: found[k] for k in ("where", "what")}
+
+    def look(
+        self, images: Tensor, summary: Tensor, state: State
+    ) -> tuple[Tensor, State, State]:
+        """Where the next object is, by the LSTM or by the map.
+
+        Returns:
+            What `located` is called with, `[B, 7]`; what else was found; and what
+            either of them keeps for the next step.
+        """
+        if self.map is None:
+            h, c = self.think(images, summary, state)
+            return self.found(self.search(h)), {"hidden": h}, {"h": h, "c": c}
+        ratings, both, h = self.map(self.left(images, state))
+        return both, {"hidden": h, "ratings": ratings}, {"h": h, "c": state["c"]}
 
     def think(
         self, images: Tensor, summary: Tensor, state: State

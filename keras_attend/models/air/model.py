@@ -118,6 +118,11 @@ class AIR(AIRInference):
     def call(self, images: Any, training: bool | None = None) -> dict[str, Any]:
         """Take pictures apart; see the class."""
         if isinstance(images, dict):
+            if not training:
+                raise ValueError(
+                    "`evaluate` and `predict` take pictures as one array: two kinds of "
+                    f"them are for `fit` alone. Received: a dict of {sorted(images)}"
+                )
             return self.dream(**images)
         return self.explain(images, bool(training), bool(training) and self.crisp > 0)
 

@@ -154,6 +154,9 @@ def test_what_it_cannot_dream_of(random):
         model.fit({"images": images, "black": plain})
     with pytest.raises(ValueError, match="Images of floats must hold numbers"):
         model.fit({"images": images, "plain": 255 * plain})
+    for judge in (model.evaluate, model.predict):
+        with pytest.raises(ValueError, match="are for `fit` alone"):
+            judge({"images": images, "plain": plain}, verbose=0)
     for other in ({"search": "lstm"}, {"blend": True}):
         model = AIR(**DREAMING | other)
         model.compile("adam")

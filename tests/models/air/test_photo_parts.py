@@ -5,6 +5,7 @@ import colorsys
 import keras
 import numpy as np
 import pytest
+from few_batches import FEW_BATCHES
 from keras import ops
 
 from keras_attend.models import AIR, GridBackground, ObjectPrior
@@ -246,7 +247,7 @@ def test_crisp_batches_come_first(random):
     for crisp in (0, 1):
         keras.utils.set_random_seed(0)
         model = AIR(**PHOTO)
-        model.compile(keras.optimizers.SGD(0.0), anneal=0, crisp=crisp)
+        model.compile(keras.optimizers.SGD(0.0), anneal=0, crisp=crisp, **FEW_BATCHES)
         history = model.fit(images, epochs=2, shuffle=False, verbose=0).history
         losses[crisp] = np.array(history["loss"])
         assert "L_crisp" not in model.predict(images, verbose=0)
@@ -258,7 +259,7 @@ def test_the_drawing_stays(random, tmp_path):
     """In the training, and in one that goes on from a saved model."""
     images = pictures(random)
     model = AIR(**PHOTO)
-    model.compile("adam", keep_drawing=True)
+    model.compile("adam", keep_drawing=True, **FEW_BATCHES)
     model.fit(images[:8], verbose=0)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")

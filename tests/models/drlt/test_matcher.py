@@ -180,7 +180,7 @@ def matcher():
     keras.utils.set_random_seed(0)
     x, y = clips(np.random.default_rng(0), n=16)
     model = Matcher(MatcherCell(MatchBoxes(8), channels=1, size=24))
-    model.compile(keras.optimizers.Adam(1e-2), jit_compile=True)
+    model.compile(keras.optimizers.Adam(1e-2))
     before = model.evaluate(*others(), verbose=0, return_dict=True)
     model.fit(x, y, batch_size=8, epochs=8, verbose=0)
     return model, x, y, before
@@ -208,6 +208,22 @@ def test_saves_and_steps(matcher, tmp_path):
     state = again.cell.initial_state(x["frames"][:, 0], x["box"])
     outputs, _ = again.cell.step(x["frames"][:, 1], state)
     np.testing.assert_allclose(numpy(outputs["box"]), expected[:, 1], atol=1e-3)
+
+
+@pytest.mark.long
+def test_xla(matcher):
+    """Compiled, it gives the same of clips, and is trained."""
+    known, x, y, _ = matcher
+    model = Matcher(MatcherCell(MatchBoxes(8), channels=1, size=24))
+    model.compile(keras.optimizers.Adam(1e-3), jit_compile=True)
+    model.build(known.serving_shape)
+    model.set_weights(known.get_weights())
+    expected = known.evaluate(*others(), verbose=0, return_dict=True)
+    found = model.evaluate(*others(), verbose=0, return_dict=True)
+    assert found == pytest.approx(expected, rel=1e-3)
+    model.fit(x, y, batch_size=8, verbose=0)
+    after = model.evaluate(*others(), verbose=0, return_dict=True)
+    assert np.isfinite(after["loss"]) and after["loss"] != found["loss"]
 
 
 # What DRLT makes of them.

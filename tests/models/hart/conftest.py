@@ -19,7 +19,7 @@ def trained():
     # XLA takes most of a minute to compile this on TensorFlow; see `test_xla`.
     xla = keras.backend.backend() == "jax"
     model.compile(keras.optimizers.Adam(5e-3, global_clipnorm=1.0), jit_compile=xla)
-    x, y = clips(np.random.default_rng(0), n=320, leaving=0.3)
+    x, y = clips(np.random.default_rng(0), n=192, leaving=0.3)
     history = model.fit(x, y, batch_size=16, epochs=4, verbose=0).history
     x, y = clips(np.random.default_rng(1))
     tensors = {k: ops.convert_to_tensor(v) for k, v in x.items()}

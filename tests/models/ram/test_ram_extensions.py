@@ -144,6 +144,7 @@ def test_enumerated_stops_by_hand():
         np.testing.assert_allclose(float(loss), expected, rtol=1e-5)
 
 
+@pytest.mark.long
 def test_enumerated_stops_are_learned():
     """A glimpse that costs more than any answer is worth is not taken."""
     keras.utils.set_random_seed(0)
