@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from keras_attend.evaluation.matching import best_pairs, pairwise_iou
+from keras_attend.models.air.boxes import INK
 from keras_attend.types import Array, OneLine
 
 FOUND = 0.5  # an object is found if a box has an IoU above it
@@ -89,7 +90,7 @@ def paired_ious(iou: Array) -> Array:
     return ious
 
 
-def drawn_outside(masks: Array, true_boxes: Array, opaque: float = 0.25) -> float:
+def drawn_outside(masks: Array, true_boxes: Array, opaque: float = INK) -> float:
     """Measure the share of what was drawn that lies outside all true objects.
 
     A model that copies the background into its objects draws much outside.
@@ -170,7 +171,7 @@ def score_pictures(model: Any, dataset: Any) -> PictureScores:
             true[key].append(np.asarray(targets[key]))
             found[key].append(np.asarray(answer[key]))
         masks = np.asarray(answer["masks"])[..., 0]
-        pixels = int((masks > 0.25).sum())
+        pixels = int((masks > INK).sum())
         if pixels:
             outside += pixels * drawn_outside(masks, targets["boxes"])
             drawn += pixels
