@@ -144,6 +144,24 @@ class Tiles:
         return {"boxes": tiles(self.model, x)}
 
 
+class InColor:
+    """A tracker of frames that have colours, to be scored on grey ones."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def predict(self, x: dict[str, Array], **options: Any) -> dict[str, Array]:
+        """Boxes of clips."""
+        frames = x["frames"].repeat(3, axis=-1)
+        return self.model.predict({**x, "frames": frames}, **options)
+
+
+def supervised(name: str) -> Any:
+    """A preset that was trained on boxes."""
+    model: Any = ka.zoo.load(name)
+    return model if model.channels == 1 else InColor(model)
+
+
 def main() -> None:
     """Train on both kinds of clips, measure all, write the table."""
     parser = training.parser(__doc__, HERE)
@@ -164,7 +182,7 @@ def main() -> None:
             **arguments,
         )
         trackers: list[Any] = [Tiles(trained(arguments, kind.replace(" ", "_"), args))]
-        trackers += [ka.zoo.load(name) for name in SUPERVISED]
+        trackers += [supervised(name) for name in SUPERVISED]
         trackers.append(ka.evaluation.static_box)
         for row, tracker in zip(rows, trackers, strict=True):
             score = ka.evaluation.score_clips(tracker, test)

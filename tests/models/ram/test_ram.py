@@ -352,7 +352,7 @@ def test_a_baseline_for_each_answer():
     expected -= 0.01 * (log_pi * (R - b_t)).sum(-1)
     found = model.compute_loss(y=labels, y_pred=outputs)
     np.testing.assert_allclose(found, expected.mean(), rtol=1e-5)
-    model.compile(keras.optimizers.SGD(0.1))
+    model.compile(keras.optimizers.SGD(0.1), **FEW_BATCHES)
     before = ops.convert_to_numpy(model.baseline.bias)
     model.fit(images, labels, verbose=0)
     moved = ops.convert_to_numpy(model.baseline.bias) != before

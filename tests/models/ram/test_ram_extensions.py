@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from few_batches import FEW_BATCHES
 from keras import ops
 
 from keras_attend.datasets import sample_digits
@@ -16,8 +17,8 @@ SMALL |= {"episodes": 2, "credit": Credit(policy_weight=0.1)}
 
 
 def fitted(model):
-    """Trained for a few steps, under XLA."""
-    model.compile(keras.optimizers.Adam(3e-3))
+    """Trained for four batches."""
+    model.compile(keras.optimizers.Adam(3e-3), **FEW_BATCHES)
     images, labels = sample_digits()
     before = [ops.convert_to_numpy(v) for v in model.trainable_variables]
     model.fit(images, labels, batch_size=25, epochs=2, verbose=0)

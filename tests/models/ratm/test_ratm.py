@@ -170,7 +170,7 @@ def test_absent_boxes_have_no_influence(trained):
     """NaN where there is no object: a finite loss, and training goes on."""
     model, x, y, _ = trained
     again = RATM.from_config(model.get_config())
-    again.compile(jit_compile=False)
+    again.compile(**FEW_BATCHES)
     y = {name: value.copy() for name, value in y.items()}
     y["present"][:, 3:] = 0
     y["boxes"][:, 3:] = np.nan
