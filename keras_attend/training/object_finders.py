@@ -37,7 +37,7 @@ def train_object_finder(
     rate: float = 1e-3,
     black: Callable[[], Any] | None = None,
     black_epochs: int = 0,
-) -> Path:
+) -> list[Path]:
     """Train an `AIR` by one seed on pictures like those it is judged by.
 
     With `black` a model first learns on a black background what objects look like; in
@@ -58,7 +58,7 @@ def train_object_finder(
         black_epochs: how many epochs it learns; `--epochs` cuts them too.
 
     Returns:
-        The checkpoint's file.
+        The checkpoints' files, of which the last is the trained model's.
     """
     keras.utils.set_random_seed(seed)
 
@@ -71,11 +71,12 @@ def train_object_finder(
     if black is None:
         data = training_pictures(pictures, pictures.background, BATCH, seed)
         fit(lambda batches: compiled(make(), batches), data, path, args)
-        return path
+        return [path]
+    first = path.with_stem(f"seed_{seed}_black")
     known = fit(
         lambda batches: compiled(black(), batches, explore=EXPLORE, crisp=batches // 2),
         training_pictures(pictures, "black", BATCH, seed),
-        path.with_stem(f"seed_{seed}_black"),
+        first,
         args,
         epochs=min(black_epochs, args.epochs),
         spread=True,
@@ -89,7 +90,7 @@ def train_object_finder(
         return compiled(model, batches, explore=EXPLORE, keep_drawing=True)
 
     fit(again, dream_data(pictures, seed), path, args)
-    return path
+    return [first, path]
 
 
 def training_pictures(
@@ -196,7 +197,7 @@ def publish_object_finder(
         **about: as of `write_preset`.
     """
 
-    def trained(seed: int) -> Path:
+    def trained(seed: int) -> list[Path]:
         return train_object_finder(
             make,
             pictures,
@@ -209,14 +210,14 @@ def publish_object_finder(
         )
 
     if args.seed is not None or args.validate:
-        path = trained(args.seed or 0)
+        paths = trained(args.seed or 0)
         if args.validate:
             held_out = pictures.load(1 if args.steps else 4, "validation")
-            models = [with_odds(Checkpoint.resume(path), odds)]
+            models = [with_odds(Checkpoint.resume(paths[-1]), odds)]
             print_results(evaluation.picture_results(models, held_out, data=data))
         return
     checkpoints = [trained(seed) for seed in range(seeds)]
-    models = [with_odds(Checkpoint.resume(path), odds) for path in checkpoints]
+    models = [with_odds(Checkpoint.resume(paths[-1]), odds) for paths in checkpoints]
     if half:
         models = [round_weights(model) for model in models]
     test_sets = {data: pictures, **(others or {})}
@@ -245,7 +246,7 @@ def with_odds(model: Any, odds: float) -> Any:
 
 def write_object_finder(
     model: Any,
-    checkpoint: Path,
+    checkpoints: Sequence[Path],
     results: Sequence[Result],
     test_sets: Mapping[str, DrawnPictures],
     args: argparse.Namespace,
@@ -264,7 +265,7 @@ def write_object_finder(
         model,
         results,
         args,
-        checkpoint,
+        *checkpoints,
         picture=draw,
         test_sets=test_sets,
         task="finding objects",

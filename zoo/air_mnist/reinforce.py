@@ -58,7 +58,7 @@ def main() -> None:
         found = []
         for seed in range(args.seeds):
             args.runs = runs / f"kind_{number}"
-            path = train_object_finder(
+            *_, path = train_object_finder(
                 lambda name=names[number]: ka.models.AIR(50, steps=3, **ROWS[name]),
                 PICTURES,
                 seed,
