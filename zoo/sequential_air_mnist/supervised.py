@@ -1,6 +1,7 @@
 """Who never saw a box beside those who did: digits that walk about a canvas.
 
-Command   KERAS_BACKEND=jax python zoo/sequential_air_mnist/supervised.py
+Command   KERAS_BACKEND=tensorflow python zoo/sequential_air_mnist/supervised.py
+          (on JAX, HART takes five times as long)
 Makes     supervised.csv and supervised.md
 Expected  not measured yet
 
