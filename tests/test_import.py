@@ -9,6 +9,7 @@ import pytest
 import keras_attend
 
 pytestmark = pytest.mark.packaging
+LONG = pytest.mark.long
 
 HEAVY = ("keras", "tensorflow", "tensorflow_probability", "jax", "matplotlib", "av")
 # What the environment of these tests has and a user's has not.
@@ -78,8 +79,8 @@ def saved(tmp_path_factory):
         ("import keras, keras_attend", "tensorflow"),
         ("import keras_attend, keras", "tensorflow"),
         ("import keras, keras_attend", "jax"),
-        ("import keras_attend, keras", "jax"),
-        ("import keras_attend.unroll, keras", "jax"),
+        pytest.param("import keras_attend, keras", "jax", marks=LONG),
+        pytest.param("import keras_attend.unroll, keras", "jax", marks=LONG),
     ],
 )
 def test_keras_finds_the_classes(first, backend, saved):
@@ -166,7 +167,7 @@ print(*(tracker.update(frame)[1].shape for frame in frames[1:]))
 """
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+@pytest.mark.parametrize("backend", ["tensorflow", pytest.param("jax", marks=LONG)])
 def test_tracking_prints_nothing_but_our_own_lines(backend):
     found = started(TRACK, backend, CUDA_VISIBLE_DEVICES="")
     assert found.stdout.split() == ["(4,)", "(4,)"], found.stderr

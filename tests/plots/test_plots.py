@@ -210,6 +210,7 @@ def test_plot_one_pass(tmp_path):
         plots.plot_one_pass({})
 
 
+@pytest.mark.long
 def test_plot_followed(tmp_path):
     """The video, what is drawn, what is imagined and a future; boxes of the objects."""
     air = AIR(size=16, steps=1, window=6, what=2, units=4, prior=ObjectPrior(side=6.0))

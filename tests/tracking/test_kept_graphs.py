@@ -103,6 +103,7 @@ def test_the_weights_are_not_kept(folder, model, monkeypatch):
     np.testing.assert_array_equal(moved, traced)
 
 
+@pytest.mark.long
 def test_other_code_and_damage_are_traced_again(folder, steps, model, monkeypatch):
     followed(model)
     count = len(steps)

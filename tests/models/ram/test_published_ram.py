@@ -74,6 +74,7 @@ def test_golden_error(published, repeats, low, high):
     assert low <= errors.mean() <= high
 
 
+@pytest.mark.long
 def test_learns_under_xla_and_is_saved(tmp_path):
     """All T locations are scored, after the second tanh."""
     keras.utils.set_random_seed(0)

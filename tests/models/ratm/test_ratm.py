@@ -192,6 +192,7 @@ def test_save_load_and_fine_tune(trained, tmp_path):
     assert found["iou"][0] > history["iou"][0]
 
 
+@pytest.mark.long
 def test_export(trained, tmp_path):
     """A SavedModel for any batch, length and size."""
     import tensorflow as tf
