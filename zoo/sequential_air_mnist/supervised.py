@@ -3,16 +3,18 @@
 Command   KERAS_BACKEND=tensorflow python zoo/sequential_air_mnist/supervised.py
           (on JAX, HART takes five times as long)
 Makes     supervised.csv and supervised.md
-Expected  not measured yet
+Expected  SequentialAIR, which saw no box: mean IoU 0.949 of one digit, 0.745 of two;
+          RATM 0.837 and 0.402, DRLT 0.955 and 0.350, HART 0.773 and 0.609
+Time      about forty minutes of one core
 
 RATM and DRLT were trained on the boxes of these digits, HART on those of real videos;
 the box that never moves shows what is gained at all. `SequentialAIR` sees the same
 clips without any box, at half their size. Its `AIR` learns from single frames first;
 then it is trained on clips of 4 frames, and of 10.
 
-All are given the first frame's true box. It is the digit's whole tile, while AIR's box
-is about the ink: how the two lie to each other in the first frame says where the tile
-is in the others, whose size is taken to stay.
+All but DRLT are given the first frame's true box. It is the digit's whole tile, while
+AIR's box is about the ink: how the two lie to each other in the first frame says where
+the tile is in the others, whose size is taken to stay.
 """
 
 from pathlib import Path
@@ -194,8 +196,10 @@ def main() -> None:
         "# Without boxes, beside those that were trained on them",
         "",
         f"{args.clips} test clips of {FRAMES} frames, 100x100 pixels. The true box is",
-        "given of the first frame, which is left out. Of two digits, a tracker has to",
-        "keep to the one whose box it got; `ratm_mnist` and `drlt_mnist` know one.",
+        "given of the first frame, which is left out; DRLT is not told it. Of two",
+        "digits, a tracker has to keep to the one whose box it got. `ratm_mnist` and",
+        "`drlt_mnist` were trained on one digit alone, `SequentialAIR` on as many as",
+        "there are.",
         "",
         *table(rows, HEADS),
     ]
