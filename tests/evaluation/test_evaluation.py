@@ -70,6 +70,7 @@ def test_nothing_of_the_model_changes(model):
     assert model.episodes == 1
 
 
+@pytest.mark.long
 def test_digit_results(model):
     images, labels = np.zeros((8, 8, 8, 1), "uint8"), np.arange(8) % 2
     results = evaluation.digit_results(

@@ -137,6 +137,7 @@ def test_config_round_trip_and_errors(cls, kwargs, weights):
         cls(0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("cells", [CELLS[1:2], CELLS[::-2]])
 def test_fit_under_xla_saves_and_loads(cells, tmp_path):
     cells = [cls(**kwargs) for cls, kwargs, _ in cells]

@@ -50,6 +50,7 @@ def job(monkeypatch):
     return ka.models.RAM(glimpses=2, size=4), x, y
 
 
+@pytest.mark.long
 @needs_tensorflow
 def test_xla_compiles_large_jobs_alone(job):
     model, x, y = job

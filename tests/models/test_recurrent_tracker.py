@@ -85,6 +85,7 @@ def test_rnn_unroll_and_single_steps_agree():
         assert outputs["hidden"].shape == (batch, 3)
 
 
+@pytest.mark.long
 def test_fit_under_xla_saves_and_loads(tmp_path):
     keras.utils.set_random_seed(0)
     frames, box = clip(4)

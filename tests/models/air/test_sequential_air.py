@@ -212,6 +212,7 @@ def test_does_not_see_the_future(random):
     assert (one["where"][:, 2] != two["where"][:, 2]).any()
 
 
+@pytest.mark.long
 def test_imagines_without_frames(random):
     model = make()
     frames = np.rint(255 * clips(random)).astype("uint8")

@@ -181,6 +181,7 @@ def test_mean_is_deterministic_sample_is_not(trained):
     assert (a[:, 1:] != b[:, 1:]).any()
 
 
+@pytest.mark.long
 def test_first_location_is_uniform(trained):
     model, images, _, _ = trained
     first = model.predict(np.repeat(images[:1], 2000, 0), verbose=0)["locations"][:, 0]
