@@ -94,7 +94,7 @@ class AttentionModel(KeepsArguments, keras.Model):
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Keras's `fit`, after a check of the first batch; with XLA if it is long."""
         given = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
-        self.check_data(x, y)
+        self.check_data(x, y, training=True)
         if isinstance(held_out := given.get("validation_data"), tuple | list):
             self.check_data(*held_out[:2])
         elif held_out is not None:
@@ -122,8 +122,13 @@ class AttentionModel(KeepsArguments, keras.Model):
         self._suit_xla("predict", count_batches(x, batch_size, kwargs.get("steps")))
         return super().predict(x, *args, **kwargs)
 
-    def check_data(self, x: Any, y: Any) -> None:
-        """Raise a `ValueError` if data, as of `fit`, would give nonsense in silence."""
+    def check_data(self, x: Any, y: Any, training: bool = False) -> None:
+        """Raise a `ValueError` if data would give nonsense in silence.
+
+        Args:
+            x, y: as of `fit`, `evaluate` and `predict`, which call this.
+            training: whether the model is to be trained on them.
+        """
 
     def _suit_xla(self, kind: str, size: float) -> None:
         """Choose for a call of so many batches, unless the user has."""
@@ -222,7 +227,7 @@ class Classifier(AttentionModel):
         super().__init__(**kwargs)
         self.accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
 
-    def check_data(self, x: Any, y: Any) -> None:
+    def check_data(self, x: Any, y: Any, training: bool = False) -> None:
         """Refuse images that are not in 0..1, and labels that are no class."""
         check_images(x, y)
         if y is None or not hasattr(y, "__len__") or len(y) == 0:

@@ -75,7 +75,7 @@ class RecurrentTracker(AttentionModel):
         """Number of the first frame that metrics count: not 0, whose box is given."""
         return 1
 
-    def check_data(self, x: Any, y: Any) -> None:
+    def check_data(self, x: Any, y: Any, training: bool = False) -> None:
         """Refuse clips that would spoil the weights, or the boxes."""
         check_first_batch(x, y)
 

@@ -5,7 +5,7 @@ Command   KERAS_BACKEND=tensorflow python zoo/sequential_air_mnist/supervised.py
 Makes     supervised.csv and supervised.md
 Expected  SequentialAIR, which saw no box: mean IoU 0.949 of one digit, 0.745 of two;
           RATM 0.837 and 0.402, DRLT 0.955 and 0.350, HART 0.773 and 0.609
-Time      about forty minutes of one core
+Time      about fifty minutes of one core
 
 RATM and DRLT were trained on the boxes of these digits, HART on those of real videos;
 the box that never moves shows what is gained at all. `SequentialAIR` sees the same
@@ -33,7 +33,13 @@ from keras_attend.types import Array
 HERE = Path(__file__).parent
 KINDS: dict[str, dict[str, Any]] = {"one digit": {}, "two digits": {"distractors": 1}}
 FRAMES = 30
-SUPERVISED = ("ratm_mnist", "drlt_mnist", "hart_kitti")
+# Presets, and what each was trained on.
+SUPERVISED = {
+    "ratm_mnist": "of one digit",
+    "ratm_mnist_multi": "of two digits",
+    "drlt_mnist": "of one digit",
+    "hart_kitti": "of real videos",
+}
 HEADS = {
     "row": "",
     "boxes": "trained on boxes",
@@ -170,10 +176,9 @@ def main() -> None:
     parser = training.parser(__doc__, HERE)
     parser.add_argument("--clips", type=int, default=500)
     args = training.parse(parser)
-    names = ["SequentialAIR", *SUPERVISED, "static box"]
-    boxes = ["none", "of these digits", "of these digits", "of real videos", ""]
+    boxes = {"SequentialAIR": "none", **SUPERVISED, "static box": ""}
     rows: list[dict[str, Any]] = [
-        {"row": name, "boxes": words} for name, words in zip(names, boxes, strict=True)
+        {"row": name, "boxes": words} for name, words in boxes.items()
     ]
     for kind, arguments in KINDS.items():
         test = MovingDigits(
@@ -197,9 +202,9 @@ def main() -> None:
         "",
         f"{args.clips} test clips of {FRAMES} frames, 100x100 pixels. The true box is",
         "given of the first frame, which is left out; DRLT is not told it. Of two",
-        "digits, a tracker has to keep to the one whose box it got. `ratm_mnist` and",
-        "`drlt_mnist` were trained on one digit alone, `SequentialAIR` on as many as",
-        "there are.",
+        "digits, a tracker has to keep to the one whose box it got. Of `SequentialAIR`",
+        "there is a model of one digit and a model of two; each other row is one",
+        "preset.",
         "",
         *table(rows, HEADS),
     ]

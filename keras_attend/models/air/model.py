@@ -118,11 +118,6 @@ class AIR(AIRInference):
     def call(self, images: Any, training: bool | None = None) -> dict[str, Any]:
         """Take pictures apart; see the class."""
         if isinstance(images, dict):
-            if not training:
-                raise ValueError(
-                    "`evaluate` and `predict` take pictures as one array: two kinds of "
-                    f"them are for `fit` alone. Received: a dict of {sorted(images)}"
-                )
             return self.dream(**images)
         return self.explain(images, bool(training), bool(training) and self.crisp > 0)
 
@@ -245,9 +240,14 @@ class AIR(AIRInference):
             right = ops.cast(y_pred["count"] == true, "float32")
         return metrics_with_counts(self, right, sample_weight)
 
-    def check_data(self, x: Any, y: Any) -> None:
+    def check_data(self, x: Any, y: Any, training: bool = False) -> None:
         """Refuse pictures that are not in 0..1, and labels."""
         first, _ = first_batch(x, y)
+        if isinstance(first, dict) and not training:
+            raise ValueError(
+                "`evaluate` and `predict` take pictures as one array: two kinds of "
+                f"them are for `fit` alone. Received: a dict of {sorted(first)}"
+            )
         for images in self.check_dreams(first) if isinstance(first, dict) else [x]:
             check_images(images, y)
         check_counts_alone(x, y, "AIR", "fit(images)", "[B]")

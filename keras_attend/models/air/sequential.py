@@ -265,7 +265,7 @@ class SequentialAIR(AttentionModel):
             right = ops.mean(equal, axis=1)
         return metrics_with_counts(self, right, sample_weight)
 
-    def check_data(self, x: Any, y: Any) -> None:
+    def check_data(self, x: Any, y: Any, training: bool = False) -> None:
         """Refuse frames that are not in 0..1, and labels."""
         check_first_batch(x, None)
         call = "fit({'frames': frames})"

@@ -157,6 +157,9 @@ def test_what_it_cannot_dream_of(random):
     for judge in (model.evaluate, model.predict):
         with pytest.raises(ValueError, match="are for `fit` alone"):
             judge({"images": images, "plain": plain}, verbose=0)
+    with pytest.raises(ValueError, match="are for `fit` alone"):
+        held_out = ({"images": images, "plain": plain}, None)
+        model.fit(images, validation_data=held_out, verbose=0)
     for other in ({"search": "lstm"}, {"blend": True}):
         model = AIR(**DREAMING | other)
         model.compile("adam")

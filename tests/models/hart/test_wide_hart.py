@@ -198,6 +198,7 @@ def test_a_narrow_window_and_fewer_losses() -> None:
 def test_saved_and_loaded(tmp_path: Path) -> None:
     x, _ = clip()
     model = WideHART(small_cell(center_prior=0.3), losses=("location", "boxes"))
+    model.build()
     found = ops.convert_to_numpy(quick(model)(x)["boxes"])
     model.save(tmp_path / "wide.keras")
     again = keras.models.load_model(tmp_path / "wide.keras")
