@@ -77,20 +77,20 @@ test: lint
 	cat build/test-second.log; exit $$((first | second))
 
 # What `test` leaves out and must not break: layers and models on JAX (forward, `fit`,
-# golden files), and beside it the long tests, and the models' slow ones, on TensorFlow.
+# golden files), and beside it the long tests, and the guides, on TensorFlow.
 test-models: $(VENV)/.dev
 	@mkdir -p build; \
 	echo "== layers and models on JAX; the long tests on TensorFlow"; \
-	( KERAS_BACKEND=tensorflow $(BARE) -m "slow or long" \
-		tests/models tests/test_guides.py; slow=$$?; \
-	KERAS_BACKEND=tensorflow $(BARE) -m long $(filter-out tests/models,$(FIRST)) \
-		$(SECOND); exit $$((slow | $$?)) ) \
-		> build/test-models.log 2>&1 & slow=$$!; \
+	( export KERAS_BACKEND=tensorflow; \
+	$(BARE) -m long tests/models; models=$$?; \
+	$(BARE) -m long $(filter-out tests/models,$(FIRST)) $(SECOND); others=$$?; \
+	$(BARE) -m slow tests/test_guides.py; exit $$((models | others | $$?)) ) \
+		> build/test-models.log 2>&1 & long=$$!; \
 	KERAS_BACKEND=jax $(BARE) -m "$(OURS) and not packaging" \
 		tests/layers tests/models tests/tracking; jax=$$?; \
-	wait $$slow; slow=$$?; \
+	wait $$long; long=$$?; \
 	echo "== the long tests on TensorFlow"; \
-	cat build/test-models.log; exit $$((jax | slow))
+	cat build/test-models.log; exit $$((jax | long))
 
 # The page that is served: the presets are exported when they or the exporters changed.
 web: build/web/index.html

@@ -30,6 +30,7 @@ class DrawnDigits(OneLine, keras.utils.PyDataset):
         length: the number of batches in an epoch.
         labels: return what is true too.
         digits: `[K, H, H, 1]` uint8, to be drawn in the place of MNIST's.
+        min_digits: the least number of digits.
         **kwargs: of `keras.utils.PyDataset` (`workers`, ...).
     """
 
@@ -43,6 +44,7 @@ class DrawnDigits(OneLine, keras.utils.PyDataset):
         length: int,
         labels: bool,
         digits: Array | None,
+        min_digits: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -50,9 +52,14 @@ class DrawnDigits(OneLine, keras.utils.PyDataset):
         check_positive_integers(
             batch_size=batch_size, size=size, max_digits=max_digits, length=length
         )
+        if isinstance(min_digits, bool) or min_digits not in range(max_digits + 1):
+            raise ValueError(
+                f"`min_digits` must be an integer in 0..{max_digits}, of which the "
+                f"latter is `max_digits`. Received: min_digits={min_digits}"
+            )
         self.split, self.seed = split, seed
         self.batch_size, self.length, self.labels = batch_size, length, labels
-        self.size, self.max_digits = size, max_digits
+        self.size, self.max_digits, self.min_digits = size, max_digits, min_digits
         self.digits = _checked(digits, size, split)
         self.epoch = 0
 
@@ -68,7 +75,8 @@ class DrawnDigits(OneLine, keras.utils.PyDataset):
         check_index(index, self)
         stream = (SPLITS.index(self.split), self.seed, self.epoch, index)
         random = frozen_stream(*stream)
-        return random, random.randint(self.max_digits + 1, size=self.batch_size)
+        counts = (self.min_digits, self.max_digits + 1)
+        return random, random.randint(*counts, size=self.batch_size)
 
 
 def _checked(digits: Array | None, size: int, split: str) -> Array:

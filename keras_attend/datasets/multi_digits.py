@@ -19,16 +19,18 @@ ATTEMPTS = 1000  # to place a picture's objects
 
 
 class MultiDigits(DrawnDigits):
-    """Batches of pictures, each with 0 to `max_digits` digits on a background.
+    """Batches of pictures, each with some digits, or none, on a background.
 
-    Each count is equally likely. A digit's picture of 28x28 pixels is shrunk by a
-    factor of N(1.3, 0.1), and put at any whole pixel of the canvas. A picture whose
-    boxes of ink cross by more than `overlap` is drawn again. Where digits meet, their
-    brightness adds up; in front of a photograph the later one covers the earlier one.
+    Each count from `min_digits` to `max_digits` is equally likely. A digit's picture of
+    28x28 pixels is shrunk by a factor of N(1.3, 0.1), and put at any whole pixel of the
+    canvas. A picture whose boxes of ink cross by more than `overlap` is drawn again.
+    Where digits meet, their brightness adds up; in front of a photograph the later one
+    covers the earlier one.
 
     What a batch holds depends on `(split, seed, epoch, index)` alone, and is the same
-    on all machines, since pixels are rounded to 1/255. The epochs of "validation" and
-    "test" are all the same.
+    on all machines, since pixels are rounded to 1/255; in front of photographs, on all
+    machines that have the same ones. The epochs of "validation" and "test" are all the
+    same.
 
     Args:
         split: "train", "validation" or "test": 50,000, 10,000 and 10,000 digits of
@@ -46,6 +48,7 @@ class MultiDigits(DrawnDigits):
         length: the number of batches in an epoch.
         labels: return counts and boxes too.
         digits: `[K, H, H, 1]` uint8, to be drawn in the place of MNIST's.
+        min_digits: the least number of digits in a picture.
         **kwargs: of `keras.utils.PyDataset` (`workers`, ...).
 
     A batch is `images` `[B, size, size, C]`, float32 in 0..1, of one channel, or of
@@ -71,11 +74,11 @@ class MultiDigits(DrawnDigits):
         length: int = 100,
         labels: bool = False,
         digits: Array | None = None,
+        min_digits: int = 0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            split, batch_size, size, max_digits, seed, length, labels, digits, **kwargs
-        )
+        shared = (split, batch_size, size, max_digits, seed, length, labels, digits)
+        super().__init__(*shared, min_digits, **kwargs)
         check_shares(overlap=overlap)
         self.color, self.overlap = color, overlap
         if isinstance(background, str):

@@ -65,7 +65,7 @@ class VideoScores(OneLine):
 
     @property
     def identity_switches(self) -> float:
-        """Their number, a true object."""
+        """Their number, divided by that of true objects."""
         return self.sequences.switches
 
     @property

@@ -124,7 +124,7 @@ class DrawnClips:
 
 @dataclass(frozen=True)
 class DrawnPictures:
-    """Pictures of none, one or several digits, as `MultiDigits` draws its test split.
+    """Pictures of several digits, one or none, as `MultiDigits` draws its test split.
 
     Attributes:
         size: a picture's side in pixels.
@@ -134,6 +134,7 @@ class DrawnPictures:
         overlap: the greatest part of a digit that another one may cover.
         batch_size: the number of pictures in a batch.
         batches: the number of batches.
+        min_digits: the least number of digits in a picture.
     """
 
     kind: ClassVar[str] = "drawn_pictures"
@@ -144,6 +145,7 @@ class DrawnPictures:
     overlap: float = 0.0
     batch_size: int = 500
     batches: int = 20
+    min_digits: int = 0
 
     def __post_init__(self) -> None:
         _check_integers(
@@ -151,7 +153,9 @@ class DrawnPictures:
             max_digits=(self.max_digits, 1, 10),
             batch_size=(self.batch_size, 1, MOST),
         )
-        _check_integers(batches=(self.batches, 1, MOST // self.batch_size))
+        batches = (self.batches, 1, MOST // self.batch_size)
+        least = (self.min_digits, 0, self.max_digits)
+        _check_integers(batches=batches, min_digits=least)
         if self.background not in BACKGROUNDS or type(self.color) is not bool:
             raise ValueError(
                 f"`background` must be one of {BACKGROUNDS}, and `color` true or "
@@ -159,7 +163,7 @@ class DrawnPictures:
             )
         if not (_is_number(self.overlap) and self.overlap <= 1):
             raise ValueError(
-                f"`overlap` must be in 0..1. Received: overlap={self.overlap!r:.40}"
+                f"`overlap` must be in 0..1. Received: {self.overlap!r:.40}"
             )
 
     def load(self, batches: int | None = None, split: str = "test") -> MultiDigits:
@@ -174,6 +178,7 @@ class DrawnPictures:
             self.overlap,
             length=batches or self.batches,
             labels=True,
+            min_digits=self.min_digits,
         )
 
 

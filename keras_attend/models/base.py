@@ -123,12 +123,7 @@ class AttentionModel(KeepsArguments, keras.Model):
         return super().predict(x, *args, **kwargs)
 
     def check_data(self, x: Any, y: Any, training: bool = False) -> None:
-        """Raise a `ValueError` if data would give nonsense in silence.
-
-        Args:
-            x, y: as of `fit`, `evaluate` and `predict`, which call this.
-            training: whether the model is to be trained on them.
-        """
+        """Raise a `ValueError` if data of `fit`, or of others, would give nonsense."""
 
     def _suit_xla(self, kind: str, size: float) -> None:
         """Choose for a call of so many batches, unless the user has."""

@@ -191,7 +191,7 @@ def publish_object_finder(
         args: what `parse` returns.
         seeds: how many seeds are trained.
         data: the name of `pictures` in the protocol's name.
-        others: further test sets by their names, of pictures like none in training.
+        others: further test sets by their names.
         odds: as of `with_odds`.
         half: whether weights are rounded to float16, before they are measured.
         **about: as of `write_preset`.

@@ -43,6 +43,8 @@ def test_counts_are_uniform_and_sizes_normal():
     _, targets = data(batch_size=3000)[0]
     share = np.bincount(targets["count"]) / 3000
     assert len(share) == 3 and np.abs(share - 1 / 3).max() < 0.035
+    counts = data(batch_size=100, max_digits=3, min_digits=2, size=64)[0][1]["count"]
+    assert set(counts) == {2, 3}
     sides = ink.draw_sides(np.random.RandomState(0), (10000,), 28)
     assert sides.min() >= 14 and sides.max() <= 32
     assert (
@@ -185,6 +187,7 @@ def test_no_photographs(monkeypatch, tmp_path):
         ({"split": "all"}, "`split` must be one of"),
         ({"size": 20}, "at least 32"),
         ({"max_digits": 0}, "`max_digits` must be a positive integer"),
+        ({"min_digits": 3}, r"`min_digits` must be an integer in 0..2"),
         ({"background": "blue"}, "`background` must be one of"),
         ({"background": ()}, "must hold pictures"),
         ({"background": [GREYS[0] / 255]}, "uint8"),

@@ -40,6 +40,12 @@ def test_rows_of_pictures(random, quick):
     again = evaluation.picture_results(models[1:], data, data="noise")
     alone = {row.metric: row for row in again}
     assert 0 < alone["drawn_outside"].value <= 1
+    same = evaluation.picture_results(models[1:], data[:1], data="noise")  # 0, 1, 2
+    assert same[0].baselines == {"the most frequent count": 0.3333}
+    data[0][1]["count"][:] = 2  # to say so needs no model
+    assert not evaluation.picture_results(models[1:], data[:1], data="noise")[
+        0
+    ].baselines
     # Its draws are the same again.
     ends = found["elbo_nats"].min, found["elbo_nats"].max
     bound = alone["elbo_nats"].value

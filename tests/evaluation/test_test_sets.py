@@ -18,7 +18,7 @@ SETS = {
     "b": CatchGames(100),
     "c": DrawnClips("moving_digits", 8, 2, 3, {"scale": (0.5, 2.0), "distractors": 1}),
     "d": Videos("tracking", ("otb_Man",), skipped_thirds=1),
-    "e": DrawnPictures(64, 3, "grid", overlap=0.5, batches=2),
+    "e": DrawnPictures(64, 3, "grid", overlap=0.5, batches=2, min_digits=1),
 }
 
 

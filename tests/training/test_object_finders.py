@@ -47,7 +47,7 @@ def test_dreams_are_turned_pictures_and_others_as_they_are():
     np.testing.assert_array_equal(data[1]["images"], batch["images"])
 
 
-def test_what_is_on_black_does_not_tell_what_is_in_the_pictures():
+def test_what_is_on_black_does_not_tell_what_is_in_the_pictures(mnist_file):
     """No picture's objects are those of the black picture that is laid over it."""
     data = dream_data(DrawnPictures(64, background="black", color=True), seed=2)
     images, plain = data.images[4], data.plain[4]

@@ -35,7 +35,7 @@ from keras_attend.evaluation import DrawnPictures
 HERE = Path(__file__).parent
 PICTURES = DrawnPictures()
 OTHERS = {
-    "three_digits": DrawnPictures(max_digits=3, batches=4),
+    "three_digits": DrawnPictures(max_digits=3, batches=4, min_digits=3),
     "overlapping_digits": DrawnPictures(overlap=0.5, batches=4),
 }
 
@@ -43,7 +43,8 @@ ABOUT = {
     "description": "AIR finds and counts 0 to 2 digits on black, without a label",
     "input": "images [B, 50, 50, 1], uint8 or float in 0..1, of digits on black",
     "use": "counting and finding bright objects of one size on black",
-    "instead": "there is a background, or objects differ much in size: train your own",
+    "instead": "there is a background: `air_noisy_mnist`, `air_grid_mnist` or, in "
+    "colour, `air_photo_digits`; or objects differ much in size: train your own",
 }
 
 
@@ -64,6 +65,7 @@ def main() -> None:
         data="multi_mnist",
         anneal=1500,
         others=OTHERS,
+        half=True,
         **ABOUT,
     )
 

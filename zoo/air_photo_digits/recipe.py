@@ -19,9 +19,10 @@ What differs from `air_mnist`:
     (`background="grid"`). It is not learned: a learned one draws the objects too,
     before anything else can.
  3. A map of the picture says where the next object is (`search="map"`).
- 4. What objects look like is learned on black, by a likelihood that blends colours.
-    Before photographs a pixel shows one thing (`blend=False`) and an object must match
-    it closely (`sigma`): few pieces of photographs have one colour alone.
+ 4. What objects look like is learned on black. In the first half of that a pixel
+    shows one thing, in the second colours are blended. Before photographs a pixel
+    shows one thing (`blend=False`) and an object must match it closely (`sigma`): few
+    pieces of photographs have one colour alone.
  5. The map learns from pictures that the model makes itself: objects that it finds on
     black are laid over the photographs' pictures (`AIR.dream`). No picture comes with a
     count or a box. It is known which pictures are black, and what sort of objects they

@@ -70,7 +70,7 @@ def main() -> None:
         description="Finds, follows and imagines 0 to 2 moving digits without a label",
         input="frames [B, T, 50, 50, 1], uint8 or float in 0..1, of digits on black",
         use="following bright objects on black that nobody has marked",
-        instead="there is a background, or one object and its first box: a tracker",
+        instead="there is noise (`sequential_air_noisy`), or a first box: a tracker",
     )
 
 

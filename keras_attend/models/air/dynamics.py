@@ -21,12 +21,13 @@ STAYS = 3.0  # logit of staying before training
 class Dynamics(KeepsArguments, keras.layers.Layer):
     r"""Imagine where objects are in the next frame, without seeing it.
 
-    $$h_t = \mathrm{GRU}([z_{t-1}, v_{t-1} / s, a_{t-1}],\; h_{t-1})$$
+    $$h_t = \mathrm{GRU}([z_{t-1}, v_{t-1} / s, a_t],\; h_{t-1})$$
     $$p(z_t) = N\!\left(z_{t-1} + v_{t-1} + f(h_t),\; \sigma(h_t)^2\right), \qquad
       p(\text{stays}) = \mathrm{sigmoid}(g(h_t))$$
 
     $z$ is an object's $z^{where}$, $v$ what it changed by in the last frame (its side
-    is not expected to go on changing), and $a$ an action, if there are any. $s$ is
+    is not expected to go on changing), and $a_t$ the action that leads to
+    frame t, if there are any. $s$ is
     `STEP`: a GRU learns slowly from numbers as small as steps are. It sees where an
     object has been, but no picture.
 
@@ -80,7 +81,7 @@ class Dynamics(KeepsArguments, keras.layers.Layer):
             where: $z_{t-1}$, `[R, 3]`.
             velocity: $v_{t-1}$, `[R, 3]`.
             h: $h_{t-1}$, `[R, units]`.
-            action: $a_{t-1}$, `[R, actions]`.
+            action: $a_t$, `[R, actions]`.
 
         Returns:
             "h"; "loc" and "scale" of $z_t$, `[R, 3]`; "stays", a logit, `[R]`.

@@ -153,7 +153,7 @@ class AIRLayers(AttentionModel):
                 f"With `{given}`, objects must have one colour each and hide what is "
                 'behind them: use another `paint` than "pixels" and another '
                 f'`background` than "none". Received: paint={self.paint!r}, '
-                f"background={self.background.name!r}"
+                f"background={type(self.background).__name__}"
             )
 
     def check_dreams(self, given: dict[str, Any]) -> list[Any]:

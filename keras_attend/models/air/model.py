@@ -37,7 +37,8 @@ class AIR(AIRInference):
     learned by maximising a bound of the pictures' likelihood (`elbo.py`).
 
     `inference="reinforce"` is the paper's: the number of objects $n$ is drawn, and
-    learned by REINFORCE with a learned baseline (NVIL). The LSTM sees the picture.
+    learned by REINFORCE with a learned baseline (NVIL). The LSTM sees the picture, here
+    at half its size.
 
     `inference="enumerate"` is not in the paper, and is what converges: with N steps
     there are N + 1 outcomes, and the bound is a sum over all of them, with no noise of
@@ -98,7 +99,7 @@ class AIR(AIRInference):
         log_ratio: `[B, steps + 1]`, the logarithm of prior over posterior of the draws.
         hidden: `[B, steps, units]`, $h_t$.
 
-    `fit` takes pictures alone. `evaluate` and `validation_data` may have targets
+    `fit` needs pictures alone. It, `evaluate` and `validation_data` may have targets
     `{"count": [B]}`, which are used for the metric `count_accuracy` and nothing else.
     The metric `elbo` is the bound in nats. While the model is trained, its loss is the
     bound with an annealed prior, and by REINFORCE a number whose gradient alone means

@@ -98,10 +98,10 @@ class ObjectPrior(KeepsArguments):
         return ops.concatenate([center, stride, stride, stride, stride], axis=-1)
 
 
-def divergence(loc: Tensor, scale: Tensor) -> Tensor:
-    r"""$KL(N(\mu, \sigma^2) \,\|\, N(0, 1))$, summed over the last axis, `[...]`."""
+def divergence(loc: Tensor, scale: Tensor, mean: Any = 0.0, std: Any = 1.0) -> Tensor:
+    r"""$KL(N(loc, scale^2) \,\|\, N(mean, std^2))$, summed over the last axis."""
     tfd = tfp_distributions()
-    kl = tfd.kl_divergence(tfd.Normal(loc, scale), tfd.Normal(0.0, 1.0))
+    kl = tfd.kl_divergence(tfd.Normal(loc, scale), tfd.Normal(mean, std))
     return ops.sum(kl, axis=-1)
 
 

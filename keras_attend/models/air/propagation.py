@@ -12,6 +12,7 @@ from keras_attend.layers.bilinear_glimpse import BilinearGlimpse
 from keras_attend.models.air.background import positive
 from keras_attend.models.air.cell import HIDDEN, AIRCell
 from keras_attend.models.air.dynamics import CAUTIOUS, STAYS, Dynamics
+from keras_attend.models.air.prior import divergence
 from keras_attend.models.air.slots import Slots, rows, unrows
 from keras_attend.types import Shape, Tensor
 
@@ -130,11 +131,11 @@ class Propagation(keras.layers.Layer):
         )
         loc, scale = prior["loc"] + moved[:, :3], SURE * positive(moved[:, 3:])
         new = loc + scale * rows(noise["where"])
-        costs = gaussian_divergence(loc, scale, prior["loc"], prior["scale"])
+        costs = divergence(loc, scale, prior["loc"], prior["scale"])
         by, width = changed[:, : self.what], CHANGE * positive(changed[:, self.what :])
         after = what + by + width * rows(noise["what"])
         usual = ops.exp(ops.convert_to_tensor(self.change))
-        costs = costs + gaussian_divergence(by, width, 0.0, usual)
+        costs = costs + divergence(by, width, 0.0, usual)
         alpha, color = self.cell.appearance(after)
         mask, ink = self.draw(behind, alpha, color, self.window(new), N)
         found = {"where": new, "velocity": new - where, "what": after, "h": prior["h"]}
@@ -169,12 +170,6 @@ class Propagation(keras.layers.Layer):
         ink = ops.stop_gradient(ink * present[:, :, None, None, None])
         others = ops.sum(ink, axis=1, keepdims=True) - ink
         return images[:, None] - others
-
-
-def gaussian_divergence(loc: Tensor, scale: Tensor, mean: Any, std: Any) -> Tensor:
-    r"""$KL(N(loc, scale^2) \,\|\, N(mean, std^2))$, summed over the last axis."""
-    square = (scale / std) ** 2 + ((loc - mean) / std) ** 2
-    return ops.sum(ops.log(std / scale) + (square - 1.0) / 2.0, axis=-1)
 
 
 def bernoulli_divergence(q: Tensor, p: Tensor) -> Tensor:

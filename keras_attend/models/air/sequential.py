@@ -17,7 +17,7 @@ from keras_attend.models.air.counts import check_counts_alone, metrics_with_coun
 from keras_attend.models.air.following import FollowingCell
 from keras_attend.models.air.imagination import imagined
 from keras_attend.models.air.model import AIR
-from keras_attend.models.air.sequential_cell import SequentialAIRCell
+from keras_attend.models.air.sequential_cell import SequentialAIRCell, check_air
 from keras_attend.models.air.slots import Slots
 from keras_attend.models.base import AttentionModel
 from keras_attend.models.first_batch import check_first_batch
@@ -42,7 +42,7 @@ class SequentialAIR(AttentionModel):
 
     In each frame the known objects are looked for where `Dynamics` imagines them, some
     leave, and an `AIR` discovers new ones in what is left (`SequentialAIRCell`). An
-    object keeps its number, whatever crosses it.
+    object is to keep its number when another one crosses it.
 
     It is AIR's sequential form as HART's author planned it, and close to SQAIR
     (Kosiorek et al. 2018), of which three things differ: the number of new objects is
@@ -56,7 +56,8 @@ class SequentialAIR(AttentionModel):
 
     Args:
         air: finds new objects; it is trained on along with the rest. It should know
-            single frames already. An untrained `AIR()` when absent.
+            single frames already. An untrained `AIR()` when absent. Its objects are
+            blended over nothing, or over one learned picture (`background="mean"`).
         slots: N, the greatest number of objects in a frame; `air.steps` when absent.
         units: of the GRU that imagines.
         reach: the side of the window in which a known object is looked for, in sides of
@@ -79,7 +80,7 @@ class SequentialAIR(AttentionModel):
         canvas: `[B, T, H, W, C]`, the frames as they are explained.
         where: `[B, T, N, 3]`, $z^{where}$.
         what: `[B, T, N, what]`, $z^{what}$.
-        elbo: `[B, T]`, the bound of each frame's log-likelihood.
+        elbo: `[B, T]`, the bound of a frame's log-likelihood, if it is of draws.
         objective: `[B, T]`, what training maximises.
 
     `fit` takes frames alone. `evaluate` may have targets `{"count": [B, T]}`, which are
@@ -103,12 +104,7 @@ class SequentialAIR(AttentionModel):
     ) -> None:
         super().__init__(**kwargs)
         air = AIR(name="air") if air is None else air
-        if not isinstance(air, AIR) or air.inference != "enumerate":
-            given = getattr(air, "inference", type(air).__name__)
-            raise ValueError(
-                "`air` must be an AIR with inference='enumerate'. "
-                f"Received: air={given!r}"
-            )
+        check_air(air)
         slots = air.steps if slots is None else slots
         check_positive_integers(slots=slots, units=units)
         check_positive(reach=reach)
@@ -145,7 +141,11 @@ class SequentialAIR(AttentionModel):
             self.frame_cell.built = self.cell.built = True
         # How many batches the model was trained on, for the floor.
         self.batches = self.add_weight(
-            shape=(), initializer="zeros", trainable=False, name="batches"
+            shape=(),
+            initializer="zeros",
+            trainable=False,
+            name="batches",
+            aggregation="mean",
         )
 
     def call(

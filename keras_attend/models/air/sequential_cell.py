@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_attend.models.air import elbo
+from keras_attend.models.air.background import MeanBackground, NoBackground
 from keras_attend.models.air.boxes import ink_boxes
 from keras_attend.models.air.dynamics import Dynamics
 from keras_attend.models.air.look import summarised
@@ -15,6 +16,23 @@ from keras_attend.models.air.slots import Slots, empty_slots, filled, places
 from keras_attend.types import Shape, Tensor
 
 NEVER = -1e4  # log-probability of more new objects than there are free slots
+
+
+def check_air(air: Any) -> None:
+    """Refuse what cannot discover objects in what the known ones leave."""
+    if not isinstance(air, AIR) or air.inference != "enumerate":
+        given = getattr(air, "inference", type(air).__name__)
+        raise ValueError(
+            f"`air` must be an AIR with inference='enumerate'. Received: air={given!r}"
+        )
+    # `gain` blends objects, and a background would be of the frame and of its rest.
+    still = isinstance(air.background, NoBackground | MeanBackground)
+    if not (air.blend and still):
+        raise ValueError(
+            "`air` must have `blend=True` and a background that is the same in all "
+            'frames, "none" or "mean". Received: '
+            f"blend={air.blend}, background={type(air.background).__name__}"
+        )
 
 
 class SequentialAIRCell(keras.layers.Layer):

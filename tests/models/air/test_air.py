@@ -239,13 +239,25 @@ def test_pictures_of_other_sizes_or_values_are_refused(trained):
         model.predict(np.where(images > 0, np.nan, images))
 
 
-def test_no_object_and_too_many(trained):
-    """An empty picture is a picture, and the count stays at most `steps`."""
+def test_no_object(trained):
+    """An empty picture is a picture."""
     model, images, _, _ = trained
     found = model.predict(np.zeros_like(images[:2]), verbose=0)
     assert all(np.isfinite(x).all() for x in found.values())
-    full = model.predict(np.ones_like(images[:2]), verbose=0)
-    assert full["count"].max() <= 2 and np.isfinite(full["L"]).all()
+
+
+def test_more_objects_than_steps():
+    """A model that finds one wherever it looks has found two, and no third."""
+    model = AIR((12, 18), steps=2, window=4, what=2, units=4)
+    model.build(model.serving_shape)
+    model.cell.found.kernel.assign(0 * model.cell.found.kernel)
+    model.cell.found.bias.assign([9.0, 0, 0, 0, 0, 0, 0])
+    images = np.zeros((1, 12, 18, 1), "float32")
+    images[:, 4:8, [1, 2, 3, 7, 8, 9, 13, 14, 15]] = 1
+    found = {name: numpy(value) for name, value in model(images).items()}
+    assert found["count"].tolist() == [2] and (found["presence"] > 0.99).all()
+    assert found["count_probs"].shape == (1, 3) and found["boxes"][0].any(-1).all()
+    assert np.isfinite(found["L"]).all()
 
 
 @pytest.mark.parametrize(

@@ -238,6 +238,18 @@ def test_exploring_adds_a_share_of_equal_counts(random):
     added = model.sample_losses(None, None, y_pred | {"explore": 0.5})
     expected = numpy(plain) - 0.5 * (L - K).mean()
     np.testing.assert_allclose(numpy(added), expected, rtol=1e-5)
+    images, losses = pictures(random, 4), {}
+    for explore in (0.0, 0.5):
+        keras.utils.set_random_seed(0)
+        model = AIR(**PHOTO)
+        still = keras.optimizers.SGD(0.0)
+        model.compile(still, anneal=1, explore=explore, **FEW_BATCHES)
+        history = model.fit(images, epochs=2, shuffle=False, verbose=0).history
+        losses[explore] = [*history["loss"], model.evaluate(images, verbose=0)[0]]
+    first, *later = np.transpose([losses[0.0], losses[0.5]])
+    assert first[0] != pytest.approx(first[1], rel=1e-4)
+    for one, other in later:  # the second batch, and the evaluation
+        assert one == pytest.approx(other, rel=1e-6)
 
 
 def test_crisp_batches_come_first(random):

@@ -1,16 +1,15 @@
 import keras
 import numpy as np
 import pytest
+from few_batches import FEW_BATCHES
 from keras import ops
 
 import keras_attend as ka
 from keras_attend.models import AIR, ObjectPrior, SequentialAIR
 from keras_attend.models.air import elbo
 from keras_attend.models.air.imagination import imagine_frame
-from keras_attend.models.air.propagation import (
-    bernoulli_divergence,
-    gaussian_divergence,
-)
+from keras_attend.models.air.prior import divergence
+from keras_attend.models.air.propagation import bernoulli_divergence
 from keras_attend.models.air.slots import filled, places
 
 SIDE, WINDOW = 16, 6
@@ -207,9 +206,23 @@ def test_does_not_see_the_future(random):
     frames = clips(random)
     other = frames.copy()
     other[:, 2] = 1 - other[:, 2]
-    one, two = (explained(model, x)[0] for x in (frames, other))
-    np.testing.assert_array_equal(one["where"][:, :2], two["where"][:, :2])
-    assert (one["where"][:, 2] != two["where"][:, 2]).any()
+    one, two = (numpy(model({"frames": x})["where"]) for x in (frames, other))
+    np.testing.assert_array_equal(one[:, :2], two[:, :2])
+    assert (one[:, 2] != two[:, 2]).any()
+
+
+@pytest.mark.long
+def test_a_video_of_one_frame(random):
+    """It is explained, learned from, and continued."""
+    model = make()
+    frames = clips(random, frames=1)
+    model.compile("adam", **FEW_BATCHES)
+    found = model.predict({"frames": frames}, verbose=0)
+    assert found["ids"].tolist() == [[[0, -1]]] * 2
+    future = model.imagine(frames, steps=2)
+    assert future["ids"].tolist() == [[[[0, -1]] * 2]] * 2
+    history = model.fit({"frames": frames}, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
 
 
 @pytest.mark.long
@@ -297,6 +310,23 @@ def test_tracker_follows_what_overlaps_the_box(random):
         tracker.init(np.zeros((20, 20), "uint8"), (0, 0, 5, 5))
 
 
+def test_tracker_chooses_among_two(random):
+    """It goes on with the one whose box it got, though the other is found too."""
+    model = make(steps=2)
+    where = np.zeros((200, 7), "float32")
+    where[:, 2:4] = 2 * random.normal(size=(200, 2))
+    model.air.cell.found.kernel.assign(where)
+    frames = clips(random, count=1)
+    found, _ = explained(model, frames)
+    assert found["ids"][0].tolist() == [[0, 1]] * 3
+    video = np.rint(255 * frames[0]).astype("uint8")
+    for n in range(2):
+        first, *others = found["boxes"][0, :, n]
+        boxes = ka.Tracker(model).track(video, first)
+        np.testing.assert_allclose(boxes[1:], others, atol=1e-3)
+    assert np.abs(np.diff(found["boxes"][0], axis=1)).max() > 1
+
+
 def test_rejects(random):
     model, frames = make(), clips(random)
     model.compile()
@@ -312,6 +342,9 @@ def test_rejects(random):
         model({"frames": frames[:, :0]})
     with pytest.raises(ValueError, match="inference='enumerate'"):
         SequentialAIR(AIR(size=SIDE, window=6, inference="reinforce"))
+    for other in ({"background": "vae"}, {"background": "mean", "blend": False}):
+        with pytest.raises(ValueError, match='"none" or "mean"'):
+            SequentialAIR(AIR(size=SIDE, window=6, paint="flat", **other))
     with pytest.raises(ValueError, match="`steps` must be a positive integer"):
         model.imagine(frames, 0)
 
@@ -353,7 +386,7 @@ def test_divergences(random):
     q, p = density(0.3, 0.5), density(-0.2, 0.8)
     expected = (q * (np.log(q + 1e-300) - np.log(p + 1e-300))).sum() * (x[1] - x[0])
     given = (np.float32([v]) for v in (0.3, 0.5, -0.2, 0.8))
-    np.testing.assert_allclose(numpy(gaussian_divergence(*given)), expected, rtol=1e-4)
+    np.testing.assert_allclose(numpy(divergence(*given)), expected, rtol=1e-4)
     a, b = np.float32([1.5]), np.float32([-0.5])
     q, p = 1 / (1 + np.exp(-a)), 1 / (1 + np.exp(-b))
     expected = q * np.log(q / p) + (1 - q) * np.log((1 - q) / (1 - p))
