@@ -148,18 +148,16 @@ class DrawnPictures:
     min_digits: int = 0
 
     def __post_init__(self) -> None:
-        _check_integers(
-            size=(self.size, 28, 512),
-            max_digits=(self.max_digits, 1, 10),
-            batch_size=(self.batch_size, 1, MOST),
-        )
+        digits = (self.max_digits, 1, 10)
+        _check_integers(size=(self.size, 28, 512), max_digits=digits)
+        _check_integers(batch_size=(self.batch_size, 1, MOST))
         batches = (self.batches, 1, MOST // self.batch_size)
         least = (self.min_digits, 0, self.max_digits)
         _check_integers(batches=batches, min_digits=least)
         if self.background not in BACKGROUNDS or type(self.color) is not bool:
             raise ValueError(
-                f"`background` must be one of {BACKGROUNDS}, and `color` true or "
-                f"false. Received: {self.background!r:.40} and {self.color!r:.40}"
+                f"`background` must be one of {BACKGROUNDS}, and `color` a bool. "
+                f"Received: {self.background!r:.40} and {self.color!r:.40}"
             )
         if not (_is_number(self.overlap) and self.overlap <= 1):
             raise ValueError(
@@ -207,10 +205,8 @@ class DrawnVideos:
         )
         _check_integers(batches=(self.batches, 1, MOST // self.batch_size))
         if self.background not in ("black", "noise"):
-            raise ValueError(
-                "`background` must be 'black' or 'noise'. "
-                f"Received: {self.background!r:.40}"
-            )
+            given = f"Received: {self.background!r:.40}"
+            raise ValueError(f"`background` must be 'black' or 'noise'. {given}")
         if len(self.sizes) != 2 or not all(_is_number(s) for s in self.sizes):
             raise ValueError(
                 f"`sizes` must be two numbers. Received: sizes={self.sizes!r:.40}"

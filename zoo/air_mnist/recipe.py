@@ -24,6 +24,10 @@ What decides whether the number is reached:
     expected of their size is narrow: one window cannot hold two digits.
  5. Objects begin dark (the decoder's bias is -2), so that a step that is not needed
     does little harm.
+ 6. Objects are counted by how well each number of them explains the picture
+    (`counting="bound"`). Of three digits, where there were at most two in training, the
+    network's own counts were right in 0.540 to 0.743 of 1,000 validation pictures, by
+    seed, and these are in 0.695 to 0.805.
 """
 
 from pathlib import Path
@@ -50,7 +54,7 @@ ABOUT = {
 
 def make() -> ka.models.AIR:
     """Make the model."""
-    return ka.models.AIR(size=50, steps=3)
+    return ka.models.AIR(size=50, steps=3, counting="bound")
 
 
 def main() -> None:

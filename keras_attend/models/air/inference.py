@@ -128,7 +128,7 @@ class AIRInference(AIRLayers):
         if more and crisp is not None:
             further["L_crisp"] = crisp
         return {
-            **self.reported(steps, canvases),
+            **self.reported(steps, canvases, L - sums["K"]),
             **{name: steps[name] for name in ("where", "what", "hidden")},
             "canvases": canvases,
             "background": background,
@@ -138,9 +138,21 @@ class AIRInference(AIRLayers):
             **further,
         }
 
-    def reported(self, steps: State, canvases: Tensor) -> dict[str, Tensor]:
-        """What the most probable count says of each picture."""
-        probs = ops.exp(elbo.log_count_probs(steps["logit"]))  # [B, N + 1]
+    def reported(
+        self, steps: State, canvases: Tensor, bounds: Tensor
+    ) -> dict[str, Tensor]:
+        """What the most probable count says of each picture.
+
+        Args:
+            steps: what each step found, `[B, N, ...]`.
+            canvases: what is drawn after each of them, `[B, N + 1, H, W, C]`.
+            bounds: $L_n - K_n$, `[B, N + 1]`.
+        """
+        if self.counting == "bound":
+            log_p = self.prior.log_count_probs(self.steps)
+            probs = ops.softmax(ops.stop_gradient(bounds) + log_p)
+        else:
+            probs = ops.exp(elbo.log_count_probs(steps["logit"]))  # [B, N + 1]
         count = ops.argmax(probs, axis=-1)
         t = ops.arange(1, self.steps + 1, dtype=count.dtype)
         there = ops.cast(t <= count[:, None], "float32")  # [B, N]
@@ -149,7 +161,7 @@ class AIRInference(AIRLayers):
         return {
             "count": ops.cast(count, "int32"),
             "count_probs": probs,
-            "presence": ops.cumprod(ops.sigmoid(steps["logit"]), axis=-1),
+            "presence": ops.flip(ops.cumsum(ops.flip(probs[:, 1:], 1), axis=1), 1),
             "boxes": ink_boxes(masks[..., 0]),
             "canvas": ops.sum(canvases * chosen, axis=1),
             "masks": masks,

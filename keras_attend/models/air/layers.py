@@ -35,6 +35,7 @@ BACKGROUNDS: dict[str, type[Background]] = {
     "grid": GridBackground,
 }
 SEARCH = ("lstm", "map")
+COUNTING = ("logits", "bound")
 PAINT = ("ink", "flat", "vivid", "pixels")
 
 
@@ -56,6 +57,7 @@ class AIRLayers(AttentionModel):
         paint: str = "ink",
         search: str = "lstm",
         blend: bool = True,
+        counting: str = "logits",
         likelihood: str = "normal",
         sigma: float = 0.3,
         prior: ObjectPrior | None = None,
@@ -80,7 +82,8 @@ class AIRLayers(AttentionModel):
         self.residual = inference == "enumerate" if residual is None else bool(residual)
         self.paint, self.likelihood, self.sigma = paint, likelihood, float(sigma)
         check_choice("search", search, SEARCH)
-        self.search, self.blend = search, bool(blend)
+        check_choice("counting", counting, COUNTING)
+        self.search, self.blend, self.counting = search, bool(blend), counting
         self.prior = ObjectPrior.of(prior)
         if self.prior.side > 2 * max(height, width):
             raise ValueError(

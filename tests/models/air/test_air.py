@@ -246,6 +246,26 @@ def test_no_object(trained):
     assert all(np.isfinite(x).all() for x in found.values())
 
 
+def test_counts_by_the_bound(random, tmp_path):
+    """The most probable number is the one that explains the picture best."""
+    model = AIR(**TINY, counting="bound", prior=ObjectPrior(side=5.0, presence=0.3))
+    model.build(model.serving_shape)
+    model.cell.found.bias.assign([9.0, 0, 0, 0, 0, 0, 0])  # "there is one more"
+    images = np.zeros((2, *TINY["size"], 1), "float32")
+    images[1] = random.random(images[1].shape)
+    found = {name: numpy(value) for name, value in model(images).items()}
+    joint = found["L"] - found["K"] + np.log(0.3) * np.arange(3)
+    joint = np.exp(joint - joint.max(1, keepdims=True))
+    probs = joint / joint.sum(1, keepdims=True)
+    np.testing.assert_allclose(found["count_probs"], probs, rtol=1e-3, atol=1e-6)
+    assert (found["count"] == probs.argmax(1)).all() and found["count"][0] == 0
+    after = probs[:, ::-1].cumsum(1)[:, ::-1]
+    np.testing.assert_allclose(found["presence"], after[:, 1:], rtol=1e-3, atol=1e-6)
+    assert not found["masks"][0].any()
+    model.save(tmp_path / "model.keras")
+    assert keras.saving.load_model(tmp_path / "model.keras").counting == "bound"
+
+
 def test_more_objects_than_steps():
     """A model that finds one wherever it looks has found two, and no third."""
     model = AIR((12, 18), steps=2, window=4, what=2, units=4)
@@ -253,6 +273,7 @@ def test_more_objects_than_steps():
     model.cell.found.kernel.assign(0 * model.cell.found.kernel)
     model.cell.found.bias.assign([9.0, 0, 0, 0, 0, 0, 0])
     images = np.zeros((1, 12, 18, 1), "float32")
+    model.cell.shape.bias.assign(np.full(16, 3.0))  # what it draws is bright
     images[:, 4:8, [1, 2, 3, 7, 8, 9, 13, 14, 15]] = 1
     found = {name: numpy(value) for name, value in model(images).items()}
     assert found["count"].tolist() == [2] and (found["presence"] > 0.99).all()
