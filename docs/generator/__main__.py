@@ -46,6 +46,7 @@ ELSEWHERE = {
     "zoo/hart_street/table1.md": "papers/hart_table1.md",
     "zoo/drlt_mnist/table.md": "papers/drlt_digits.md",
     "zoo/drlt_otb/tables.md": "papers/drlt_videos.md",
+    "zoo/air_mnist/reinforce.md": "papers/air_reinforce.md",
     "zoo/sequential_air_mnist/supervised.md": "papers/air_supervised.md",
 }
 

@@ -122,11 +122,16 @@ def train_object_follower(
     Returns:
         The checkpoints' files.
     """
+    stages = stages[: args.stages]
+    if not isinstance(stages[-1], VideoStage):
+        raise ValueError(
+            "The last stage must be a `VideoStage`, whose checkpoint is of the whole "
+            f"model. Received: {len(stages)} stages, the last {stages[-1]!r:.40}"
+        )
     keras.utils.set_random_seed(seed)
     with scope():
         model = make()
     paths = []
-    stages = stages[: args.stages]
     for number, stage in enumerate(stages):
         data = MovingObjects(
             "train",

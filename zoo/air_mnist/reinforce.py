@@ -5,12 +5,15 @@ Paper     Eslami et al. 2016, "Attend, Infer, Repeat"; it does not say how many 
           of five converges
 Command   KERAS_BACKEND=jax python zoo/air_mnist/reinforce.py
 Makes     reinforce.csv and reinforce.md
-Expected  not measured yet
+Expected  REINFORCE works in 1 run of 5 as the paper has it, and in 5 where the LSTM
+          sees the residual; enumerated in 4 without the residual, in 5 with it, which
+          has the most right counts: 0.987 to 0.991
+Time      2 hours of one core, with JAX
 
 Each row of the table is a kind of training, with as many batches as the preset's and by
-five seeds. It works if the count is right in at least 90 % of the validation pictures:
-a model that never or always draws is right in a third of them. After a kill, the same
-command with `--resume` goes on.
+five seeds; counts are the network's own (`counting="logits"`). A run works if the count
+is right in at least 90 % of the validation pictures: a model that never or always draws
+is right in a third of them. After a kill, the same command with `--resume` goes on.
 """
 
 from pathlib import Path
