@@ -4,7 +4,8 @@ Command   KERAS_BACKEND=tensorflow python zoo/sequential_air_mnist/supervised.py
           (on JAX, HART takes five times as long)
 Makes     supervised.csv and supervised.md
 Expected  SequentialAIR, which saw no box: mean IoU 0.949 of one digit, 0.745 of two;
-          RATM 0.837 and 0.402, DRLT 0.955 and 0.350, HART 0.773 and 0.609
+          RATM 0.837 and 0.402, RATM of two digits 0.812 and 0.730, DRLT 0.955 and
+          0.350, HART 0.773 and 0.609
 Time      about fifty minutes of one core
 
 RATM and DRLT were trained on the boxes of these digits, HART on those of real videos;
