@@ -96,7 +96,7 @@ def test_what_is_drawn_is_what_is_said(trained):
     steps["mask"] = ops.convert_to_tensor(
         np.random.default_rng(0).random((3, 2, 12, 13, 1)).astype("float32")
     )
-    said = model.reported(steps, found["canvases"])
+    said = model.reported(steps, found["canvases"], found["L"] - found["K"])
     assert numpy(said["count"]).tolist() == [0, 1, 2]
     masks, boxes = numpy(said["masks"]), numpy(said["boxes"])
     there = np.array([[0, 0], [1, 0], [1, 1]])
