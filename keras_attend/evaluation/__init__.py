@@ -62,7 +62,8 @@ that the sum of their IoUs is the greatest; an object that is missed has IoU 0.
   `found_rate` of the ink's boxes: the mean IoU, and the share above 0.5; `elbo_nats`,
   the bound of the log-likelihood in nats a picture; `drawn_outside`, the share of drawn
   pixels that lie outside all true boxes.
-* `<data>/videos`: the same in videos in which objects come and go. `count_accuracy` is
+* `<data>/videos`: the same, but for `drawn_outside`, in videos in which objects come
+  and go. `count_accuracy` is
   the share of right counts in the worst frame after the third. `identity_switches` is
   the number of switches divided by that of true objects: as in CLEAR MOT, a pair is
   kept while its IoU is above 0.5. `center_error_px`
@@ -90,8 +91,9 @@ was (`training.rendered_sets` says how they differ).
 
 `value` is the mean, `min` and `max` are the spread: over passes of one model for
 `single` and `mc10`, over rounds of so many games for Catch, and else over training
-seeds, where there are several. The baselines of each are the "static box", the tracker
-that never moves, and often OpenCV's trackers.
+seeds, where there are several. The baselines of trackers are the "static box", the
+tracker that never moves, and often OpenCV's; that of pictures' counts is "the most
+frequent count", where the same number is said of each picture.
 """
 
 from keras_attend.evaluation.digits import (

@@ -201,8 +201,8 @@ def main() -> None:
     text = [
         "# Without boxes, beside those that were trained on them",
         "",
-        f"{args.clips} test clips of {FRAMES} frames, 100x100 pixels. The true box is",
-        "given of the first frame, which is left out; DRLT is not told it. Of two",
+        f"{args.clips} test clips of {FRAMES} frames, 100x100 pixels. All but DRLT are",
+        "told the true box in the first frame, which does not count. Of two",
         "digits, a tracker has to keep to the one whose box it got. Of `SequentialAIR`",
         "there is a model of one digit and a model of two; each other row is one",
         "preset.",

@@ -40,8 +40,8 @@ class AIR(AIRInference):
     learned by REINFORCE with a learned baseline (NVIL). The LSTM sees the picture, here
     at half its size.
 
-    `inference="enumerate"` is not in the paper, and counts best: with N steps there are
-    N + 1 outcomes, and the bound is a sum over all of them, with no noise of a draw.
+    `inference="enumerate"` is not in the paper, and its runs differ least: with N steps
+    there are N + 1 outcomes, and the bound is a sum over all, with no noise of a draw.
     The LSTM also sees the residual, the picture less what is drawn so far. On 0 to 2
     digits all of five runs worked so, and one of five as the paper has it
     (`zoo/air_mnist/reinforce.md`).
@@ -73,8 +73,7 @@ class AIR(AIRInference):
             objects' opacity; otherwise it shows one of them, and opacity is the
             probability of which (`elbo.mixture_log_likelihood`). An object then must
             match a pixel's colour to explain it.
-        counting: what tells the number of objects outside training. "logits" is the
-            paper's: at each step the network says whether there is one more. "bound"
+        counting: what tells the number of objects. "logits" is the paper's: at each step the network says whether there is one more. "bound"
             is how well each number explains the picture, of which the bound has a
             term: $q(n) \propto p(n) \exp(L_n - K_n)$, the q that makes it greatest.
             There may be more objects then than pictures had in training.
