@@ -63,13 +63,12 @@ that the sum of their IoUs is the greatest; an object that is missed has IoU 0.
   the bound of the log-likelihood in nats a picture; `drawn_outside`, the share of drawn
   pixels that lie outside all true boxes.
 * `<data>/videos`: the same, but for `drawn_outside`, in videos in which objects come
-  and go. `count_accuracy` is
-  the share of right counts in the worst frame after the third. `identity_switches` is
-  the number of switches divided by that of true objects: as in CLEAR MOT, a pair is
-  kept while its IoU is above 0.5. `center_error_px`
-  is the distance of an object's imagined centre from the true one, five frames after
-  the last one that the model sees, of objects that were there in the last four
-  frames and that no wall turns round. `elbo_nats` are a frame's.
+  and go. `count_accuracy` is the share of right counts in the worst frame after the
+  third. `identity_switches` is the number of switches divided by that of true objects:
+  as in CLEAR MOT, a pair is kept while its IoU is above 0.5. `center_error_px` is the
+  distance of an object's imagined centre from the true one, five frames after the last
+  one that the model sees, of objects that were there in the last four frames and that
+  no wall turns round. `elbo_nats` are a frame's.
 
 `<data>` of real videos, in OTB's layout:
 
