@@ -75,9 +75,9 @@ class AIR(AIRInference):
             match a pixel's colour to explain it.
         counting: what tells the number of objects. "logits" is the paper's: at each
             step the network says whether there is one more. "bound" is how well each
-            number explains the picture, of which the bound has a term: $q(n) \propto
-            p(n) \exp(L_n - K_n)$, the q that makes it greatest. There may be more
-            objects then than pictures had in training.
+            number explains the picture, of which the bound has a term:
+            $q(n) \propto p(n) \exp(L_n - K_n)$, the q that makes it greatest. There may
+            be more objects then than pictures had in training.
         likelihood: of a pixel about what is drawn: "normal" or "laplace".
         sigma: the likelihood's scale. Without `blend` it is the objects', and "grid"
             has its own.
