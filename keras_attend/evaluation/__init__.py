@@ -14,7 +14,7 @@ Classification (RAM), error in percent on a test set:
 `datasets.cluttered_mnist("test", ...)` fixes. Each is measured several times; `value`
 is the mean, `min` and `max` the spread. The baselines are measured as `single`, by the
 same network but without its policy: "random glimpses" (every location uniform) and
-"unmoving glimpses" (every location the first one).
+"unmoving glimpses" (all at the first location).
 
 Catch (RAM), the share of games in which the ball is caught:
 
@@ -22,8 +22,8 @@ Catch (RAM), the share of games in which the ball is caught:
   looks where its policy's mean is, and takes the most probable action. The baselines
   are "random play", and an agent of the same size that sees the "whole screen".
 
-Tracking of one object whose box in the first frame is given. Frames in which the object
-is absent do not count:
+Tracking of one object, whose box in the first frame is given, but for bouncing balls
+and for DRLT's digits. Frames in which the object is absent do not count:
 
 * `<data>/<T>_frames`: clips of T frames. `mean_iou` and `center_error_px` are means
   over all boxes after the given one.

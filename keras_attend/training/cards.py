@@ -164,7 +164,7 @@ def beside_paper(
             f"Received: none for {result.protocol}"
         )
     found = written.get((preset, result.protocol, result.metric))
-    paper = "not measured yet" if found is None else f"**{number(found)}**"
+    paper = "not measured yet" if found is None else number(found)
     count = len(result.differences)
     points = "point" if count == 1 else "points"
     return [paper, value, f"[in {count} {points}]({card})"]

@@ -59,7 +59,7 @@ def test_such_a_number_is_refused():
     known = {("ram_mnist", row.protocol, row.metric): 0.3}
     told = replace(row, differences=("a", "b"))
     assert cards.beside_paper("ram_mnist", told, "0.5", known, "card.md") == [
-        "**0.300**",
+        "0.300",
         "0.5",
         "[in 2 points](card.md)",
     ]
@@ -79,7 +79,9 @@ def test_every_row_says_where_it_stands(key):
         assert ours or row.no_data, row.key
         if ours is not None and row.paper is not None:
             assert ours.differences, row.key
-        for command in filter(None, (row.command, ours and ours.command)):
+        commands = [c for c in (row.command, ours and ours.command) if c]
+        assert commands, row.key
+        for command in commands:
             script = re.search(r"python (\S+)", command)[1]
             assert (ROOT / script).is_file(), command
     for figure in paper.figures:
@@ -158,7 +160,6 @@ def small(tmp_path):
         content = {
             "title": "RAM",
             "paper": "Nobody 2014",
-            "model": "RAM",
             "about": [],
             "sections": [
                 {
@@ -214,8 +215,10 @@ def test_a_page_with_the_papers_setting(small):
 
 
 def test_a_page_without_data(small):
-    page = small({"no_data": "nearest: B"})
-    assert "| not measured: no data (nearest: B) |" in of_a(page)
+    source = {"csv": "ours.csv", "where": {"row": "A"}}
+    page = small({"no_data": "nearest: B", "ours": source, "differences": ["videos"]})
+    assert "| not measured: no data (nearest: B) | 4.00 (3.50 to" in of_a(page)
+    assert "Of the 0 rows whose number can be compared" in page
 
 
 def test_other_sources(small):

@@ -13,7 +13,9 @@ Expected  mean overlap 0.600 on whole videos (the paper's way; the box that neve
           0.516). Test set: 0.411 on whole videos (0.158, 0.197, 0.587; MedianFlow
           0.394, TrackerNano 0.676), 0.537 on their clips of 60 frames (0.269, 0.380,
           0.714; MedianFlow 0.632, TrackerNano 0.745). Two and a half hours on one CPU
-          core
+          core. All this, "what decides" below, and the published weights are of the
+          recipe before (commit 8fa816d), whose observation network had features of its
+          own and four rounds of training. This one is not measured yet
 
 The weights are judged in four ways, in the first three of them by three seeds of the
 second stage:

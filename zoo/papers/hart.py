@@ -129,6 +129,7 @@ def main() -> None:
         if not args.validate:
             runs = f"{len(scores)} seeds, {args.epochs} epochs"
             record("hart", row, written, args, runs=runs, seconds=seconds)
+        if not (args.validate or args.steps):
             curves = json.loads(CURVES.read_text()) if CURVES.is_file() else {}
             mean = np.mean([score.iou_over_time for score in scores], axis=0)
             curves[row] = [round(float(value), 4) for value in mean]

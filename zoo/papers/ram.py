@@ -13,9 +13,9 @@ weights at the beginning, and MNIST's digits as they are. The paper's optimizer 
 gradient descent with momentum, whose settings a random search has found; here it is
 Adam, whose rate falls along a cosine. Canvases are drawn anew in each epoch.
 
-The baselines see whole images. Their training goes on until the error on the
-validation digits has not fallen for `PATIENCE` epochs of a constant rate, and then for
-as long as it has taken while the rate falls to 0, on all digits.
+The baselines see whole images. One is trained at a constant rate until its error on the
+validation digits has not fallen for `PATIENCE` epochs. A new one is then trained on all
+digits for as many epochs as that took, while the rate falls to 0.
 """
 
 import argparse

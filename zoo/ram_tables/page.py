@@ -68,9 +68,9 @@ def write_page(rows: list[dict[str, Any]]) -> None:
         "a random first location, the mean and the range of five. *M = 10* averages",
         "ten sampled passes; *random glimpses* is the same network looking anywhere.",
         "Bold where ours is at most the paper's. The presets (linked) were trained up",
-        "to ten times as long as the rows above them, whence the fall of our curves at",
-        "the last glimpse. The numbers for machines: [results.csv](results.csv); what",
-        "made them: [recipe.py](recipe.py).",
+        "to twelve times as long as the rows above them, whence the fall of our",
+        "curves at the last glimpse. The numbers for machines:",
+        "[results.csv](results.csv); what made them: [recipe.py](recipe.py).",
     ]
     header = ["", "paper", "ours", "range", "M = 10", "random glimpses", "parameters"]
     for table, title in TITLES.items():

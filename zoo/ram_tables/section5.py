@@ -71,11 +71,13 @@ def stop(price: float, args: argparse.Namespace) -> dict[str, Any]:
         decision = args.decision
         return ka.models.StoppingRAM(price=price, decision=decision, **STOPPER)
 
-    model = trained(row, f"stop_{price:g}", untrained, args)
+    name = f"stop_{args.decision}_{price:g}_{args.seed}"
+    model = trained(row, name, untrained, args)
     images, labels = held_out(row, "validation" if args.validate else "test")
     taken = model.predict(images, batch_size=500, verbose=0)["glimpses_taken"]
     share = np.bincount(taken, minlength=STOPPER["glimpses"] + 1)[1:] / len(taken)
     return {
+        "decision": args.decision,
         "price": price,
         "value": error(model, images, labels),
         "glimpses": round(float(taken.mean()), 3),
@@ -93,7 +95,7 @@ def zoom(zooms: int, args: argparse.Namespace) -> dict[str, Any]:
             return ka.models.RAM(**ZOOMER)
         return ka.models.ZoomingRAM(zooms=zooms, **ZOOMER)
 
-    model = trained(row, f"zoom_{zooms}", untrained, args)
+    model = trained(row, f"zoom_{zooms}_{args.seed}", untrained, args)
     images, labels = held_out(row, "validation" if args.validate else "test")
     found = {
         "widths": [ZOOMER["size"] * 2**k for k in range(zooms)],
@@ -131,9 +133,23 @@ def main() -> None:
         "zoom": [zoom(zooms, args) for zooms in args.zooms],
     }
     print(json.dumps(found, indent=1))
-    if not args.validate:
+    if not (args.validate or args.steps):
+        known = json.loads(page.SECTION_5.read_text("utf-8"))
+        found = {kind: merged(known[kind], rows) for kind, rows in found.items()}
         page.SECTION_5.write_text(json.dumps(found, indent=1) + "\n")
         page.write(args.runs)
+
+
+def merged(known: list[dict[str, Any]], found: list[dict[str, Any]]) -> list[Any]:
+    """Put what was measured in the place of what was known of the same agents."""
+
+    def agent(row: dict[str, Any]) -> tuple[Any, ...]:
+        if "widths" in row:
+            return (len(row["widths"]),)
+        return row.get("decision", "drawn"), row["price"]
+
+    rows = {agent(row): row for row in (*known, *found)}
+    return [rows[key] for key in sorted(rows)]
 
 
 if __name__ == "__main__":

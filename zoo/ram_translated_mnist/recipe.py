@@ -6,8 +6,9 @@ Command   KERAS_BACKEND=jax python zoo/ram_translated_mnist/recipe.py
 Expected  1.77 % in one pass from a random first location, 1.05 % by ten sampled passes
 Time      52 minutes on one CPU core with JAX
 
-The settings are ram_mnist's, with more noise in the gaze, which has farther to go;
-nothing was tuned on this task. After a kill, the same command with `--resume` goes on.
+The settings are ram_mnist's, with more noise in the gaze, which has farther to go, and
+a greater weight of the policy; nothing was tuned on this task. After a kill, the same
+command with `--resume` goes on.
 """
 
 from pathlib import Path

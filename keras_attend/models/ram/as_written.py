@@ -22,8 +22,8 @@ class PaperRAM(RAM):
 
     The mean of the next location is linear in $h_t$, the reward is 1 for a right answer
     and 0 for a wrong one, and the baseline is learned from $h_t$ alone. All locations,
-    the first one among them, are kept so that at most `overhang` pixels of the finest
-    patch of $g$ pixels lie beyond each border of the image of $H$ pixels:
+    a random first one among them, are kept so that at most `overhang` pixels of the
+    finest patch of $g$ pixels lie beyond each border of the image of $H$ pixels:
 
     $$|l| \le 1 - \frac{2}{H} \Big(\frac{g}{2} - \mathrm{overhang}\Big)$$
 

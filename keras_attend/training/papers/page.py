@@ -61,7 +61,7 @@ class PaperPage:
             row
             for section in self.paper.sections
             for row in section.rows
-            if row.paper is not None and not section.only_order
+            if row.can_be_compared and not section.only_order
         ]
         paper = [row.reaches(self.as_written(row)) for row in rows]
         ours = [row.reaches(self.sources.ours(row)) for row in rows]
@@ -93,7 +93,7 @@ class PaperPage:
                 cells[-1] = self.score(row, ours, section)
                 if ours.link:
                     cells[-1] = f"[{cells[-1]}]({UP}{ours.link})"
-            cells += [self.numbered(ours), self.commands(row, written, ours)]
+            cells += [self.numbered(ours), commands(row, ours)]
             lines.append(line(cells))
         return lines
 
@@ -126,11 +126,12 @@ class PaperPage:
             numbers.append(self.differences.index(words) + 1)
         return ", ".join(map(str, sorted(numbers)))
 
-    def commands(self, row: Row, written: Score | None, ours: Score | None) -> str:
-        """Return the commands that make a row again."""
-        made = [f"`{row.command}`"] if row.command else []
-        made += [f"ours: `{ours.command}`"] if ours and ours.command else []
-        return "; ".join(made)
+
+def commands(row: Row, ours: Score | None) -> str:
+    """Return the commands that make a row again."""
+    made = [f"`{row.command}`"] if row.command else []
+    made += [f"ours: `{ours.command}`"] if ours and ours.command else []
+    return "; ".join(made)
 
 
 def figure(row: Row, value: float | None) -> str:

@@ -22,6 +22,8 @@ def record(
 ) -> None:
     """Write a row into `zoo/papers/measured/NAME.json`; it replaces the row's last one.
 
+    With `--steps` nothing is written: that only rehearses a recipe.
+
     Args:
         paper: the paper's name, "ram".
         key: of the row.
@@ -36,6 +38,8 @@ def record(
             "`result` must be of the setting 'paper' and have the paper's number. "
             f"Received: setting={result.setting!r}, paper={result.paper}"
         )
+    if getattr(args, "steps", None):
+        return
     path = (folder or presets_folder() / "papers" / "measured") / f"{paper}.json"
     rows = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     rows[key] = {

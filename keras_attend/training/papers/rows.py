@@ -27,6 +27,7 @@ class Score:
         differences: what differs from the paper.
         command: trains and measures it again.
         link: the path of a preset's card from the repository's root, if it is one's.
+        protocol: by which it was measured in the paper's setting, if it is known.
     """
 
     value: float
@@ -36,6 +37,7 @@ class Score:
     differences: tuple[str, ...] = ()
     command: str = ""
     link: str = ""
+    protocol: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,14 @@ class Row:
     note: str = ""
     no_data: str = ""
 
+    @property
+    def can_be_compared(self) -> bool:
+        """Whether the paper has a number, of data and of hardware like ours."""
+        return self.paper is not None and self.metric in METRICS and not self.no_data
+
     def reaches(self, score: Score | None) -> bool:
         """Whether a number of ours is at least as good as the paper's."""
-        if score is None or self.paper is None or self.metric not in METRICS:
+        if score is None or self.paper is None or not self.can_be_compared:
             return False
         if METRICS[self.metric].higher_is_better:
             return score.value >= self.paper
@@ -99,7 +106,6 @@ class Paper:
     key: str
     title: str
     paper: str
-    model: str
     about: tuple[str, ...]
     sections: tuple[Section, ...]
     figures: tuple[dict[str, str], ...]
@@ -144,9 +150,8 @@ class Sources:
             preset = self._of_preset(row) if row.ours else None
             return preset[1] if preset and preset[0].setting == "paper" else None
         result = Result(**found["result"])
-        return Score(
-            result.value, result.min, result.max, found["runs"], result.differences
-        )
+        ends, told = (result.min, result.max), (found["runs"], result.differences)
+        return Score(result.value, *ends, *told, protocol=result.protocol)
 
     def ours(self, row: Row) -> Score | None:
         """Return our best number.
@@ -221,7 +226,8 @@ class Sources:
 def as_written(zoo: Path) -> dict[tuple[str, str, str], float]:
     """Return the numbers in the papers' settings, by preset, protocol and metric.
 
-    Of those rows that a preset has too. A folder of presets without papers has none.
+    Of those rows that a preset has too, by the same protocol. A folder of presets
+    without papers has none.
     """
     found, sources = {}, Sources(zoo)
     for key in PAPERS:
@@ -230,7 +236,9 @@ def as_written(zoo: Path) -> dict[tuple[str, str, str], float]:
         for row in read_paper(zoo, key).rows:
             source = row.ours or {}
             score = sources.in_papers_setting(key, row)
-            if "preset" in source and score is not None:
+            if score is None or "preset" not in source:
+                continue
+            if score.protocol in ("", source["protocol"]):
                 metric = source.get("metric", row.metric)
                 found[source["preset"], source["protocol"], metric] = score.value
     return found
