@@ -90,12 +90,19 @@ def blurred(random: np.random.Generator, picture: Array) -> Array:
     return np.mean(shifted, axis=0).astype("uint8")
 
 
-def write_into(picture: Array, box: Array, frame: Array, flip: bool) -> Array:
-    """Write a picture into the middle of `frame`; the box in it."""
+def write_into(
+    picture: Array, box: Array, frame: Array, flip: bool, about: Array
+) -> Array:
+    """Write a picture into the middle of `frame`; the box in it.
+
+    Of a picture that is larger the part about `about` is written, a row and a column.
+    It must be the same in all frames of a clip: where it followed the object, nothing
+    would move.
+    """
     side = frame.shape[0]
     x, y, w, h = box
     corner, begin, size = [], [], []
-    for n, middle in zip(picture.shape[:2], (y + h / 2, x + w / 2), strict=True):
+    for n, middle in zip(picture.shape[:2], about, strict=True):
         taken = min(n, side)
         first = int(np.clip(middle - side / 2, 0, n - taken))
         corner.append((side - taken) // 2)

@@ -27,15 +27,16 @@ GREY = 127  # of what lies beyond a picture
 STEPS = (1, 1, 1, 2, 3, 5, 8)  # frames of a video from one of a clip to the next
 STILL = 1 / 3  # of the clips that are not real
 FARTHEST = 1.4  # sides of the object by which a window is off
+FAR = 60  # frames by which the first of a clip may be farther off than the others
 
 
 class TrackingPairs(ClipBatches):
     """Clips of real videos and of still pictures, with what befalls an object in them.
 
-    Half of the clips are real, or `drawn`. The others show one frame of a video again
-    and again, with the object in it, or with any rectangle in its place. In all of them
-    the light changes, things come between, and in some the object is hidden, painted
-    over, or the whole picture is another one for a while.
+    A share `real` of the clips is real, or `drawn`. The others show one frame of a
+    video again and again, with the object in it, or with any rectangle in its place. In
+    all of them the light changes, things come between, and in some the object is
+    hidden, painted over, or the whole picture is another one for a while.
 
     Args:
         videos: to draw from; all their frames are kept in memory.
@@ -48,7 +49,8 @@ class TrackingPairs(ClipBatches):
         gone: chance that the object is away for a part of the clip.
         stretch: by how much the rows and columns of most clips that are not real are
             stretched in each frame: the standard deviation of the logarithms.
-        real: share of real clips; the rest are half objects and half rectangles.
+        real: share of real clips; the rest are half objects and half rectangles, with
+            `stills` a third and two thirds.
         drawn: more clips, (frames `[T, H, W, 3]` uint8, boxes, present) each, such as
             those of `RenderedKITTI`.
         drawn_share: the share of the real clips that are taken from `drawn`.
@@ -135,6 +137,8 @@ class TrackingPairs(ClipBatches):
         away = self._away(random)
         present = present & (away == 0)
         other = self._other(random)
+        written = np.empty_like(boxes)  # in the frames
+        about = boxes[0, 1::-1] + boxes[0, :1:-1] / 2  # row and column
         for t in range(T):
             picture = pictures[index[t]]
             if away[t] == 3:
@@ -145,24 +149,29 @@ class TrackingPairs(ClipBatches):
             picture = light(random, picture)
             if random.random() < 0.05:
                 picture = blurred(random, picture)
-            boxes[t] = write_into(picture, boxes[t], frames[t], flip)
-        return self._completed(random, boxes, present, real)
+            written[t] = write_into(picture, boxes[t], frames[t], flip, about)
+        centers = written[:, :2] + written[:, 2:] / 2
+        present &= ((centers >= 0) & (centers < self.side)).all(-1)
+        return self._completed(random, written, present, real)
 
     def _indices(self, random: np.random.Generator, there: Array, real: bool) -> Array:
-        """Which frames of a clip: some steps apart, forward or backward.
+        """Which frames of a video: some steps apart, forward or backward.
 
-        `there` `[T]` says in which of the clip's frames the object is.
+        `there` says in which of the video's frames the object is. Steps are so short
+        that the clip does not wait at the video's end.
         """
-        known = np.flatnonzero(there)
+        known, T = np.flatnonzero(there), self.frames
         if not real:
-            return np.full(self.frames, random.choice(known))
-        step = int(random.choice(STEPS)) * int(random.choice([-1, 1]))
-        index = random.choice(known) + step * np.arange(self.frames)
-        if random.random() < 0.3:  # the first frame is long ago
-            index[1:] += int(random.integers(-60, 61))
-        index = np.clip(index, 0, len(there) - 1)
-        if not there[index[0]]:
-            index[0] = random.choice(known)
+            return np.full(T, random.choice(known))
+        longest = max((len(there) - 1 - known[0]) // max(T - 1, 1), 1)
+        step = min(int(random.choice(STEPS)), longest)
+        early = known[known + step * (T - 1) < len(there)]
+        index = random.choice(early if len(early) else known) + step * np.arange(T)
+        index = np.minimum(index, len(there) - 1)
+        if there[index[-1]] and random.random() < 0.5:
+            index = index[::-1].copy()
+        if random.random() < 0.3:  # the first frame is long ago, or long after
+            index[0] = random.choice(known[np.abs(known - index[0]) <= FAR])
         return index
 
     def _away(self, random: np.random.Generator) -> Array:

@@ -52,6 +52,7 @@ TEST_LOOKS = {
     "davis_drift-straight": "car",
     "uav123_person11": "person",
 }
+OTHER_SCENES = 500_000  # what is added to a seed to draw other clips
 WHOLE: dict[str, Any] = {  # clips of 60 whole frames, as KITTI's camera takes them
     "batch_size": 4,
     "frames": 60,
@@ -74,14 +75,16 @@ def rendered_training(
     """
     sprites, kitti = cut_sprites(videos, LOOKS), data / "kitti"
     found = []
-    for view in (View(), View(size=(320, 320), crop=(4.5, 9.0))):
+    # Other scenes in either half; boxes end at the frame's border in both.
+    views = View(), View(size=(320, 320), crop=(4.5, 9.0), cut=True)
+    for view, own in zip(views, (seed, OTHER_SCENES + seed), strict=True):
         batches = RenderedKITTI(
             kitti,
             kitti / "frames",
             sprites,
             view=view,
             style=Style(photometric=0),
-            seed=seed,
+            seed=own,
             batch_size=1,
             batches=clips // 2,
             frames=24,

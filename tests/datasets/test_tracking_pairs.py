@@ -95,6 +95,43 @@ def test_guided(videos: tuple) -> None:
     assert (x["guided"] == 0).all() and (x["moves"][:, 1:] == 0).all()
 
 
+def test_large_pictures_stay_where_they_are(videos: tuple) -> None:
+    """Their part is that of the first frame: what moves in them moves in the clip."""
+    frames = np.zeros((12, 150, 300, 3), "uint8")
+    boxes = np.array([[90 + 12 * t, 60, 20, 16] for t in range(12)], "float32")
+    drawn = [(frames, boxes, np.ones(12, bool))]
+    data = pairs(videos, batch_size=40, real=1.0, gone=0.0, drawn=drawn, frames=4)
+    data.drawn_share = 1.0
+    _, y = data[0]
+    steps = np.abs(np.diff(y["boxes"][:, 1:, 0], axis=1))
+    assert (steps % 12 == 0).all() and (steps > 0).all()
+    inside = (y["boxes"][..., 0] >= -10) & (y["boxes"][..., 0] < 86)
+    np.testing.assert_array_equal(y["present"], inside)
+    assert 0 < y["present"].mean() < 1 and (y["present"][:, 0] == 1).all()
+
+
+def test_clips_do_not_wait_at_a_videos_end(videos: tuple) -> None:
+    data, random = pairs(videos, frames=6), np.random.default_rng(0)
+    there = np.arange(12) > 1
+    for _ in range(200):
+        first, *rest = data._indices(random, there, real=True)
+        assert there[first]
+        steps = np.diff(rest)
+        assert len(set(steps)) == 1 and 1 <= abs(steps[0]) <= 2
+    short = data._indices(random, np.ones(3, bool), real=True)
+    assert len(short) == 6 and set(short) <= {0, 1, 2}
+
+
+def test_another_picture_for_a_while(videos: tuple) -> None:
+    """The object is taken to be where it was; its box is placed once, not twice."""
+    data = pairs(videos, batch_size=1, side=200, real=1.0, gone=0.0)
+    data._away = lambda random: np.array([0, 3, 3, 0, 0, 0])
+    for index in range(3):
+        boxes = data[index][1]["boxes"][0]
+        np.testing.assert_allclose(boxes[2], boxes[1], atol=60)
+        assert (boxes[:, :2] > 50).all() and (boxes[:, :2] < 140).all()
+
+
 def test_stills(videos: tuple) -> None:
     """Pictures without labels: a third of the clips that are not real are of them."""
     blue = np.zeros((70, 110, 3), "uint8")

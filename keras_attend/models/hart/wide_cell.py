@@ -51,22 +51,24 @@ class WideHARTCell(RecurrentTrackerCell):
     $$z_t, r_t = \mathrm{dorsal}(\nu_t;\, \psi_0, \psi_t, o_{t-1}), \qquad
       s_t = \mathrm{softmax}(z_t)$$
     $$b_t = \textstyle\sum_i w_i \, \mathrm{decode}_i(r_{ti}), \qquad
-      o_t, h_t = \mathrm{LSTM}\big(\sum_i s_{ti} d_{ti}, b_t, h_{t-1}\big), \qquad
-      \delta_t, \pi_t = W o_t$$
+      e_t = \mathrm{ReLU}\big(U [\sum_i s_{ti} d_{ti}, n_t]\big), \qquad
+      o_t, h_t = \mathrm{LSTM}(e_t, h_{t-1})$$
+    $$\delta_t = \tanh(V o_t), \qquad \pi_t = \mathrm{sigmoid}(W [o_t, n_t])$$
 
-    $d$ are the dorsal stream's last maps and $w$ the location map near its maximum.
+    $d$ are the dorsal stream's last maps, $w$ is the location map near its maximum, and
+    $n$ says how far the box is from where it was expected, how it has grown, how sure
+    the map is, and how the templates vote.
     $\psi_0$ and $\psi_t$ are templates, the ventral maps around the object in the first
-    frame and in the last one in which it was surely seen. $\pi$ says whether it is
-    there; when it is not, the window grows and searches (`wide_search.window_of`).
+    frame and in the last in which it was surely seen. $\pi$ says whether it is there;
+    when it is not, the window grows and searches (`wide_search.window_of`).
 
     Where it goes beyond the paper:
 
     * The window is square and four times as wide as the object. (Paper: as large as it
       has to be, by a loss.)
     * The dynamic filters are templates, not outputs of an MLP (`DorsalStream`).
-    * The location map is one softmax over all places, and each place has a box, in the
-      first frame's shape but for a small change. (Paper: independent places; the box is
-      an MLP's, of the whole map.)
+    * The location map is one softmax over all places, of which each has a box in about
+      the first frame's shape. (Paper: independent places, and one box, an MLP's.)
 
     Args:
         size: of the glimpse, rows and columns; a multiple of 16.

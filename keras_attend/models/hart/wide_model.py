@@ -121,7 +121,8 @@ class WideHART(RecurrentTracker):
             inline=(frames.shape[1] or INLINE_FRAMES + 1) <= INLINE_FRAMES,
         )
         boxes = steps.pop("box")  # [B, T, 4]
-        return {"boxes": boxes, **steps}
+        before = ops.where(noise["guided"] > 0, noise["guide"], boxes)
+        return {"boxes": boxes, "before": before, **steps}
 
     def sample_losses(self, x: Any, y: Any, y_pred: dict[str, Tensor]) -> Tensor:
         """The loss of each clip, `[B]`, a mean over its frames."""
@@ -152,9 +153,8 @@ class WideHART(RecurrentTracker):
         )
         error = ops.sum(weight * box_error(true[..., None, :], found), axis=-1)
         # Where the next frame's object is, from the box that the window followed from.
-        before = convert_format(
-            x["guide"] if "guide" in x else y_pred["boxes"], "xywh", "center_yxhw"
-        )
+        before = y_pred.get("before", y_pred["boxes"])  # the latter outside training
+        before = convert_format(before, "xywh", "center_yxhw")
         before = ops.stop_gradient(ops.cast(before, "float32"))
         size = ops.sqrt(before[..., 2:3] * before[..., 3:4])
         center = convert_format(boxes, "xywh", "center_yxhw")[..., :2]

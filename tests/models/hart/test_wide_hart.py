@@ -160,6 +160,75 @@ def test_learns() -> None:
     assert np.isfinite(losses).all()
 
 
+def smooth(x: np.ndarray) -> np.ndarray:
+    return np.where(np.abs(x) < 0.1, 5 * x**2, np.abs(x) - 0.05)
+
+
+def centered(boxes: np.ndarray) -> np.ndarray:
+    """Boxes `xywh` as center y, x and sides h, w."""
+    sides = boxes[..., :1:-1]
+    return np.concatenate([boxes[..., 1::-1] + sides / 2, sides], -1)
+
+
+def test_losses_by_hand() -> None:
+    """Of frames that are guided or not, with the object there or not."""
+    x, y = clip()
+    random = np.random.default_rng(1)
+    y["present"][0, 2] = 0
+    x["guided"] = np.array([[1, 0, 1, 1], [0, 1, 0, 0]], "float32")
+    x["guide"] = y["boxes"] + random.normal(0, 1, (2, 4, 4)).astype("float32")
+    model = WideHART(small_cell())
+    model.build()
+    for layer in (model.cell.ahead, model.cell.presence):
+        kernel = random.normal(0, 1, layer.kernel.shape)
+        layer.kernel.assign(kernel.astype("float32"))
+    out = quick(lambda: model(x, training=True))()
+    loss = ops.convert_to_numpy(model.sample_losses(x, y, out))
+    out = {name: ops.convert_to_numpy(value) for name, value in out.items()}
+    line = (np.arange(8) - 3.5) / 2
+    places = np.stack(np.meshgrid(line, line, indexing="ij"), -1).reshape(64, 2)
+    window, true = centered(out["region"]), centered(y["boxes"])
+    sums = {"location": np.zeros(2), "boxes": np.zeros(2), "presence": np.zeros(2)}
+    sums["ahead"], seen = np.zeros(2), np.zeros((2, 4))
+    for b, t in np.ndindex(2, 4):
+        unit = window[b, t, 2] / 4
+        c, s = (true[b, t, :2] - window[b, t, :2]) / unit, true[b, t, 2:] / unit
+        seen[b, t] = (np.abs(c).max() < 1.9) * y["present"][b, t]
+        away = ((places - c) ** 2).sum(-1)
+        z = out["location"][b, t].ravel()
+        log_s, log_t = z - np.log(np.exp(z).sum()), -away / (2 * 0.15**2)
+        log_t = log_t - np.log(np.exp(log_t - log_t.max()).sum()) - log_t.max()
+        sums["location"][b] += seen[b, t] * (np.exp(log_t) * (log_t - log_s)).sum()
+        found = places + out["steps"][b, t, :, :2]
+        sides = out["anchor"][b, t] * np.exp(out["steps"][b, t, :, 2:])
+        weight = np.exp(-away / (2 * 0.22**2))
+        errors = [box_error(c, s, f, q) for f, q in zip(found, sides, strict=True)]
+        sums["boxes"][b] += seen[b, t] * (weight / weight.sum() * errors).sum()
+        p = out["presence"][b, t]
+        sums["presence"][b] -= np.log(p if seen[b, t] else 1 - p)
+        if t == 3:
+            continue
+        before = centered(x["guide"] if x["guided"][b, t] else out["boxes"])[b, t]
+        step = (true[b, t + 1, :2] - before[:2]) / np.sqrt(before[2] * before[3])
+        both = y["present"][b, t] * y["present"][b, t + 1]
+        far = smooth(np.clip(step, -1, 1) - out["ahead"][b, t]).sum()
+        sums["ahead"][b] += both * far
+    counts = {"location": seen.sum(1).mean(), "presence": 4, "ahead": (1 + 3) / 2}
+    counts["boxes"] = counts["location"]
+    want = sum(sums[name] / counts[name] for name in sums)
+    np.testing.assert_allclose(loss, want, rtol=1e-4)
+
+
+def box_error(c: np.ndarray, s: np.ndarray, f: np.ndarray, q: np.ndarray) -> float:
+    """$1 - GIoU$ and a smooth distance, of centers c and f with sides s and q."""
+    low, high = np.maximum(c - s / 2, f - q / 2), np.minimum(c + s / 2, f + q / 2)
+    common = np.clip(high - low, 0, None).prod()
+    union = s.prod() + q.prod() - common
+    hull = np.maximum(c + s / 2, f + q / 2) - np.minimum(c - s / 2, f - q / 2)
+    giou = common / union - (hull.prod() - union) / hull.prod()
+    return float(1 - giou + (smooth(c - f) + smooth(np.log(s / q))).sum())
+
+
 def test_guide_and_moves_lead_the_window() -> None:
     x, y = clip()
     guide = y["boxes"] + np.array([3, 3, 0, 0], "float32")
