@@ -77,7 +77,8 @@ that the sum of their IoUs is the greatest; an object that is missed has IoU 0.
   flatter. Four of them show people: `people_validation`.
 * `videos_test`: the six videos of `FOLDER/tracking_test` (two faces, a pedestrian, two
   cars, a can). Nothing was trained on them or chosen by them; each preset is measured
-  by them once.
+  by them once. Clips of 60 frames are of five of them: one of the cars is in sight for
+  50 frames.
 * `kitti_held_out`: tracks of KITTI's own videos whose labels are not for training.
 
 `<data>` of digits and balls names what is drawn. Two are of the papers' settings alone

@@ -10,14 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from keras_attend import evaluation
-from keras_attend.datasets import RenderedKITTI, Style, View, cut_sprites, otb
+from keras_attend.datasets import (
+    RenderedKITTI,
+    Style,
+    View,
+    cut_sprites,
+    otb,
+    street_scenes,
+)
 from keras_attend.datasets.clips import Clip
+from keras_attend.datasets.rendered.clips import EVERY
 from keras_attend.datasets.sequences import Sequence as Video
 from keras_attend.training.video_trackers import (
     TUNING,
     VALIDATION,
     opencv_peers,
 )
+from keras_attend.types import Array
 from keras_attend.zoo.results import Result
 
 # Which sprites (see `cut_sprites`) the objects of some training videos become.
@@ -94,6 +103,13 @@ def rendered_training(
             boxes, present = targets["boxes"][0], targets["present"][0] > 0
             found.append((inputs["frames"][0], boxes, present))
     return found
+
+
+def training_streets(data: Path) -> list[Array]:
+    """Read the pictures of those streets that no rendered validation clip shows."""
+    scenes = street_scenes(data / "kitti" / "frames")
+    names = [name for number, name in enumerate(sorted(scenes)) if number % EVERY]
+    return [picture for name in names for picture in scenes[name]]
 
 
 def rendered_validation(data: Path) -> RenderedKITTI:

@@ -6,7 +6,7 @@ Paper     Kosiorek et al. 2017, "Hierarchical Attentive Recurrent Tracking", sec
 Command   KERAS_BACKEND=jax python zoo/hart_person/recipe.py --data FOLDER
           (FOLDER/tracking and FOLDER/tracking_test: 31 and 6 short videos of OTB, VOT,
           UAV123 and DAVIS, in OTB's layout)
-Expected  Test set: 0.549 on clips of 60 frames of six videos (the box that never moves
+Expected  Test set: 0.549 on clips of 60 frames of five videos (the box that never moves
           0.269, KCF 0.380, MedianFlow 0.632, CSRT 0.714, TrackerNano 0.745), 0.489 on
           whole videos (0.158, 0.197, 0.394, 0.587, 0.676).
           Validation: 0.569 on clips of 60 frames of four videos of people (the box that

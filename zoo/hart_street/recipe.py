@@ -7,7 +7,7 @@ Command   KERAS_BACKEND=jax python zoo/hart_street/recipe.py --data FOLDER
           0005, training/image_02/0005, and pictures of streets, frames;
           FOLDER/tracking and FOLDER/tracking_test: 31 and 6 short videos of OTB, VOT,
           UAV123 and DAVIS, in OTB's layout)
-Expected  Test set: 0.537 on clips of 60 frames of six real videos (the box that never
+Expected  Test set: 0.537 on clips of 60 frames of five real videos (the box that never
           moves 0.269, KCF 0.380, MedianFlow 0.632, CSRT 0.714, TrackerNano 0.745),
           0.393 on whole videos (0.158, 0.197, 0.394, 0.587, 0.676), 0.767 on rendered
           clips (0.282, 0.363, 0.511, 0.549, 0.623), presence AUC there 0.971.

@@ -7,7 +7,7 @@ Paper     Kahou et al. 2015, "RATM: Recurrent Attentive Tracking Model", section
 Command   KERAS_BACKEND=jax python zoo/ratm_person/recipe.py --data FOLDER
           (FOLDER/tracking and FOLDER/tracking_test: 31 and 6 short videos of OTB, VOT,
           UAV123 and DAVIS, in OTB's layout)
-Expected  Test set: 0.363 on clips of 60 frames of six videos (the box that never moves
+Expected  Test set: 0.363 on clips of 60 frames of five videos (the box that never moves
           0.269, KCF 0.380, MedianFlow 0.632, CSRT 0.714, TrackerNano 0.745), 0.236 on
           whole videos (0.158, 0.197, 0.394, 0.587, 0.676).
           Validation: 0.434 on clips of 60 frames of four videos of people (the box that

@@ -11,7 +11,9 @@ In reading order, with the paper's section that each file covers:
   has them, for their weights.
 * `as_written.py`: the cell and the losses as the paper's equations have them.
 * `wide_cell.py`, `wide_layers.py` and `wide_model.py`: the same three parts with a V1
-  that has learned from ImageNet, and a window of four times the object's size.
+  that has learned from ImageNet, and a window of four times the object's size;
+  `wide_maps.py`, boxes and maps on the window's grid; `wide_search.py`, where the
+  window goes when the object is lost.
 """
 
 from keras_attend.models.hart.as_written import PaperHART, PaperHARTCell
