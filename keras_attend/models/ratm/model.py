@@ -60,9 +60,8 @@ class RATM(RecurrentTracker):
         objectives: their weights by name; `{"pixel": 1.0}` when absent.
         penalty: "all" counts every frame, "last" only the last one in which the object
             is present.
-        weight_decay: a factor of the mean squares of $W_{in}$ and $W_{out}$, which are
-            added to the loss. (The paper's eq. 18 has squared Frobenius norms, its code
-            means.)
+        weight_decay: a factor of the squared Frobenius norms of $W_{in}$ and $W_{out}$,
+            which are added to the loss (eq. 18).
 
     `call` returns, for B clips of T frames:
 
@@ -106,9 +105,13 @@ class RATM(RecurrentTracker):
         loss = self.mean_over_frames(losses, present)
         if self.weight_decay:
             W_in, W_out = self.cell.core.input_map.kernel, self.cell.attend.kernel
-            decay = ops.mean(ops.square(W_in)) + ops.mean(ops.square(W_out))
+            decay = self.squared_norm(W_in) + self.squared_norm(W_out)
             loss = loss + self.weight_decay * ops.cast(decay, loss.dtype)
         return loss
+
+    def squared_norm(self, W: Tensor) -> Tensor:
+        """The squared Frobenius norm of a matrix."""
+        return ops.sum(ops.square(W))
 
     def mean_over_frames(self, losses: Tensor, present: Tensor) -> Tensor:
         """The mean `[B]` of losses `[B, T]` over the frames that `penalty` counts."""

@@ -49,8 +49,10 @@ class PublishedRATM(RATM):
     boxes = model.predict({"frames": frames, "box": box})["boxes"]
     ```
 
-    The first frame counts as well, and the mean over the frames in which the object is
-    present is divided by the number of all frames once more.
+    The first frame counts as well, the mean over the frames in which the object is
+    present is divided by the number of all frames once more, and `weight_decay` is a
+    factor of the mean squares of $W_{in}$ and $W_{out}$, where the paper's eq. 18 has
+    their sums.
 
     Its arguments are those of `RATM`, with a `PublishedRATMCell()` when `cell` is
     absent; `penalty` is "all".
@@ -66,3 +68,7 @@ class PublishedRATM(RATM):
         """The authors' cost `[B]` of losses `[B, T]`."""
         mean = ops.sum(losses * present, 1) / ops.maximum(ops.sum(present, 1), 1.0)
         return mean / present.shape[1]
+
+    def squared_norm(self, W: Tensor) -> Tensor:
+        """The mean square of a matrix."""
+        return ops.mean(ops.square(W))

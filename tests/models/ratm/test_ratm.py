@@ -136,9 +136,7 @@ def test_losses_by_hand(trained):
     judged = present * [0, 1, 1, 1, 1]
     expected = (steps * judged).sum(1) / np.maximum(judged.sum(1), 1)
     W_in, W_out = model.cell.core.input_map.kernel, model.cell.attend.kernel
-    expected = expected + 1e-4 * (
-        (numpy(W_in) ** 2).mean() + (numpy(W_out) ** 2).mean()
-    )
+    expected = expected + 1e-4 * ((numpy(W_in) ** 2).sum() + (numpy(W_out) ** 2).sum())
     np.testing.assert_allclose(numpy(model.sample_losses(x, y, found)), expected, 1e-4)
     # By hand: the true window of the first clip's last frame.
     p = model.cell.glimpse(
