@@ -1,7 +1,7 @@
 """RAM as an agent in a game (Mnih et al. 2014, sections 3 and 4.2)."""
 
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -48,7 +48,8 @@ class RAMAgent(AttentionModel):
 
     Args:
         game: the rules; `datasets.Catch()` when absent.
-        size, scales, glimpse_units, units, std: as of `RAM`; the core has `units`.
+        size, scales, glimpse_units, units, std, locator: as of `RAM`; the core has
+            `units`.
         play: what is done in prediction: "mean" takes the location $f_l(h_t)$ and the
             likeliest action; "sample" draws both, as training does; "random" draws
             both without regard to what was seen.
@@ -74,6 +75,8 @@ class RAMAgent(AttentionModel):
             also `policy_weight` times $\log \pi(l_t)$; in training only.
     """
 
+    kept_as: ClassVar[dict[str, str]] = {"locator": "locator_activation"}
+
     def __init__(
         self,
         game: Any = None,
@@ -85,6 +88,7 @@ class RAMAgent(AttentionModel):
         std: float = 0.15,
         play: str = "mean",
         gaze: str = "policy",
+        locator: str = "tanh",
         credit: AgentCredit | None = None,
         **kwargs: Any,
     ) -> None:
@@ -93,11 +97,13 @@ class RAMAgent(AttentionModel):
         check_positive_integers(glimpse_units=glimpse_units, units=units)
         check_choice("play", play, ("mean", "sample", "random"))
         check_choice("gaze", gaze, ("policy", "around", "centre"))
+        check_choice("locator", locator, ("tanh", "linear"))
         self.credit = AgentCredit.of(credit)
         self.game = Catch() if game is None else game
         self.size, self.scales = size, scales
         self.glimpse_units, self.units = glimpse_units, units
         self.std, self.play, self.gaze = std, play, gaze
+        self.locator_activation = locator
         self.serving_shape = (None, self.game.start_numbers)
 
         dtype = self.dtype_policy
@@ -109,7 +115,7 @@ class RAMAgent(AttentionModel):
         dense = partial(Dense, dtype=dtype)
         self.player = dense(self.game.actions, name="action")
         # Before it has learned, it looks at the centre: a corner teaches nothing.
-        self.locator = dense(2, "tanh", kernel_initializer="zeros", name="location")
+        self.locator = dense(2, locator, kernel_initializer="zeros", name="location")
         self.baseline = dense(1, name="baseline")
         self.baseline_hidden = None
         self.critic_glimpse: Any = None

@@ -90,6 +90,14 @@ def test_a_critic_sees_what_the_agent_sees():
     assert "critic" not in " ".join(weight.path for weight in plain.weights)
 
 
+def test_a_linear_locator_is_kept():
+    agent = RAMAgent(Catch(size=6), **SMALL, locator="linear")
+    again = RAMAgent.from_config(agent.get_config())
+    assert again.locator.activation is keras.activations.linear
+    with pytest.raises(ValueError, match="`locator` must be one of"):
+        RAMAgent(Catch(size=6), **SMALL, locator="relu")
+
+
 def test_looks_around():
     """Draws around the centre, which are nobody's choice."""
     agent = RAMAgent(Catch(size=6), **SMALL, gaze="around", std=0.2)
