@@ -10,7 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from keras_attend.arguments import check_positive_integers, check_shares
+from keras_attend.arguments import (
+    check_positive,
+    check_positive_integers,
+    check_shares,
+)
 from keras_attend.datasets.clips import Clip, ClipBatches
 from keras_attend.datasets.pair_pictures import (
     Light,
@@ -51,6 +55,7 @@ class TrackingPairs(ClipBatches):
             stretched in each frame: the standard deviation of the logarithms.
         real: share of real clips; the rest are half objects and half rectangles, with
             `stills` a third and two thirds.
+        farthest: by how many sides of the object a window is off at most.
         drawn: more clips, (frames `[T, H, W, 3]` uint8, boxes, present) each, such as
             those of `RenderedKITTI`.
         drawn_share: the share of the real clips that are taken from `drawn`.
@@ -75,6 +80,7 @@ class TrackingPairs(ClipBatches):
         gone: float = 0.15,
         real: float = 0.5,
         stretch: float = 0.1,
+        farthest: float = FARTHEST,
         stills: abc.Sequence[Array] = (),
         drawn: abc.Sequence[Clip] = (),
         drawn_share: float = 0.35,
@@ -83,9 +89,10 @@ class TrackingPairs(ClipBatches):
     ) -> None:
         super().__init__(batch_size, batches, frames, seed, **kwargs)
         check_positive_integers(side=side)
+        check_positive(farthest=farthest)
         check_shares(real=real, drawn_share=drawn_share)
         self.side, self.guided, self.gone = side, guided, gone
-        self.real, self.stretch = real, stretch
+        self.real, self.stretch, self.farthest = real, stretch, farthest
         self.stills, self.drawn = list(stills), list(drawn)
         self.drawn_share = drawn_share if self.drawn else 0.0
         self.videos = [(read_frames(v), v.boxes, v.present) for v in videos]
@@ -202,14 +209,15 @@ class TrackingPairs(ClipBatches):
         off = (centers - before) / unit[:, None]  # what the object has moved
         scale = np.log(sizes / unit)
         moves = np.zeros((T, 4))
-        spread = 0.12 if real else 0.25
-        wanted = np.clip(random.laplace(0, spread, (T, 2)), -FARTHEST, FARTHEST)
+        most, spread = self.farthest, 0.12 if real else 0.25
+        spread = spread * most / FARTHEST
+        wanted = np.clip(random.laplace(0, spread, (T, 2)), -most, most)
         far = random.random(T) < (0.05 if real else 0.2)
-        anywhere = random.uniform(-FARTHEST, FARTHEST, (T, 2))
+        anywhere = random.uniform(-most, most, (T, 2))
         wanted = np.where(far[:, None], anywhere, wanted)
         if real:  # the object's own motion, unless it would leave the window
             wanted = np.where(random.random((T, 1)) < 0.5, off, off + wanted)
-            wanted = np.clip(wanted, -FARTHEST, FARTHEST)
+            wanted = np.clip(wanted, -most, most)
         moves[:, :2] = (off - wanted)[:, ::-1]  # y first
         grown = np.clip(random.laplace(0, 0.12 if real else 0.15, T), -0.6, 0.6)
         if real:
