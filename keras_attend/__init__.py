@@ -15,6 +15,10 @@ Environment variables, besides Keras's own (KERAS_BACKEND: tensorflow or jax):
   ~/.cache/keras_attend. JAX keeps its programs there, and TensorFlow the graphs of
   trackers, unless KERAS_ATTEND_KEEP=0. (JAX_COMPILATION_CACHE_DIR names another folder
   for JAX, and JAX_ENABLE_COMPILATION_CACHE=0 keeps nothing of it.)
+* KERAS_ATTEND_DATA names the folder of data: `mnist.npz`, and the videos of recipes.
+* KERAS_ATTEND_ZOO names a folder or a file server of further presets.
+* KERAS_ATTEND_NANOTRACK names the folder of TrackerNano's two ONNX files, for tables in
+  which it is compared with.
 """
 
 import importlib

@@ -236,6 +236,16 @@ def test_tracking_lines_run(code):
     np.testing.assert_allclose(names["box"], boxes[0, -1], atol=1e-2)
 
 
+@LONG
+def test_objects_are_found_and_balls_caught_in_the_first_steps(capsys):
+    find, play = python_of(STEPS)[3:5]
+    names = {"ka": ka, "np": np}
+    exec(find + play, names)
+    assert names["found"]["boxes"].shape == (10, 3, 4)
+    assert set(names["found"]["count"]) <= {0, 1, 2}
+    assert float(capsys.readouterr().out.split()[-1]) > 0.85
+
+
 def test_names_and_links_exist():
     for link in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (ROOT / link).exists(), link

@@ -30,7 +30,9 @@ def add_list(commands: Commands) -> None:
     summary = "print the presets, what they are for, and what they score"
     more = "Scores are on data that they were not trained on; speeds are of one core."
     parser = add_command(commands, "list", print_list, summary, LIST_EXAMPLES, more)
-    parser.add_argument("--task", metavar="TASK", help="those of a task alone")
+    parser.add_argument(
+        "--task", metavar="TASK", help="such as tracking, or 'image classification'"
+    )
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
 
 

@@ -34,7 +34,7 @@ def add_results(commands: Commands) -> None:
     add = parser.add_argument
     add("name", metavar="NAME", help=NAME_HELP)
     add("folder", type=Path, metavar="FOLDER", help="the toolkit's folder of results")
-    add("--layout", choices=LAYOUTS, required=True, help="of the toolkit's results")
+    add("--layout", choices=LAYOUTS, required=True, help="whose layout results have")
     text = "the folder that holds tracking_test/ (default: $KERAS_ATTEND_DATA)"
     add("--data", type=Path, metavar="DIR", help=text)
 

@@ -16,7 +16,7 @@ keras-attend train ratm_balls                       into trained/ratm_balls
 keras-attend train ratm_balls --epochs 1 --steps 5  to see that it runs
 keras-attend train ratm_balls --resume              go on after an interruption
 keras-attend train ram_mnist --data DIR             with DIR/mnist.npz
-KERAS_BACKEND=jax keras-attend train ram_mnist      on JAX, as the presets were
+KERAS_BACKEND=jax keras-attend train ram_mnist      on JAX, as this preset was
 """
 MORE = """
 A recipe is a Python program, recipe.py in the preset's folder. Read a stranger's before
@@ -30,12 +30,27 @@ def add_train(commands: Commands) -> None:
     parser = add_command(commands, "train", train, summary, EXAMPLES, MORE)
     add = parser.add_argument
     add("name", metavar="NAME", help=NAME_HELP)
-    add("--epochs", type=_positive, metavar="N", help="default: as the header says")
-    add("--steps", type=_positive, metavar="N", help="batches of an epoch; default all")
+    add("--epochs", type=_positive, metavar="N", help="epochs (default: the recipe's)")
+    add(
+        "--steps",
+        type=_positive,
+        metavar="N",
+        help="batches of an epoch (default: all)",
+    )
     add("--resume", action="store_true", help="go on from the last checkpoint")
-    add("--devices", type=_positive, metavar="N", help="of each worker; default 1")
-    add("--workers", type=_positive, metavar="N", help="processes; docs/scaling.md")
-    add("--out", type=Path, metavar="DIR", help=f"the preset (default: {OUT}/NAME)")
+    add(
+        "--devices",
+        type=_positive,
+        metavar="N",
+        help="devices of each worker (default: 1)",
+    )
+    add("--workers", type=_positive, metavar="N", help="processes; see docs/scaling.md")
+    add(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help=f"where it is written (default: {OUT}/NAME)",
+    )
     add("--runs", type=Path, metavar="DIR", help="checkpoints (default: runs/NAME)")
     add("--data", type=Path, metavar="DIR", help="data, as the recipe's header says")
 

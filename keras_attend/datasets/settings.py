@@ -9,7 +9,8 @@ from pathlib import Path
 
 VALIDATION_SEED = 1_000_001
 TEST_SEED = 1_000_002
-# Videos of the folder `tracking/` that no training has.
+# Videos of the folder `tracking/` that no training has but `drlt_otb`'s, which has the
+# first third of each.
 VALIDATION_VIDEOS = (
     "otb_Bolt",
     "otb_Man",

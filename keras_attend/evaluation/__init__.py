@@ -22,8 +22,9 @@ Catch (RAM), the share of games in which the ball is caught:
   looks where its policy's mean is, and takes the most probable action. The baselines
   are "random play", and an agent of the same size that sees the "whole screen".
 
-Tracking of one object, whose box in the first frame is given, but for bouncing balls
-and for DRLT's digits. Frames in which the object is absent do not count:
+Tracking of one object, whose box in the first frame is given. (The models of bouncing
+balls, of `single_digit` and of DRLT's digits do not use it.) Frames in which the object
+is absent do not count:
 
 * `<data>/<T>_frames`: clips of T frames. `mean_iou` and `center_error_px` are means
   over all boxes after the given one.
@@ -72,14 +73,15 @@ that the sum of their IoUs is the greatest; an object that is missed has IoU 0.
 
 `<data>` of real videos, in OTB's layout:
 
-* `videos_validation`: six videos of `FOLDER/tracking`. No weights were trained on them,
-  but settings and stages of trainings were chosen by them, so that their numbers
-  flatter. Four of them show people: `people_validation`.
+* `videos_validation`: six videos of `FOLDER/tracking`. Only `drlt_otb` was trained on
+  parts of them, the first third of each. Settings and stages of trainings were chosen
+  by them, so that their numbers flatter. Four of them show people: `people_validation`.
 * `videos_test`: the six videos of `FOLDER/tracking_test` (two faces, a pedestrian, two
   cars, a can). Nothing was trained on them or chosen by them; each preset is measured
   by them once. Clips of 60 frames are of five of them: one of the cars is in sight for
   50 frames.
-* `kitti_held_out`: tracks of KITTI's own videos whose labels are not for training.
+* `kitti_held_out`: four short tracks on ten pictures of one KITTI video, whose labels
+  are not for training. It is too small to rank trackers by.
 
 `<data>` of digits and balls names what is drawn. Two are of the papers' settings alone
 (`zoo/papers`): `two_bouncing_digits`, which fly straight and turn at the walls, and

@@ -41,6 +41,7 @@ def main() -> None:
         paper_scores={"mean_iou_with_first": 0.721, "center_error": 4.13},
         description="DRLT finds a digit that walks about (100x100 pixels)",
         paper="Zhang et al. 2017, version 1: fixed size",
+        notes=("It does not use the given box: it finds the digit by itself.",),
     )
 
 

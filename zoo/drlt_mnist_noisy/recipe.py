@@ -49,6 +49,10 @@ def main() -> None:
             "another digit (100x100 pixels)"
         ),
         paper="Zhang et al. 2017, version 1: noise and a distractor",
+        notes=(
+            "It does not use the given box: of two digits it follows the one whose "
+            "size changes.",
+        ),
     )
 
 

@@ -45,6 +45,7 @@ def main() -> None:
         paper_scores={"mean_iou_with_first": 0.759, "center_error": 3.57},
         description="DRLT finds a digit that changes its size (100x100 pixels)",
         paper="Zhang et al. 2017, version 1: scalable digit",
+        notes=("It does not use the given box: it finds the digit by itself.",),
     )
 
 

@@ -82,6 +82,8 @@ ABOUT: dict[str, Any] = {
     ),
     "paper": "Kosiorek et al. 2017, with another V1 and on other videos",
     "notes": (
+        "Its name is older than its training: it learned from 25 videos of OTB, VOT, "
+        "UAV123 and DAVIS, and from still pictures of KITTI's streets.",
         "V1's weights are those of EfficientNet-Lite0 (Apache-2.0; see NOTICE).",
         "The six videos of `videos_validation` chose the settings of its training. "
         "`videos_test` and `rendered_kitti_test` were measured once, afterwards.",

@@ -78,6 +78,7 @@ def main() -> None:
         baselines={"spatial transformer's read": transformer},
         description="RATM finds and follows a bouncing ball (20x20 pixels)",
         paper="Kahou et al. 2015, section 6.1: bouncing balls, all frames",
+        notes=("It does not use the given box: it finds the ball by itself.",),
     )
 
 

@@ -73,6 +73,7 @@ def main() -> None:
         paper_scores={"last_iou": 0.692, "mean_iou_with_first": 0.547},
         description="RATM finds and follows a ball, taught by the last frame alone",
         paper="Kahou et al. 2015, section 6.1: bouncing balls, last frame",
+        notes=("It does not use the given box: it finds the ball by itself.",),
     )
 
 

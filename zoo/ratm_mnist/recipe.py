@@ -69,6 +69,7 @@ def main() -> None:
         paper_scores={"mean_iou_with_first": 0.635},
         description="RATM finds and follows a digit that walks about (100x100 pixels)",
         paper="Kahou et al. 2015, section 6.2: moving MNIST, single digit",
+        notes=("It does not use the given box: it finds the digit by itself.",),
     )
 
 
