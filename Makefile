@@ -64,6 +64,8 @@ SHORT := $(OURS) and not long
 PYTEST := $(BARE) -m "$(SHORT)"
 PYTEST_ON_JAX := $(BARE) -m "$(SHORT) and not packaging"
 
+ON_JAX_TOO := $(BARE) -m "$(OURS) and not packaging"
+
 # Two lanes at a time. The second's output comes after the first's, and any may fail.
 test: lint
 	@mkdir -p build; \
@@ -76,20 +78,21 @@ test: lint
 	echo "== pytest on JAX, and the rest on TensorFlow"; \
 	cat build/test-second.log; exit $$((first | second))
 
-# What `test` leaves out and must not break: layers and models on JAX (forward, `fit`,
-# golden files), and beside it the long tests, and the guides, on TensorFlow.
+# What `test` leaves out and must not break: models on JAX (forward, `fit`, golden files);
+# beside them the long tests, and the guides, on TensorFlow, and layers on JAX.
 test-models: $(VENV)/.dev
 	@mkdir -p build; \
-	echo "== layers and models on JAX; the long tests on TensorFlow"; \
+	echo "== models on JAX; the long tests on TensorFlow, and layers on JAX"; \
 	( export KERAS_BACKEND=tensorflow; \
-	$(BARE) -m long tests/models; models=$$?; \
-	$(BARE) -m long $(filter-out tests/models,$(FIRST)) $(SECOND); others=$$?; \
-	$(BARE) -m slow tests/test_guides.py; exit $$((models | others | $$?)) ) \
+	$(BARE) -m "long and not slow" tests/models; models=$$?; \
+	$(BARE) -m "long and not slow" $(filter-out tests/models,$(FIRST)) $(SECOND); \
+	others=$$?; $(BARE) -m slow tests/test_guides.py; guides=$$?; \
+	export KERAS_BACKEND=jax; $(ON_JAX_TOO) tests/layers tests/tracking; \
+	exit $$((models | others | guides | $$?)) ) \
 		> build/test-models.log 2>&1 & long=$$!; \
-	KERAS_BACKEND=jax $(BARE) -m "$(OURS) and not packaging" \
-		tests/layers tests/models tests/tracking; jax=$$?; \
+	KERAS_BACKEND=jax $(ON_JAX_TOO) tests/models; jax=$$?; \
 	wait $$long; long=$$?; \
-	echo "== the long tests on TensorFlow"; \
+	echo "== the long tests on TensorFlow, and layers on JAX"; \
 	cat build/test-models.log; exit $$((jax | long))
 
 # The page that is served: the presets are exported when they or the exporters changed.

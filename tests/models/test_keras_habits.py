@@ -16,6 +16,8 @@ from keras_attend.models.ram import RAM, Credit, RAMAgent
 from keras_attend.models.tracker import RecurrentTracker
 from keras_attend.zoo.loading import load_folder
 
+# Keras's habits are the same on both backends; `make test-slow` runs these on JAX too.
+pytestmark = [pytest.mark.slow] if keras.backend.backend() == "jax" else []
 IMAGES, LABELS = sample_digits()
 SMALL = {"glimpses": 2, "size": 4, "glimpse_units": 8, "units": 8}
 ABOUT = {"description": "One.", "paper": "none", "task": "none", "input": "images"}

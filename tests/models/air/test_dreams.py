@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from slow_on import slow_on
 
 from keras_attend.models import AIR, ObjectPrior
 from keras_attend.models.air.dreams import SURE, overlaid, search_losses, sure_from
@@ -102,6 +103,7 @@ def test_the_map_is_believed_later():
     assert found == [1e9, 1e9, 0.0, 0.0, SURE, SURE]
 
 
+@slow_on("tensorflow")
 @pytest.mark.long
 def test_fits_dreams_under_xla(random, tmp_path):
     """Each weight but the drawing's is trained, and a saved model goes on."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from few_batches import FEW_BATCHES
 from keras import ops
+from slow_on import slow_on
 
 from keras_attend.models import AIR, GridBackground, ObjectPrior
 from keras_attend.models.air import elbo, vivid
@@ -194,6 +195,7 @@ def test_places_of_a_map_are_its_cells_middles():
     np.testing.assert_allclose(window[0, :2], [19.5, 11.5], atol=1e-4)
 
 
+@slow_on("tensorflow")
 @pytest.mark.long
 def test_learns_under_xla_and_comes_back(random, tmp_path):
     """Each of its weights is trained, and a saved model gives what it gave."""
@@ -216,6 +218,7 @@ def test_learns_under_xla_and_comes_back(random, tmp_path):
     assert model.generate(2).shape == (2, 16, 16, 3)
 
 
+@slow_on("jax")
 def test_half_precision(random):
     """Under a policy that computes in half precision, results are float32."""
     model = AIR(**PHOTO, dtype="mixed_float16")
@@ -225,6 +228,7 @@ def test_half_precision(random):
         assert np.isfinite(numpy(value)).all(), name
 
 
+@slow_on("jax")
 def test_exploring_adds_a_share_of_equal_counts(random):
     """As long as the prior is annealed, and not in evaluation."""
     model = AIR(**PHOTO)

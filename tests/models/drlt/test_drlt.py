@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 from layer_check import gradients, run_layer_test
+from slow_on import slow_on
 from square_clips import clips
 
 from keras_attend import callbacks
@@ -102,6 +103,7 @@ def test_final_version(random):
     assert (numpy(state["given"]) == 0).all()
 
 
+@slow_on("jax")
 def test_draws_and_losses(trained):
     model, x, y, _ = trained
     x = {name: value[:64] for name, value in x.items()}
@@ -139,6 +141,7 @@ def test_draws_and_losses(trained):
     assert (slope[:, 3:] == 0).all() and (slope[:, :3] != 0).any((0, 2)).all()
 
 
+@slow_on("jax")
 def test_features_in_place_of_frames(trained):
     """Seen once, used again: the same boxes, and training goes on."""
     model, x, y, _ = trained

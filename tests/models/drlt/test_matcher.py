@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 from layer_check import gradients
+from slow_on import slow_on
 from square_clips import clips
 
 from keras_attend.models import (
@@ -85,6 +86,7 @@ def test_candidates_one_after_another(layer):
     np.testing.assert_allclose(found[:2, 5], p[[4, 20]], rtol=1e-4)
 
 
+@slow_on("jax")
 def test_depends_on_the_template(layer, random):
     images = random.random((2, *SIZE, 2)).astype("float32")
     here = np.array([[0.2, 0.3, 0.2, 0.3], [0.8, 0.6, 0.2, 0.4]], "float32")
@@ -198,6 +200,7 @@ def test_learns(matcher):
     assert after["center_error"] < 0.5 * before["center_error"]
 
 
+@slow_on("jax")
 def test_saves_and_steps(matcher, tmp_path):
     """The same boxes after loading, and one frame at a time."""
     model, x, _, _ = matcher

@@ -6,6 +6,7 @@ import pytest
 from hart_case import SIDE, SMALL, clips, numpy, quick, small_cell
 from keras import ops
 from layer_check import gradients
+from slow_on import slow_on
 
 from keras_attend import evaluation, zoo
 from keras_attend.boxes import clip_to_image, iou
@@ -76,6 +77,7 @@ def test_any_length_and_size(trained):
     np.testing.assert_allclose(found[:, :4], 2 * first["boxes"][:2] + 0.5, atol=2)
 
 
+@slow_on("jax")
 def test_boxes_clipped_at_the_border(trained):
     """Boxes end with the frame; the windows are the same."""
     model, x = trained.model, trained.x
@@ -99,6 +101,7 @@ def test_boxes_clipped_at_the_border(trained):
     assert box[:, :2].min() < -0.5
 
 
+@slow_on("jax")
 @pytest.mark.long
 def test_detached(trained):
     """No gradient through a window; what it does not show teaches no box."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hart_case import quick
 from keras import ops
+from slow_on import slow_on
 from wide_case import small_cell
 
 from keras_attend import Tracker
@@ -309,6 +310,7 @@ def test_size_of_glimpses(size: int) -> None:
         WideHARTCell(size=size)
 
 
+@slow_on("tensorflow")
 @pytest.mark.long
 def test_long_clips_are_trained_in_a_loop(monkeypatch):
     """With the same loss and the same step as frame after frame."""

@@ -4,6 +4,7 @@ import pytest
 from few_batches import FEW_BATCHES
 from keras import ops
 from layer_check import gradients, run_layer_test
+from slow_on import slow_on
 from square_clips import clips
 
 from keras_attend.boxes import iou
@@ -119,6 +120,7 @@ def test_steps_equal_the_clip(trained):
     )
 
 
+@slow_on("jax")
 def test_losses_by_hand(trained):
     model, x, y, _ = trained
     x = {name: value[:4] for name, value in x.items()}
@@ -364,6 +366,7 @@ def test_glimpse_cnn(random, tmp_path):
     )
 
 
+@slow_on("jax")
 @pytest.mark.long
 def test_glimpse_match(random, tmp_path):
     glimpses = random.random((3, 16, 16, 2)).astype("float32")
