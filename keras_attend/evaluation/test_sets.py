@@ -156,7 +156,7 @@ class DrawnPictures:
         _check_integers(batches=batches, min_digits=least)
         if self.background not in BACKGROUNDS or type(self.color) is not bool:
             raise ValueError(
-                f"`background` must be one of {BACKGROUNDS}, and `color` a bool. "
+                f"`background` must be one of {BACKGROUNDS}, `color` true or false. "
                 f"Received: {self.background!r:.40} and {self.color!r:.40}"
             )
         if not (_is_number(self.overlap) and self.overlap <= 1):
