@@ -54,7 +54,7 @@ ON_JAX := tests/layers/test_retina.py \
 	$(wildcard tests/test_$(name).py))
 # TensorFlow's tests in two lanes that take as long: what trains, and the rest after JAX.
 FIRST := $(wildcard $(addprefix tests/,\
-	datasets evaluation layers models tracking training))
+	datasets evaluation layers models tracking training video))
 SECOND := $(filter-out $(FIRST) tests/golden tests/__pycache__,\
 	$(patsubst %/,%,$(wildcard tests/*/)) $(sort $(wildcard tests/test_*.py)))
 BARE := $(RUN) -m pytest -p no:cacheprovider

@@ -77,7 +77,7 @@ def saved(tmp_path_factory):
     ("first", "backend"),
     [
         ("import keras, keras_attend", "tensorflow"),
-        ("import keras_attend, keras", "tensorflow"),
+        pytest.param("import keras_attend, keras", "tensorflow", marks=LONG),
         ("import keras, keras_attend", "jax"),
         pytest.param("import keras_attend, keras", "jax", marks=LONG),
         pytest.param("import keras_attend.unroll, keras", "jax", marks=LONG),

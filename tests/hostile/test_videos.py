@@ -38,11 +38,17 @@ LISTS = {
 }
 
 
+@pytest.fixture(scope="module")
+def secret(tmp_path_factory):
+    """A film that no list of files shall open; to write it takes seconds."""
+    return film(tmp_path_factory.mktemp("film") / "secret.mp4", 3)
+
+
 @pytest.mark.parametrize("name", LISTS)
 @pytest.mark.parametrize("to", ["/etc/passwd", "film", "http://127.0.0.1:9/x"])
-def test_lists_of_other_files(name, to, tmp_path):
+def test_lists_of_other_files(name, to, tmp_path, secret):
     if to == "film":
-        to = film(tmp_path / "secret.mp4", 3)
+        to = secret
     path = tmp_path / name
     path.write_text(LISTS[name].format(to))
     begin = time.monotonic()

@@ -50,6 +50,7 @@ def python(code, cwd, **environment):
 # There and back.
 
 
+@pytest.mark.long
 def test_round_trip_from_training_to_another_process(hub, tmp_path):
     keras.utils.set_random_seed(1)
     layers = [keras.Input((3, 4)), keras.layers.RNN(IRNNCell(5))]

@@ -265,6 +265,7 @@ def test_a_narrow_window_and_fewer_losses() -> None:
         WideHART(small_cell(), losses=("boxes",))
 
 
+@pytest.mark.long
 def test_saved_and_loaded(tmp_path: Path) -> None:
     x, _ = clip()
     model = WideHART(small_cell(center_prior=0.3), losses=("location", "boxes"))

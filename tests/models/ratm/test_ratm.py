@@ -179,6 +179,7 @@ def test_absent_boxes_have_no_influence(trained):
     assert all(np.isfinite(numpy(v)).all() for v in again.trainable_variables)
 
 
+@pytest.mark.long
 def test_save_load_and_fine_tune(trained, tmp_path):
     model, x, y, history = trained
     model.save(tmp_path / "ratm.keras")
