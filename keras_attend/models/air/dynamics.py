@@ -26,10 +26,9 @@ class Dynamics(KeepsArguments, keras.layers.Layer):
       p(\text{stays}) = \mathrm{sigmoid}(g(h_t))$$
 
     $z$ is an object's $z^{where}$, $v$ what it changed by in the last frame (its side
-    is not expected to go on changing), and $a_t$ the action that leads to
-    frame t, if there are any. $s$ is
-    `STEP`: a GRU learns slowly from numbers as small as steps are. It sees where an
-    object has been, but no picture.
+    is not expected to go on changing), and $a_t$ the action that leads to frame t, if
+    there are any. $s$ is `STEP`: a GRU learns slowly from numbers as small as steps
+    are. It sees where an object has been, but no picture.
 
     Args:
         units: of the GRU.
