@@ -10,8 +10,10 @@ from keras_attend.datasets.sequences import Sequence as Video
 from keras_attend.datasets.sequences import otb, read_frames
 from keras_attend.datasets.settings import VALIDATION_VIDEOS
 from keras_attend.evaluation.test_sets import Videos, described
+from keras_attend.evaluation.tracking import SureTrack, Track
 from keras_attend.tracking import Tracker
 from keras_attend.training.flags import parser
+from keras_attend.training.kept_tracks import boxes_alone, kept
 from keras_attend.training.papers import label
 from keras_attend.training.writing import picture_track, print_results, write_preset
 from keras_attend.zoo.card import write_card
@@ -74,12 +76,18 @@ def split_videos(args: argparse.Namespace) -> tuple[list[Video], list[Video]]:
     return train, [v for v in found if v.name in judge]
 
 
-def opencv_peers(*names: str) -> dict[str, Any]:
+def opencv_peers(*names: str) -> dict[str, Track]:
     """Make OpenCV's trackers, by name, without those that are not installed here."""
+    found = sure_opencv_peers(*names)
+    return {name: boxes_alone(track) for name, track in found.items()}
+
+
+def sure_opencv_peers(*names: str) -> dict[str, SureTrack]:
+    """Make the same trackers, as `hidden_clips` takes them."""
     peers = {}
     for name in names:
         try:
-            peers[name] = evaluation.opencv_tracker(name)
+            peers[name] = kept(evaluation.sure_opencv_tracker(name), name)
         except (ImportError, FileNotFoundError) as problem:
             print(f"Not measured: {name}: {problem}")
     return peers
@@ -110,11 +118,7 @@ def video_results(
             [evaluation.sure_track(Tracker(model)) for model in models],
             videos,
             data=name,
-            baselines={
-                peer: evaluation.sure_opencv_tracker(peer)
-                for peer in peers
-                if peer in ("CSRT", "TrackerNano")
-            },
+            baselines=sure_opencv_peers("CSRT", "TrackerNano"),
         )
     return rows
 
