@@ -36,6 +36,7 @@ from keras_attend.training.video_trackers import (
     video_test_results,
     write_video_tracker,
 )
+from keras_attend.training.wide_trackers import WideTraining
 from keras_attend.training.writing import (
     picture_digits,
     picture_track,
@@ -53,6 +54,7 @@ __all__ = [
     "ForesightStage",
     "Stage",
     "VideoStage",
+    "WideTraining",
     "falling_rate",
     "finetune",
     "fit",

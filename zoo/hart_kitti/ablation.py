@@ -23,7 +23,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-from recipe import BATCHES, HERE, PAIRS, compiled
+from recipe import HERE
 
 import keras_attend as ka
 from keras_attend import training
@@ -33,6 +33,7 @@ from keras_attend.layers import EfficientV1
 from keras_attend.models.hart.wide_model import LOSSES
 from keras_attend.training import imagenet
 from keras_attend.training.tables import table, write_table
+from keras_attend.training.wide_trackers import BATCHES, PAIRS, adapt, compiled
 from keras_attend.types import Nested, Tensor
 
 EPOCHS = 16
@@ -128,8 +129,7 @@ def train(row: str, videos: Any, seed: int, args: argparse.Namespace) -> Any:
 
     def begin(batches: int) -> Any:
         model = ROWS[row]()
-        inputs, _ = pairs[len(pairs) - 1]
-        model.cell.adapt(inputs["frames"][:, 0], inputs["box"])
+        adapt(model, pairs)
         return compiled(model, 2e-3, batches)
 
     name = f"ablation_{row.replace(' ', '_').replace(',', '')}_{seed}.keras"

@@ -20,10 +20,8 @@ Expected  Test set: 0.764 on clips of 60 frames of five real videos (the box tha
           0.670).
           An hour and a half on one CPU core for a seed, and about as long to measure
 
-Two stages. In the first the windows follow for the most part the true boxes, which are
-made wrong on purpose; in the second for the most part the tracker's own. V1 keeps what
-it has learned from ImageNet. Killed at any moment, the same command with `--resume`
-goes on.
+The two stages are described in keras_attend/training/wide_trackers.py. Killed at any
+moment, the same command with `--resume` goes on.
 
 What decides (mean IoU on the real validation clips): the first stage has 0.675, the
 second 0.690. With glimpses of 144x144 pixels and templates of 8x8 places the first
@@ -36,22 +34,16 @@ of training and not with the batches. Since then a part of a large picture stays
 it is while its object moves, and clips do not wait at a video's end. What the recipe as
 it stands leads to is not measured yet. On the rendered clips `hart_street`, which was
 trained on such clips, is better (0.767).
-
-V1 computes in bfloat16 while it trains, which halves its time on CPUs that have it; the
-preset computes in float32.
 """
 
 import argparse
 from pathlib import Path
 from typing import Any
 
-import keras
-
 import keras_attend as ka
 from keras_attend import training
-from keras_attend.datasets import KITTI, Sequence, TrackingPairs
+from keras_attend.datasets import KITTI, Sequence
 from keras_attend.layers import EfficientV1
-from keras_attend.training import imagenet
 from keras_attend.training.rendered_sets import (
     rendered_results,
     rendered_test,
@@ -62,17 +54,6 @@ from keras_attend.training.rendered_sets import (
 from keras_attend.zoo import Result
 
 HERE = Path(__file__).parent
-BATCHES = 50  # of an epoch
-EPOCHS = (50, 18)  # of the stages
-PAIRS = {"frames": 4, "batch_size": 30, "real": 0.6, "guided": 0.7, "gone": 0.2}
-OWN = {
-    "frames": 8,
-    "real": 0.6,
-    "batch_size": 16,
-    "guided": 0.4,
-    "gone": 0.25,
-    "stretch": 0.2,
-}
 ABOUT: dict[str, Any] = {
     "description": (
         "HART follows any object that the first frame shows, through a window of four "
@@ -104,61 +85,16 @@ def make(dtype: str = "float32") -> Any:
     return model
 
 
-def compiled(model: Any, rate: float, batches: int) -> Any:
-    """Compiled for a training of so many batches; it ends with averaged weights."""
-    model.compile(
-        training.falling_rate(
-            batches,
-            0.01,
-            rate,
-            warm=100,
-            optimizer=keras.optimizers.AdamW,
-            weight_decay=1e-3,
-            global_clipnorm=5.0,
-            use_ema=True,
-            ema_momentum=0.995,
-        )
-    )
-    return model
-
-
-def first(data: TrackingPairs, batches: int) -> Any:
-    """The model that the first stage trains, in which V1 is ImageNet's."""
-    model = make("mixed_bfloat16")
-    imagenet.load_weights(model.cell.ventral.v1)
-    inputs, _ = data[len(data) - 1]
-    model.cell.adapt(inputs["frames"][:, 0], inputs["box"])
-    return compiled(model, 2e-3, batches)
-
-
-def second(before: Any, batches: int) -> Any:
-    """The model that the second stage trains."""
-    model = make("mixed_bfloat16")
-    model.set_weights(before.get_weights())
-    return compiled(model, 5e-4, batches)
+TRAINING = training.WideTraining(make)
 
 
 def train(
     videos: list[Sequence], args: argparse.Namespace, seed: int
 ) -> tuple[Any, tuple[Path, ...]]:
-    """The trained model, all of it in float32, and the checkpoints."""
-    keras.utils.set_random_seed(seed)
-    paths = tuple(args.runs / f"seed_{seed}_{name}.keras" for name in ("pairs", "own"))
-    epochs = [min(n, args.epochs or n) for n in EPOCHS]
-    stills = training_streets(args.data)
+    """The trained model and the checkpoints."""
     drawn = rendered_training(args.data, videos, seed)
-    same = {"batches": BATCHES, "stills": stills, "drawn": drawn}
-    pairs = TrackingPairs(videos, seed=seed, **same, **PAIRS)
-    model = training.fit(
-        lambda batches: first(pairs, batches), pairs, paths[0], args, epochs=epochs[0]
-    )
-    own = TrackingPairs(videos, seed=seed + 1000, **same, **OWN)
-    model = training.fit(
-        lambda batches: second(model, batches), own, paths[1], args, epochs=epochs[1]
-    )
-    trained = make()
-    trained.set_weights(model.get_weights())
-    return trained, paths
+    stills = training_streets(args.data)
+    return TRAINING.run(videos, args, seed, stills=stills, drawn=drawn)
 
 
 def measure(models: list[Any], data: Path) -> list[Result]:
