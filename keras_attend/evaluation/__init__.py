@@ -54,7 +54,8 @@ is absent do not count:
   `presence_auc` is the area under the ROC curve of "presence" (of TrackerNano its
   score, of other peers whether they have failed), between frames in which the tracker
   has the object (IoU above 0.5) and those in which it has not (IoU below 0.1, or the
-  object is hidden).
+  object is hidden). `calibration_error` is how far "presence" is from the share of the
+  former among the frames with about this presence: the mean over ten equal ranges.
 
 Objects that nobody has marked (AIR). Found and true boxes are paired one to one, so
 that the sum of their IoUs is the greatest; an object that is missed has IoU 0.
@@ -108,6 +109,7 @@ from keras_attend.evaluation.digits import (
 )
 from keras_attend.evaluation.hidden import (
     HiddenClips,
+    calibration_error,
     hidden_clips,
     hidden_results,
     sure_track,
@@ -173,6 +175,7 @@ __all__ = [
     "VideoScores",
     "Videos",
     "box_scores",
+    "calibration_error",
     "catch_rate",
     "catch_results",
     "clip_results",

@@ -28,12 +28,16 @@ class HiddenClips(OneLine):
         presence_auc: the chance that the tracker is surer of a frame in which it has
             the object (IoU above 0.5) than of one in which it has not (IoU below 0.1,
             or the object is hidden).
+        calibration_error: how far presence, as a chance, is from the share of the
+            first kind among the frames with about this presence; see
+            `calibration_error`.
         with_object: how many frames of the first kind there are.
         without: how many of the second.
     """
 
     found_again: Array
     presence_auc: float
+    calibration_error: float
     with_object: int
     without: int
 
@@ -133,12 +137,27 @@ def hidden_clips(
         )
     values = np.concatenate([*sure, *unsure])
     count = sum(len(part) for part in sure)
+    with_object = np.arange(len(values)) < count
     return HiddenClips(
         found_again=np.array(again),
-        presence_auc=auc(values, np.arange(len(values)) < count),
+        presence_auc=auc(values, with_object),
+        calibration_error=calibration_error(values, with_object),
         with_object=count,
         without=len(values) - count,
     )
+
+
+def calibration_error(chances: Array, true: Array, bins: int = 10) -> float:
+    r"""$\sum_b n_b \, |\bar p_b - \bar y_b| / n$ over equal ranges of 0..1.
+
+    Args:
+        chances: p, in 0..1, `[n]`.
+        true: y, whether it was so, `[n]`.
+        bins: how many ranges.
+    """
+    b = np.minimum((np.asarray(chances) * bins).astype(int), bins - 1)
+    sums = [np.bincount(b, values, bins) for values in (chances, true)]
+    return float(np.abs(sums[0] - sums[1]).sum() / len(b))
 
 
 def cover(frame: Array, box: Array, occluder: Array) -> None:
@@ -181,5 +200,5 @@ def hidden_results(
     protocol = f"{data}/hidden_clips"
     return [
         attribute_row(metric, protocol, metric, scores, None)
-        for metric in ("refound_rate", "presence_auc")
+        for metric in ("refound_rate", "presence_auc", "calibration_error")
     ]

@@ -46,6 +46,7 @@ ATTRIBUTES = {  # the attributes of the evaluation's scores, by metric
     "precision_20": "precision_20",
     "refound_rate": "refound_rate",
     "presence_auc": "presence_auc",
+    "calibration_error": "calibration_error",
     "count_accuracy": "count_accuracy",
     "found_rate": "found_rate",
     "elbo_nats": "elbo_nats",

@@ -26,6 +26,7 @@ METRICS = {
     "precision_20": Metric("precision at 20 px"),
     "presence_auc": Metric("presence AUC"),
     "refound_rate": Metric("share found again"),
+    "calibration_error": Metric("calibration error", higher_is_better=False),
     "count_accuracy": Metric("right counts"),
     "found_rate": Metric("share found"),
     "elbo_nats": Metric("ELBO (nats)"),

@@ -8,7 +8,12 @@ import pytest
 from PIL import Image
 
 from keras_attend.datasets import otb
-from keras_attend.evaluation import hidden_clips, hidden_results, sure_track
+from keras_attend.evaluation import (
+    calibration_error,
+    hidden_clips,
+    hidden_results,
+    sure_track,
+)
 
 CLIP = {"frames": 12, "hidden": (4, 7), "within": 3, "every": 12}
 OCCLUDER = [np.full((20, 20, 3), 9, "uint8")]
@@ -45,6 +50,7 @@ def test_a_perfect_tracker(videos: tuple) -> None:
     assert found.found_again.tolist() == [True, True]
     assert found.presence_auc == found.refound_rate == 1.0
     assert (found.with_object, found.without) == (2 * 8, 2 * 3)
+    assert found.calibration_error == 0.0
 
 
 def test_one_that_stays(videos: tuple) -> None:
@@ -54,6 +60,16 @@ def test_one_that_stays(videos: tuple) -> None:
     found = hidden_clips(still, videos, OCCLUDER, **CLIP)
     assert found.found_again.tolist() == [False, False]
     assert found.presence_auc == 0.5
+    # It is always sure, and wrong in this share of the frames.
+    share = found.without / (found.without + found.with_object)
+    assert found.calibration_error == pytest.approx(share)
+
+
+def test_calibration_error() -> None:
+    chances = np.array([0.0, 0.04, 0.92, 1.0, 0.55])
+    true = np.array([False, False, True, False, True])
+    parts = [abs(0.04 - 0), abs(1.92 - 1), abs(0.55 - 1)]
+    assert calibration_error(chances, true) == pytest.approx(sum(parts) / 5)
 
 
 def test_the_object_is_covered(videos: tuple) -> None:
@@ -117,7 +133,7 @@ def test_results(videos: tuple) -> None:
     )
     rows = hidden_results([bright], long, data="squares", baselines={"same": bright})
     found = {row.metric: row for row in rows}
-    assert found.keys() == {"refound_rate", "presence_auc"}
+    assert found.keys() == {"refound_rate", "presence_auc", "calibration_error"}
     assert found["refound_rate"].protocol == "squares/hidden_clips"
     assert found["refound_rate"].value == 1.0
     assert found["refound_rate"].baselines["same"] == 1.0
