@@ -1,5 +1,6 @@
 """What the recipes in `zoo/` share: flags, training loops, and writing a preset."""
 
+from keras_attend.training.agents import train_agent
 from keras_attend.training.cluster import placed
 from keras_attend.training.finetuning import finetune
 from keras_attend.training.flags import parse, parser
@@ -74,6 +75,7 @@ __all__ = [
     "split_videos",
     "start_from",
     "tracker_parser",
+    "train_agent",
     "train_object_finder",
     "train_object_follower",
     "video_results",

@@ -23,20 +23,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 import keras_attend as ka
 from keras_attend import disk, training
 from keras_attend.callbacks import Checkpoint
-from keras_attend.datasets import VALIDATION_SEED, Games
+from keras_attend.datasets import VALIDATION_SEED
 from keras_attend.evaluation.rows import row as result_row
 from keras_attend.training.papers import record
 
 HERE = Path(__file__).parent
 PAPER = 0.85
-BATCH, BATCHES = 256, 100  # of an epoch
-EPOCHS = 32  # of 24 frames a game: 19.7 million frames
+EPOCHS = 32  # of 25,600 games of 24 frames: 19.7 million frames
 AS_WRITTEN = ka.models.AgentCredit(baseline="state", trace=1.0, entropy=0.0)
 CRITIC = ka.models.AgentCredit(baseline="glimpses", trace=0.5)
 # The stages of each training: its share of the epochs, its rate, and the agent's.
@@ -53,26 +51,10 @@ def train(name: str, args: argparse.Namespace) -> tuple[Any, float]:
     """Train an agent; return it, and how many seconds that took."""
     agent, seconds = None, 0.0
     for number, (share, rate, arguments) in enumerate(STAGES[name]):
-
-        def make(
-            batches: int,
-            last: Any = agent,
-            rate: float = rate,
-            arguments: dict[str, Any] = arguments,
-        ) -> keras.Model:
-            found = ka.models.RAMAgent(size=6, scales=3, **arguments)
-            if last is not None:
-                found.build(found.serving_shape)
-                found.set_weights(last.get_weights())
-            schedule = keras.optimizers.schedules.CosineDecay(rate, batches)
-            found.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0))
-            return found
-
-        keras.utils.set_random_seed(args.seed)
         path = args.runs / f"{name}_{args.seed}_{number}.keras"
-        games = Games(batch_size=BATCH, batches=BATCHES, seed=args.seed)
         epochs = max(round(share * args.epochs), 1)
-        agent = training.fit(make, games, path, args, epochs=epochs)
+        more = {"start": agent, "size": 6, "scales": 3, **arguments}
+        agent = training.train_agent(path, args, rate, epochs, **more)
         seconds += Checkpoint.seconds_spent(path)
     return agent, seconds
 

@@ -23,11 +23,8 @@ What decides (64 units; the share of games won while training):
 from pathlib import Path
 from typing import Any
 
-import keras
-
 import keras_attend as ka
 from keras_attend import training
-from keras_attend.datasets import Games
 
 HERE = Path(__file__).parent
 COMMON = {"credit": ka.models.AgentCredit(baseline="game", trace=0.5)}
@@ -40,27 +37,10 @@ def main() -> None:
     args = training.parse(training.parser(__doc__, HERE, epochs=20))
     path = args.runs / f"agent_{args.seed}.keras"
 
-    def train(
-        name: str,
-        rate: float,
-        epochs: int,
-        start: keras.Model | None = None,
-        **arguments: Any,
-    ) -> keras.Model:
-        def make(batches: int) -> keras.Model:
-            agent = ka.models.RAMAgent(**arguments)
-            if start is not None:
-                agent.build(agent.serving_shape)
-                agent.set_weights(start.get_weights())
-            schedule = keras.optimizers.schedules.CosineDecay(rate, batches)
-            agent.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0))
-            return agent
-
+    def train(name: str, rate: float, epochs: int, **arguments: Any) -> Any:
         print(f"== {name}", flush=True)
-        keras.utils.set_random_seed(args.seed)
-        data = Games(batch_size=256, batches=100, seed=args.seed)
         checkpoint = path.with_stem(f"{name}_{args.seed}")
-        return training.fit(make, data, checkpoint, args, epochs=epochs)
+        return training.train_agent(checkpoint, args, rate, epochs, **arguments)
 
     n = args.epochs
     around = train("around", 2e-3, n, gaze="around", std=0.25, **RETINA)
