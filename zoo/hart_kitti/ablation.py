@@ -8,11 +8,11 @@ Command   pip install ".[recipes]"
 Makes     ablation.csv and ablation.md, from the validation videos
 Expected  not measured yet
 
-Each row has the first stage of recipe.py, shorter, without its pictures of KITTI and
-its rendered clips, by three seeds: the same clips for all rows, but that in those for a
-window of 2 sides it errs half as far. V1's features are measured once, before the
-training, and divided by their spread; where V1 is trained they change after that. After
-a kill, the same command with `--resume` goes on.
+Each row has the first stage of recipe.py, shorter, with glimpses of 128x128 pixels,
+without pictures of KITTI and rendered clips, by three seeds: the same clips for all
+rows, but that in those for a window of 2 sides it errs half as far. V1's features are
+measured once, before the training, and divided by their spread; where V1 is trained
+they change after that. After a kill, the same command with `--resume` goes on.
 """
 
 import argparse
@@ -36,8 +36,9 @@ from keras_attend.training.tables import table, write_table
 from keras_attend.training.wide_trackers import BATCHES, PAIRS, adapt, compiled
 from keras_attend.types import Nested, Tensor
 
-EPOCHS = 16
+EPOCHS = 12
 SEEDS = 3
+SMALL = {"size": 128, "part": 8}  # of the cells
 HEADS = {
     "row": "",
     "mean_iou": "mean IoU",
@@ -92,7 +93,8 @@ def make(
         dtype="mixed_bfloat16",
         name="v1",
     )
-    model = ka.models.WideHART(cell(v1=v1, name="cell", **arguments), losses=losses)
+    small = cell(v1=v1, name="cell", **SMALL, **arguments)
+    model = ka.models.WideHART(small, losses=losses)
     model.build()
     if known:
         imagenet.load_weights(model.cell.v1)
