@@ -33,7 +33,13 @@ from keras_attend.layers import EfficientV1
 from keras_attend.models.hart.wide_model import LOSSES
 from keras_attend.training import imagenet
 from keras_attend.training.tables import table, write_table
-from keras_attend.training.wide_trackers import BATCHES, PAIRS, adapt, compiled
+from keras_attend.training.wide_trackers import (
+    BATCHES,
+    PAIRS,
+    adapt,
+    compiled,
+    fast_dtype,
+)
 from keras_attend.types import Nested, Tensor
 
 EPOCHS = 12
@@ -90,7 +96,7 @@ def make(
     v1 = EfficientV1(
         (2, 4, 10),
         trainable_from=0 if trained else None,
-        dtype="mixed_bfloat16",
+        dtype=fast_dtype(),
         name="v1",
     )
     small = cell(v1=v1, name="cell", **SMALL, **arguments)
