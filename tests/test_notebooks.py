@@ -19,6 +19,8 @@ QUICK = {
     "TEST_DIGITS = 4000": "TEST_DIGITS = 500",
     "CLIPS = 200": "CLIPS = 20",
 }
+# These run on JAX too; the others, which use no more of a backend, on TensorFlow alone.
+ON_JAX = ("01_look_at_a_digit", "07_objects_without_labels")
 # What each must show: one number below another by so much, each after some words.
 LOWER = {
     "01_look_at_a_digit": ("right before: ", "after: ", 20),  # it learned the negatives
@@ -80,7 +82,14 @@ def test_real_frames_are_as_wide_as_the_page():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(p, marks=() if p.stem in ON_JAX else pytest.mark.packaging)
+        for p in NOTEBOOKS
+    ],
+    ids=lambda path: path.stem,
+)
 @pytest.mark.usefixtures("mnist_file")
 def test_runs(path, tmp_path):
     notebook = nbformat.read(path, as_version=4)

@@ -37,7 +37,7 @@ from keras_attend.training.video_trackers import (
     video_test_results,
     write_video_tracker,
 )
-from keras_attend.training.wide_trackers import WideTraining
+from keras_attend.training.wide_trackers import WideTraining, fast_dtype
 from keras_attend.training.writing import (
     picture_digits,
     picture_track,
@@ -57,6 +57,7 @@ __all__ = [
     "VideoStage",
     "WideTraining",
     "falling_rate",
+    "fast_dtype",
     "finetune",
     "fit",
     "fit_stages",

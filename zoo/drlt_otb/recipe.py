@@ -178,7 +178,7 @@ def train_observation(
     if args.backbone:
         return backbone(args.backbone, args.backbone_weights), []
     keras.utils.set_random_seed(args.seed)
-    observation = matcher("mixed_bfloat16")
+    observation = matcher(training.fast_dtype())
     imagenet.load_weights(observation.maps.v1)
     seen, _ = moving_views(train, 16, 4, args.seed, SIZE)[0]
     observation.maps.adapt(seen["frames"][:, 0])
