@@ -6,8 +6,7 @@ Command   KERAS_BACKEND=jax python zoo/air_mnist/recipe.py
 Expected  0.990 to 0.993 of the counts of 10,000 test pictures right, mean IoU 0.879 to
           0.885, ELBO 645.8 to 647.2 nats, by seed; of pictures of three digits, which
           the training does not have, 0.69 to 0.79 of the counts
-Time      6 to 8 minutes of one CPU core a seed, with JAX; 20 minutes where other
-          programs shared the core, as they did when seed 0 was trained
+Time      6 to 8 minutes of one CPU core a seed, with JAX
 
 Five seeds are trained one after the other, each with its own checkpoint (to train them
 at the same time, run the command with `--seed 1` and so on as well). Then all are
