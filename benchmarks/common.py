@@ -77,6 +77,26 @@ def take_turns(*calls, rounds=11, warmup=2):
     return np.median(times, axis=0)
 
 
+def moving_square(size, count, side):
+    """Frames `[count, H, W, 3]` of a bright square on noise, and its first box."""
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 80, (count, *size, 3), dtype="uint8")
+    y, x = (n // 2 - side // 2 for n in size)
+    for t, frame in enumerate(frames):
+        frame[y : y + side, x + t // 4 : x + t // 4 + side] += 120
+    return frames, (x, y, side, side)
+
+
+def follow(update, frames):
+    """A call that updates a tracker with every frame."""
+
+    def call():
+        for frame in frames:
+            update(frame)
+
+    return call
+
+
 def print_table(title, columns, rows):
     """A table: names in its first column, numbers in the others."""
     cells = [list(columns)]

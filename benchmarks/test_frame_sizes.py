@@ -4,9 +4,8 @@ A bright square moves over noise, in frames of two sizes, on one core. All take 
 within one run.
 """
 
-import numpy as np
 import pytest
-from common import BACKEND, print_table, take_turns
+from common import BACKEND, follow, moving_square, print_table, take_turns
 
 import keras_attend as ka
 from keras_attend.evaluation.opencv import opencv_box, opencv_factory, opencv_image
@@ -23,32 +22,12 @@ FRAMES, SIDE = 10, 48
 GROWTH = 1.5
 
 
-def make_frames(size):
-    """Frames `[T, H, W, 3]`, and the square's first box."""
-    rng = np.random.default_rng(0)
-    frames = rng.integers(0, 80, (FRAMES + 1, *size, 3), dtype="uint8")
-    y, x = (n // 2 - SIDE // 2 for n in size)
-    for t, frame in enumerate(frames):
-        frame[y : y + SIDE, x + t // 4 : x + t // 4 + SIDE] += 120
-    return frames, np.float32([x, y, SIDE, SIDE])
-
-
-def follow(update, frames):
-    """A call that updates a tracker with every frame but the first."""
-
-    def call():
-        for frame in frames[1:]:
-            update(frame)
-
-    return call
-
-
 def of_preset(name, frames, box):
     """A call that follows with a preset."""
     model = ka.zoo.load(name)
     tracker = ka.Tracker(model, getattr(model.cell, "jit_compile", True))
     tracker.init(frames[0], box)
-    return follow(tracker.update, frames)
+    return follow(tracker.update, frames[1:])
 
 
 def of_peer(name, frames, box):
@@ -61,13 +40,13 @@ def of_peer(name, frames, box):
     images = [opencv_image(frame) for frame in frames]
     tracker = create()
     tracker.init(images[0], opencv_box(box, whole))
-    return follow(tracker.update, images)
+    return follow(tracker.update, images[1:])
 
 
 def test_frames_per_second():
     rates = {}
     for size in SIZES:
-        frames, box = make_frames(size)
+        frames, box = moving_square(size, FRAMES + 1, SIDE)
         calls = {name: of_preset(name, frames, box) for name in PRESETS}
         calls |= {name: of_peer(name, frames, box) for name in PEERS}
         calls = {name: call for name, call in calls.items() if call is not None}

@@ -7,7 +7,7 @@ mean something on a busy machine too.
 import numpy as np
 import pytest
 import tensorflow as tf
-from common import BACKEND, print_table, take_turns
+from common import BACKEND, follow, moving_square, print_table, take_turns
 
 from keras_attend.models import HART, RATM, HARTCell, RATMCell
 from keras_attend.tracking import Tracker
@@ -36,22 +36,7 @@ def make_model():
 
 def make_frames(size):
     """Frames `[T, H, W, 3]`, and the square's first box."""
-    rng = np.random.default_rng(0)
-    frames = rng.integers(0, 80, (FRAMES, *size, 3), dtype="uint8")
-    y, x = (n // 2 - SIDE // 2 for n in size)
-    for t, frame in enumerate(frames):
-        frame[y : y + SIDE, x + t // 4 : x + t // 4 + SIDE] += 120
-    return frames, (x, y, SIDE, SIDE)
-
-
-def follow(tracker, frames):
-    """A call that updates a tracker with every frame."""
-
-    def call():
-        for frame in frames:
-            tracker.update(frame)
-
-    return call
+    return moving_square(size, FRAMES, SIDE)
 
 
 def our_frames(frames, channels):
@@ -81,11 +66,11 @@ def test_against_opencv(make, faster, size):
     seen = our_frames(frames, model.channels)
     ours = Tracker(model, jit_compile=True)
     ours.init(seen[0], box)
-    calls = {"Tracker": follow(ours, seen)}
+    calls = {"Tracker": follow(ours.update, seen)}
     for name in FASTER:
         rival = getattr(cv2, f"Tracker{name}_create")()
         rival.init(frames[0], box)
-        calls[name] = follow(rival, frames)
+        calls[name] = follow(rival.update, frames)
     seconds = dict(zip(calls, take_turns(*calls.values()), strict=True))
     rows = [[k, FRAMES / t, t / seconds["Tracker"]] for k, t in seconds.items()]
     name = type(model).__name__
@@ -103,7 +88,7 @@ def test_cost_of_hart():
         frames, box = make_frames(size)
         tracker = Tracker(model, jit_compile=True)
         tracker.init(frames[0], box)
-        calls[f"{size[0]}x{size[1]}"] = follow(tracker, frames)
+        calls[f"{size[0]}x{size[1]}"] = follow(tracker.update, frames)
     v1, glimpse = model.cell.v1, np.zeros((1, 56, 56, 3), "float32")
     features = tf.function(v1, jit_compile=True)
     features(glimpse)
@@ -124,7 +109,7 @@ def test_several_objects(size):
     one.init(frames[0], box)
     shifts = np.stack([np.arange(TARGETS), np.zeros(TARGETS)] + 2 * [[0] * TARGETS], 1)
     many.init(frames[0], np.array(box) + shifts)
-    a, b = take_turns(follow(one, frames), follow(many, frames))
+    a, b = take_turns(follow(one.update, frames), follow(many.update, frames))
     rows = [["1", FRAMES / a, 1.0], [str(TARGETS), FRAMES / b, b / a]]
     title = f"{TARGETS} objects against one, {size[0]}x{size[1]}, one core"
     print_table(title, ["objects", "frames/s", "times one's time"], rows)

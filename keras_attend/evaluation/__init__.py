@@ -55,7 +55,8 @@ is absent do not count:
   score, of other peers whether they have failed), between frames in which the tracker
   has the object (IoU above 0.5) and those in which it has not (IoU below 0.1, or the
   object is hidden). `calibration_error` is how far "presence" is from the share of the
-  former among the frames with about this presence: the mean over ten equal ranges.
+  former among the frames with about this presence: the mean over ten equal ranges, by
+  their frames.
 
 Objects that nobody has marked (AIR). Found and true boxes are paired one to one, so
 that the sum of their IoUs is the greatest; an object that is missed has IoU 0.

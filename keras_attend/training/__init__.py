@@ -37,7 +37,7 @@ from keras_attend.training.video_trackers import (
     video_test_results,
     write_video_tracker,
 )
-from keras_attend.training.wide_trackers import WideTraining, fast_dtype
+from keras_attend.training.wide_trackers import fast_dtype, train_wide_tracker
 from keras_attend.training.writing import (
     picture_digits,
     picture_track,
@@ -55,7 +55,6 @@ __all__ = [
     "ForesightStage",
     "Stage",
     "VideoStage",
-    "WideTraining",
     "falling_rate",
     "fast_dtype",
     "finetune",
@@ -79,6 +78,7 @@ __all__ = [
     "train_agent",
     "train_object_finder",
     "train_object_follower",
+    "train_wide_tracker",
     "video_results",
     "video_test_results",
     "write_preset",

@@ -1,6 +1,6 @@
 """What OpenCV's trackers found on the test sets, kept for the next recipe.
 
-CSRT takes the better part of an hour for them, and finds the same each time.
+CSRT is by far the slowest of them; it finds the same each time.
 """
 
 import hashlib

@@ -8,8 +8,8 @@ returned computes in float32.
 """
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,73 +38,60 @@ OWN: dict[str, Any] = {  # of the second
 }
 
 
-@dataclass(frozen=True)
-class WideTraining:
-    """The training of a `WideHART`.
+# Of each stage: its checkpoint's name, its clips, its rate, what is added to the seed.
+STAGES = (("pairs", PAIRS, 2e-3, 0), ("own", OWN, 5e-4, 1000))
+EPOCHS = (50, 18)  # of the stages
 
-    Attributes:
+
+def train_wide_tracker(
+    make: Callable[[str], Any],
+    videos: Sequence[Video],
+    args: argparse.Namespace,
+    seed: int,
+    **more: Any,
+) -> tuple[Any, tuple[Path, ...]]:
+    """Train a `WideHART`; return it, all of it in float32, and the checkpoints.
+
+    Args:
         make: makes the model, built, whose V1 computes in the given `dtype`.
-        epochs: of both stages, of `BATCHES` batches.
-        pairs: of `TrackingPairs`, in both stages.
+        videos: to train on.
+        args: what `parse` returns.
+        seed: of the weights and of the clips.
+        **more: of `TrackingPairs`, in both stages.
     """
-
-    make: Callable[[str], Any]
-    epochs: tuple[int, int] = (50, 18)
-    pairs: Mapping[str, Any] = field(default_factory=dict)
-
-    def run(
-        self,
-        videos: Sequence[Video],
-        args: argparse.Namespace,
-        seed: int,
-        **more: Any,
-    ) -> tuple[Any, tuple[Path, ...]]:
-        """The trained model, all of it in float32, and the checkpoints.
-
-        Args:
-            videos: to train on.
-            args: what `parse` returns.
-            seed: of the weights and of the clips.
-            **more: of `TrackingPairs`, in both stages.
-        """
-        keras.utils.set_random_seed(seed)
-        paths = tuple(
-            args.runs / f"seed_{seed}_{name}.keras" for name in ("pairs", "own")
-        )
-        epochs = [min(n, args.epochs or n) for n in self.epochs]
-        same = {"batches": BATCHES, **self.pairs, **more}
-        pairs = TrackingPairs(videos, seed=seed, **PAIRS | same)
+    keras.utils.set_random_seed(seed)
+    model: Any = None
+    paths = []
+    for (name, clips, rate, shift), epochs in zip(STAGES, EPOCHS, strict=True):
+        data = TrackingPairs(videos, seed=seed + shift, batches=BATCHES, **clips | more)
+        paths.append(args.runs / f"seed_{seed}_{name}.keras")
         model = fit(
-            lambda batches: self.first(pairs, batches),
-            pairs,
-            paths[0],
+            partial(begin, make, data, model, rate),
+            data,
+            paths[-1],
             args,
-            epochs=epochs[0],
+            epochs=min(epochs, args.epochs or epochs),
         )
-        own = TrackingPairs(videos, seed=seed + 1000, **OWN | same)
-        model = fit(
-            lambda batches: self.second(model, batches),
-            own,
-            paths[1],
-            args,
-            epochs=epochs[1],
-        )
-        trained = self.make("float32")
-        trained.set_weights(model.get_weights())
-        return trained, paths
+    trained = make("float32")
+    trained.set_weights(model.get_weights())
+    return trained, tuple(paths)
 
-    def first(self, data: TrackingPairs, batches: int) -> Any:
-        """The model that the first stage trains, in which V1 is ImageNet's."""
-        model = self.make(fast_dtype())
+
+def begin(
+    make: Callable[[str], Any],
+    data: TrackingPairs,
+    before: Any,
+    rate: float,
+    batches: int,
+) -> Any:
+    """The model that a stage trains; in the first, with nothing before, V1 is given."""
+    model = make(fast_dtype())
+    if before is None:
         imagenet.load_weights(model.cell.v1)
         adapt(model, data)
-        return compiled(model, 2e-3, batches)
-
-    def second(self, before: Any, batches: int) -> Any:
-        """The model that the second stage trains."""
-        model = self.make(fast_dtype())
+    else:
         model.set_weights(before.get_weights())
-        return compiled(model, 5e-4, batches)
+    return compiled(model, rate, batches)
 
 
 def fast_dtype(cpu: Path = Path("/proc/cpuinfo")) -> str:

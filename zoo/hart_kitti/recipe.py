@@ -85,16 +85,14 @@ def make(dtype: str = "float32") -> Any:
     return model
 
 
-TRAINING = training.WideTraining(make)
-
-
 def train(
     videos: list[Sequence], args: argparse.Namespace, seed: int
 ) -> tuple[Any, tuple[Path, ...]]:
     """The trained model and the checkpoints."""
     drawn = rendered_training(args.data, videos, seed)
     stills = training_streets(args.data)
-    return TRAINING.run(videos, args, seed, stills=stills, drawn=drawn)
+    more = {"stills": stills, "drawn": drawn}
+    return training.train_wide_tracker(make, videos, args, seed, **more)
 
 
 def measure(models: list[Any], data: Path) -> list[Result]:
