@@ -34,6 +34,7 @@ from keras_attend.models.hart import (
 from keras_attend.models.ram import (
     RAM,
     AgentCredit,
+    ContextRAM,
     Credit,
     Feedforward,
     PaperRAM,
@@ -60,6 +61,7 @@ __all__ = [
     "AIRCell",
     "AgentCredit",
     "CandidateChoice",
+    "ContextRAM",
     "Credit",
     "DRLTCell",
     "Feedforward",

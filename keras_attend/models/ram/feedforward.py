@@ -7,7 +7,11 @@ import keras
 from keras import ops
 from keras.layers import Conv2D, Dense
 
-from keras_attend.arguments import check_not_negative, check_positive_integers
+from keras_attend.arguments import (
+    check_not_negative,
+    check_positive_integers,
+    check_shares,
+)
 from keras_attend.models.base import Classifier, scaled_images
 from keras_attend.types import Shape, Tensor
 
@@ -37,6 +41,9 @@ class Feedforward(Classifier):
         filters: number of filters of a convolution before them; with 0 there is none.
         kernel_size: side of the convolution's kernels, in pixels.
         strides: stride of the convolution, in pixels.
+        dropout: in training, the share of each hidden layer's units that are left out
+            at random; half of that share of the pixels too. The paper does not say
+            what, if anything, kept its networks from learning their digits by heart.
 
     Call arguments:
         images: `[B, H, W, C]` of one size, `float32` in 0..1 or `uint8`.
@@ -53,6 +60,7 @@ class Feedforward(Classifier):
         filters: int = 0,
         kernel_size: int = 10,
         strides: int = 5,
+        dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -61,6 +69,7 @@ class Feedforward(Classifier):
             **counts, **{f"units[{i}]": u for i, u in enumerate(units)}
         )
         check_not_negative(filters=filters)
+        check_shares(dropout=dropout)
         self.classes = classes
         self.units, self.filters = tuple(units), filters
         self.kernel_size, self.strides = kernel_size, strides
@@ -75,6 +84,10 @@ class Feedforward(Classifier):
             for i, u in enumerate(units)
         ]
         self.classifier = Dense(classes, dtype=dtype, name="action")
+        self.dropout = dropout
+        self.drop_pixels, self.drop_units = (
+            keras.layers.Dropout(share, dtype=dtype) for share in (dropout / 2, dropout)
+        )
 
     @property
     def heads(self) -> list[keras.layers.Layer]:
@@ -102,11 +115,12 @@ class Feedforward(Classifier):
     def call(self, images: Tensor, training: bool | None = None) -> dict[str, Tensor]:
         """The logits, `[B, classes]`."""
         h = scaled_images(images, self.channels, self.compute_dtype)
+        h = self.drop_pixels(h, training=training)
         if self.convolution is not None:
             h = self.convolution(h)
         h = ops.reshape(h, (-1, math.prod(h.shape[1:])))
         for dense in self.hidden:
-            h = dense(h)
+            h = self.drop_units(dense(h), training=training)
         return {"logits": ops.cast(self.classifier(h), "float32")}
 
     def sample_losses(self, x: Any, y: Tensor, y_pred: dict[str, Tensor]) -> Tensor:

@@ -18,7 +18,10 @@ from keras_attend.types import Shape
 class RAMLayers(Classifier):
     """The layers of `RAM`, which documents the arguments."""
 
-    kept_as: ClassVar[dict[str, str]] = {"locator": "locator_activation"}
+    kept_as: ClassVar[dict[str, str]] = {
+        "locator": "locator_activation",
+        "core": "core_kind",
+    }
     # How many numbers tell the glimpse network where a glimpse is.
     place = 2
 
@@ -36,12 +39,14 @@ class RAMLayers(Classifier):
         std: float = 0.11,
         location: str = "mean",
         locator: str = "tanh",
+        core: str = "rectified",
         credit: Credit | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         check_choice("location", location, ("mean", "sample", "random", "first"))
         check_choice("locator", locator, ("tanh", "linear"))
+        check_choice("core", core, ("rectified", "lstm"))
         self.credit = Credit.of(credit)
         self.classes, self.channels = classes, channels
         self.glimpses, self.size, self.scales = glimpses, size, scales
@@ -51,6 +56,7 @@ class RAMLayers(Classifier):
         for name in (*names, "units", "episodes"):
             check_positive_integers(**{name: getattr(self, name)})
         self.location, self.locator_activation = location, locator
+        self.core_kind = core
         self.serving_shape = (None, None, None, channels)
 
         dtype = self.dtype_policy
@@ -59,12 +65,17 @@ class RAMLayers(Classifier):
             glimpse_units, units, dtype=dtype, name="glimpse"
         )
         dense = partial(Dense, dtype=dtype)
-        self.core_input = dense(units, name="core_input")
-        # Rectified units keep what they hold if they begin as a copy (Le et al. 2015).
-        copy = keras.initializers.Identity(0.5)
-        self.core_recurrent = dense(
-            units, kernel_initializer=copy, name="core_recurrent"
-        )
+        self.core: Any = None
+        if core == "lstm":
+            self.core = keras.layers.LSTMCell(units, dtype=dtype, name="core")
+        else:
+            self.core_input = dense(units, name="core_input")
+            # Rectified units keep what they hold if they begin as a copy (Le et al.
+            # 2015).
+            copy = keras.initializers.Identity(0.5)
+            self.core_recurrent = dense(
+                units, kernel_initializer=copy, name="core_recurrent"
+            )
         self.classifier = dense(classes, name="action")
         self.locator = dense(2, locator, name="location")
         rewards = 1 if self.credit.baseline == "state" else classes
@@ -83,6 +94,6 @@ class RAMLayers(Classifier):
         patches = (None, self.size, self.size, self.scales * self.channels)
         self.retina.build((None, None, None, self.channels), (None, 2))
         self.glimpse_network.build(patches, (None, self.place))
-        core = (self.core_input, self.core_recurrent)
-        for dense in (*core, self.classifier, self.locator, self.baseline):
-            dense.build((None, self.core_input.units))
+        core = (self.core,) if self.core else (self.core_input, self.core_recurrent)
+        for layer in (*core, self.classifier, self.locator, self.baseline):
+            layer.build((None, self.units))

@@ -62,6 +62,9 @@ class RAM(RAMLayers):
             is always a draw of the policy.
         locator: activation of $f_l$: "tanh" keeps it in the image; "linear" is the
             paper's.
+        core: "rectified" is the equation above; "lstm" is an LSTM (Hochreiter and
+            Schmidhuber 1997), which the paper's agent has, and which can hold on to
+            what it saw.
         credit: what a location is credited with in training; see `Credit`.
 
     Call arguments:
@@ -108,24 +111,35 @@ class RAM(RAMLayers):
         self, images: Tensor, state: State, draw: State, location: str
     ) -> tuple[State, State]:
         """One glimpse: what it was, and the state of the next one."""
-        l, h = state["l"], state["h"]
+        l = state["l"]
         rho, g = self.see(images, state)
-        h = ops.relu(self.core_input(g) + self.core_recurrent(h))  # internal state
+        memory = self.remember(g, state)
+        h = memory["h"]
         choice = self.choose(h, l, draw, location)
         outputs = {"locations": l, "glimpses": rho, "features": g}
         outputs |= {"hidden": h, "choices": choice}
-        return outputs, {"h": h, "l": ops.clip(choice, -1.0, 1.0)}
+        return outputs, {**memory, "l": ops.clip(choice, -1.0, 1.0)}
+
+    def remember(self, g: Tensor, state: State) -> State:
+        """Internal state: $h_t$ `[B, units]`, and the cell state of an LSTM."""
+        if self.core is None:
+            h = ops.relu(self.core_input(g) + self.core_recurrent(state["h"]))
+            return {"h": h}
+        _, (h, c) = self.core(g, [state["h"], state["c"]])
+        return {"h": h, "c": c}
 
     # Section 3.1, the model: an episode.
 
-    def initial_state(self, batch: Any, first_location: Tensor | None) -> State:
+    def initial_state(self, images: Tensor, first_location: Tensor | None) -> State:
         """$h_0$ and $l_0$."""
+        batch = ops.shape(images)[0]
         if first_location is None:
             first_location = self._anywhere(batch, 2)
         # All have the same h_0: where the steps are written out, one row will do.
         rows = 1 if self.glimpses <= INLINE_GLIMPSES else batch
-        h = ops.zeros((rows, self.core_input.units), self.compute_dtype)
-        return {"h": h, "l": ops.cast(first_location, "float32")}
+        zero = ops.zeros((rows, self.units), self.compute_dtype)
+        memory = {"h": zero} if self.core is None else {"h": zero, "c": zero}
+        return {**memory, "l": ops.cast(first_location, "float32")}
 
     def draw(self, batch: Any, location: str) -> State:
         """The random numbers of all steps, drawn before the loop."""
@@ -143,12 +157,10 @@ class RAM(RAMLayers):
         step `features` ($g_t$) and `hidden` ($h_t$) `[B, T, units]` and `choices`
         `[B, T, 2]`, the next location before it was clipped.
         """
-        batch = ops.shape(images)[0]
-        state = self.initial_state(batch, first_location)
         steps, _ = unroll(
             lambda draw, state: self.step(images, state, draw, location),
-            state,
-            self.draw(batch, location),
+            self.initial_state(images, first_location),
+            self.draw(ops.shape(images)[0], location),
             inline=self.glimpses <= INLINE_GLIMPSES,
         )
         h_t = steps["hidden"]  # [B, T, units]

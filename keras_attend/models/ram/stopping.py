@@ -69,7 +69,7 @@ class StoppingRAM(RAM):
     def build(self, input_shape: Shape) -> None:
         """Make the weights."""
         super().build(input_shape)
-        self.stopper.build((None, self.core_input.units))
+        self.stopper.build((None, self.units))
 
     def episode(
         self, images: Tensor, first_location: Tensor | None, location: str

@@ -56,7 +56,7 @@ class ZoomingRAM(RAM):
     def build(self, input_shape: Shape) -> None:
         """Make the weights."""
         super().build(input_shape)
-        self.zoomer.build((None, self.core_input.units))
+        self.zoomer.build((None, self.units))
 
     def see(self, images: Tensor, state: State) -> tuple[Tensor, Tensor]:
         r"""$\rho_t$ at the state's zoom, and $g_t$, which is told the zoom in -1..1."""
@@ -83,10 +83,11 @@ class ZoomingRAM(RAM):
         """The scores of all zooms, `[..., zooms]`."""
         return ops.cast(self.zoomer(h), "float32")
 
-    def initial_state(self, batch: Any, first_location: Tensor | None) -> State:
+    def initial_state(self, images: Tensor, first_location: Tensor | None) -> State:
         """RAM's, and the widest zoom."""
-        state = super().initial_state(batch, first_location)
-        return {**state, "zoom": ops.full((batch,), self.zooms - 1, dtype="int32")}
+        state = super().initial_state(images, first_location)
+        zoom = ops.full(ops.shape(images)[:1], self.zooms - 1, dtype="int32")
+        return {**state, "zoom": zoom}
 
     def draw(self, batch: Any, location: str) -> State:
         """RAM's, and the seeds of the zooms."""

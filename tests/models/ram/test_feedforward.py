@@ -47,6 +47,20 @@ def test_equals_numpy(trained):
     np.testing.assert_allclose(model(images[:3])["logits"], expected, atol=1e-4)
 
 
+def test_leaves_units_out_in_training_alone():
+    """What it says of an image differs from draw to draw; in prediction it does not."""
+    images = sample_digits()[0][:20]
+    model = Feedforward((64,), dropout=0.5)
+    drawn = [model(images, training=True)["logits"] for _ in range(2)]
+    assert np.abs(drawn[0] - drawn[1]).mean() > 0.01
+    expected = Feedforward((64,))
+    expected.build(images.shape)
+    expected.set_weights([ops.convert_to_numpy(w) for w in model.trainable_weights])
+    np.testing.assert_allclose(
+        model(images)["logits"], expected(images)["logits"], atol=1e-5
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "side", "parameters"),
     [
@@ -74,6 +88,7 @@ def test_round_trip(trained, tmp_path):
     [
         ({"units": (0,)}, r"units\[0\]=0"),
         ({"filters": -1}, "filters=-1"),
+        ({"dropout": -0.1}, "dropout=-0.1"),
         ({"classes": 0}, "classes=0"),
     ],
 )
