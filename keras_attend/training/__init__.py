@@ -15,6 +15,7 @@ from keras_attend.training.object_followers import (
     publish_object_follower,
     train_object_follower,
 )
+from keras_attend.training.observed import Observed
 from keras_attend.training.stages import (
     Stage,
     falling_rate,
@@ -53,6 +54,7 @@ __all__ = [
     "TUNING",
     "VALIDATION",
     "ForesightStage",
+    "Observed",
     "Stage",
     "VideoStage",
     "falling_rate",

@@ -52,13 +52,11 @@ stage's. After a kill, the same command with `--resume` goes on.
 """
 
 import argparse
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
-import numpy as np
 
 import keras_attend as ka
 from keras_attend import training
@@ -72,7 +70,6 @@ from keras_attend.datasets import (
     still_clips,
 )
 from keras_attend.datasets import Sequence as Video
-from keras_attend.datasets.views import resample
 from keras_attend.layers import EfficientV1, V1Maps
 from keras_attend.training import imagenet
 
@@ -114,7 +111,6 @@ ROUNDS = (Round(16, 1e-3, SIZE, 32), Round(16, 5e-4, SIZE, 128))
 SEEDS = 3
 WINDOW = 20  # frames of a window of the second stage; (paper: T = 10)
 LONGEST = 20  # frames of a clip of moving views in the second stage
-CHUNK = 32  # the number of frames that the observation network takes at a time
 WITHOUT = "unseen"  # names the checkpoints trained without the validation videos
 PEERS = ("KCF", "CSRT")
 # The factor and offset that turn 0..1 into what `keras.applications` takes.
@@ -230,57 +226,8 @@ def backbone(name: str, weights: str | None) -> keras.Sequential:
 # The second stage: the LSTM and the policy.
 
 
-class Observed:
-    """Features that an observation network computes once for each video, and keeps.
-
-    The network takes `CHUNK` scaled frames at a time, so that it is compiled only once.
-    """
-
-    def __init__(self, observation: Any) -> None:
-        self.model = make(observation)
-        self.kept: dict[str, dict[str, Any]] = {}
-
-    def features(self, frames: Any, box: Any) -> dict[str, Any]:
-        """Compute `DRLT.features` of frames `[T, H, W, C]` uint8 and the first box."""
-        key = hashlib.sha256(frames.tobytes() + box.tobytes()).hexdigest()
-        if key not in self.kept:
-            height, width = frames.shape[1:3]
-            view = np.array([0, 0, width, height])
-            small, moved = resample(frames, box[None], view, (SIZE, SIZE))
-            found = []
-            for start in range(0, len(frames), CHUNK):
-                rows = np.minimum(np.arange(start, start + CHUNK), len(frames) - 1)
-                chunk = small[[0, *rows]][None]  # frame 0 shows the object
-                x = {"frames": chunk, "box": moved}
-                found.append(self.model.features(x, batch_size=1)["features"][0, 1:])
-            features = np.concatenate(found)[: len(frames)]
-            size = np.array([height, width], "float32")
-            self.kept[key] = {"features": features, "size": size}
-        return self.kept[key]
-
-    def clip(self, frames: Any, boxes: Any, present: Any) -> dict[str, Any]:
-        """Make a video for `GivenClips`: features, boxes, and where they count."""
-        seen = self.features(frames, boxes[0])
-        return {**seen, "boxes": boxes, "present": np.asarray(present, "float32")}
-
-    def track(self, model: Any) -> Any:
-        """Make a function for `evaluation` that tracks by a video's kept features."""
-
-        def follow(frames: Any, box: Any) -> Any:
-            seen = self.features(frames, np.asarray(box, "float32"))
-            more = -len(frames) % 512  # one length: compiled once
-            x = {
-                "features": np.pad(seen["features"], ((0, more), (0, 0)))[None],
-                "size": seen["size"][None],
-                "box": np.asarray(box, "float32")[None],
-            }
-            return model.predict(x, verbose=0)["boxes"][0, : len(frames)]
-
-        return follow
-
-
 def clips_of(
-    observed: Observed, train: list[Video], args: argparse.Namespace
+    observed: training.Observed, train: list[Video], args: argparse.Namespace
 ) -> list[dict[str, Any]]:
     """Compute the features of whole videos, and of `moving_views`."""
     seen = [
@@ -322,13 +269,13 @@ def trained(
     args: argparse.Namespace,
     seeds: int = SEEDS,
     rounds: int = len(ROUNDS),
-) -> tuple[Observed, list[Any], list[Path]]:
+) -> tuple[training.Observed, list[Any], list[Path]]:
     """Train both stages, the second one by several seeds.
 
     Return the kept features, the trackers, and the checkpoints of the first tracker.
     """
     observation, paths = train_observation(train, name, args, rounds)
-    observed = Observed(observation)
+    observed = training.Observed(make(observation))
     videos = clips_of(observed, train, args)
     models = []
     for seed in range(args.seed, args.seed + seeds):

@@ -34,7 +34,7 @@ PAPER = {"mean overlap": 0.562, "success AUC": 0.543}  # of figure 2 and table 2
 
 
 def by_window(
-    observed: recipe.Observed,
+    observed: training.Observed,
     clips: list[Any],
     videos: list[Any],
     args: argparse.Namespace,
@@ -52,7 +52,7 @@ def by_window(
     return scores
 
 
-def best_match(observed: recipe.Observed) -> Any:
+def best_match(observed: training.Observed) -> Any:
     """Track by the first candidate of each frame: DRLT without its LSTM."""
 
     def track(frames: Any, box: Any) -> Any:
@@ -92,7 +92,7 @@ def main() -> None:
     videos = list(otb(args.data / "tracking"))
     train = [recipe.first_third(video) for video in videos]
     observation, _ = recipe.train_observation(train, "thirds", args)
-    observed = recipe.Observed(observation)
+    observed = training.Observed(recipe.make(observation))
     clips = recipe.clips_of(observed, train, args)
     found = by_window(observed, clips, videos, args)
     scores = {"DRLT": found[WINDOW][0]}

@@ -24,7 +24,7 @@ from keras_attend.models.tracker import image_size
 from keras_attend.types import Candidates, Nested, Remembers, Shape, Tensor
 
 # What a location holds beside the centre (x, y).
-LOCATIONS = {"center": 2, "square": 3, "box": 4}
+LOCATIONS = {"center": 2, "square": 3, "circle": 3, "box": 4}
 HEADS = ("linear", "units", "choice")
 
 
@@ -53,11 +53,16 @@ class DRLTCell(RecurrentTrackerCell):
         channels: of the frames, 1 for grey or 3 for colour.
         size: rows and columns of the image that is observed; frames are resized to it.
         location: what a location holds: "center" for an object of a fixed size,
-            "square" for centre and side, or "box" for centre and sides.
+            "square" for centre and side, "circle" for centre and radius, in widths of
+            the frame (its box is the square around it, and the circle of a box has the
+            mean of its sides as diameter), or "box" for centre and sides.
         side: of an object of a fixed size, in heights of the frame.
         given: whether $s_1$ is used. (In version 1 it is not: the tracker has to find
             its object.)
         core: "relu" for version 1's LSTM, or "tanh" for the final version's.
+        dense: the number of rectified units of a layer between what is observed and the
+            LSTM, $o_t = \mathrm{Rect}(\mathrm{Linear}(i_t, s_t))$; None has no such
+            layer. (The final version has 5000.)
         head: "linear", a dense layer that begins at the middle of the frame; "units",
             the last units of $h_t$ themselves, as in the final version (they are in
             (-1, 1) and begin near 0, in a corner); or "choice", a `CandidateChoice`
@@ -75,12 +80,15 @@ class DRLTCell(RecurrentTrackerCell):
         location: str = "box",
         side: float = 0.28,
         given: bool = True,
+        dense: int | None = None,
         core: str = "tanh",
         head: str = "linear",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         check_positive_integers(units=units, channels=channels)
+        if dense is not None:
+            check_positive_integers(dense=dense)
         check_choice("location", location, tuple(LOCATIONS))
         check_choice("core", core, ("relu", "tanh"))
         check_choice("head", head, HEADS)
@@ -105,12 +113,14 @@ class DRLTCell(RecurrentTrackerCell):
         self.size = parse_size(size, "size")
         self.units, self.channels = units, channels
         self.location, self.side, self.given = location, side, given
-        self.core, self.head = core, head
+        self.core, self.head, self.dense = core, head, dense
         self.numbers = LOCATIONS[location]
         dtype = self.dtype_policy
         self.observation = point_cnn() if observation is None else observation
         remembers = isinstance(self.observation, Remembers)
         self.shares_frame = getattr(self.observation, "shares_frame", not remembers)
+        if dense is not None:
+            self.between = layers.Dense(dense, "relu", dtype=dtype, name="between")
         kind = ReluLSTMCell if core == "relu" else layers.LSTMCell
         self.lstm = kind(units, dtype=dtype, name="lstm")
         if head == "linear":
@@ -142,7 +152,11 @@ class DRLTCell(RecurrentTrackerCell):
             self.observation.build(image)
         shape = self.observation.compute_output_shape(image)
         self.feature_size = math.prod(shape[1:])
-        self.lstm.build((None, self.feature_size + self.given * self.numbers))
+        seen = self.feature_size + self.given * self.numbers
+        if self.dense is not None:
+            self.between.build((None, seen))
+            seen = self.dense
+        self.lstm.build((None, seen))
         if self.head != "units":
             last = self.mean if self.head == "linear" else self.choice
             last.build((None, self.units))
@@ -151,7 +165,7 @@ class DRLTCell(RecurrentTrackerCell):
         """An empty memory, the given location, and the template if there is one."""
         size = image_size(frame)
         whole = convert_format(box, "xywh", "rel_center_xywh", *size)  # [B, 4]
-        state = self.blank_state(whole[:, : self.numbers])
+        state = self.blank_state(self.to_location(box, size))
         if isinstance(self.observation, Remembers):
             state["template"] = self.observation.remember(
                 resized_images(frame, self), whole
@@ -184,6 +198,8 @@ class DRLTCell(RecurrentTrackerCell):
             o_t = self.choice.seen(i_t, s_t)
         if self.given:
             o_t = ops.concatenate([ops.cast(n, i_t.dtype) for n in (o_t, s_t)], axis=-1)
+        if self.dense is not None:
+            o_t = self.between(o_t)
         h_t, (_, c_t) = self.lstm(o_t, [state["hidden"], state["memory"]])
         if self.head == "linear":
             mu_t = 0.5 + self.mean(h_t)  # from the middle of the frame
@@ -200,6 +216,10 @@ class DRLTCell(RecurrentTrackerCell):
     def to_location(self, box: Tensor, size: tuple[Any, Any]) -> Tensor:
         """Locations `[..., D]` of boxes `xywh` in frames of `size`, `(H, W)`."""
         whole = convert_format(box, "xywh", "rel_center_xywh", *size)
+        if self.location == "circle":
+            diameter = ops.mean(box[..., 2:], axis=-1)
+            radius = ops.cast(diameter, whole.dtype) / 2 / size[1]
+            return ops.concatenate([whole[..., :2], radius[..., None]], axis=-1)
         return whole[..., : self.numbers]
 
     def to_box(self, location: Tensor, size: tuple[Any, Any]) -> Tensor:
@@ -209,8 +229,9 @@ class DRLTCell(RecurrentTrackerCell):
         x, y = numbers[0] * width, numbers[1] * height
         if self.location == "center":
             w = h = ops.zeros_like(x) + self.side * height
-        elif self.location == "square":
-            w = h = ops.relu(numbers[2]) * width
+        elif self.location in ("square", "circle"):
+            side = numbers[2] if self.location == "square" else 2 * numbers[2]
+            w = h = ops.relu(side) * width
         else:
             w, h = ops.relu(numbers[2]) * width, ops.relu(numbers[3]) * height
         return ops.stack([x - w / 2, y - h / 2, w, h], axis=-1)

@@ -33,10 +33,9 @@ def record(
         seconds: how long the training took, all runs together.
         folder: that of the measured rows; the presets' unless given.
     """
-    if result.setting != "paper" or result.paper is None:
+    if result.setting != "paper":
         raise ValueError(
-            "`result` must be of the setting 'paper' and have the paper's number. "
-            f"Received: setting={result.setting!r}, paper={result.paper}"
+            f"`result` must be of the setting 'paper'. Received: {result.setting!r}"
         )
     if getattr(args, "steps", None):
         return

@@ -103,6 +103,37 @@ def test_final_version(random):
     assert (numpy(state["given"]) == 0).all()
 
 
+def test_a_layer_between_what_is_seen_and_the_memory(random):
+    """What the LSTM gets is Rect(Linear(i_t, s_t)), as in the final version."""
+    cell = DRLTCell(net(), 12, 1, size=16, head="units", dense=7)
+    cell.build((None, None, None, 1))
+    frame = random.random((2, 16, 16, 1)).astype("float32")
+    state = cell.initial_state(frame, np.array([[2, 3, 4, 5], [1, 1, 8, 8]], "float32"))
+    seen = np.concatenate([numpy(cell.observation(frame)), state["given"]], axis=1)
+    W, b = (numpy(w) for w in cell.between.weights)
+    o_t = np.maximum(seen @ W + b, 0)
+    hidden, _ = cell.lstm(o_t, [state["hidden"], state["memory"]])
+    outputs, _ = cell.step(frame, state)
+    np.testing.assert_allclose(numpy(outputs["mean"]), numpy(hidden)[:, -4:], atol=1e-5)
+    again = DRLTCell.from_config(cell.get_config())
+    again.build((None, None, None, 1))
+    assert [w.shape for w in again.weights] == [w.shape for w in cell.weights]
+
+
+def test_a_circle_is_a_centre_and_a_radius():
+    """In widths of the frame; its box is the square around it."""
+    cell = DRLTCell(net(), 12, 1, size=16, location="circle")
+    boxes = np.array([[[4.0, 6.0, 8.0, 8.0], [2.0, 2.0, 6.0, 10.0]]], "float32")
+    found = numpy(cell.to_location(boxes, (32.0, 64.0)))
+    expected = [[[8 / 64, 10 / 32, 4 / 64], [5 / 64, 7 / 32, 4 / 64]]]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    square = [[[4, 6, 8, 8], [1, 3, 8, 8]]]
+    np.testing.assert_allclose(numpy(cell.to_box(found, (32.0, 64.0))), square, 1e-5)
+    cell.build((None, None, None, 1))
+    state = cell.initial_state(np.zeros((1, 32, 64, 1), "float32"), boxes[:, 0])
+    np.testing.assert_allclose(numpy(state["given"]), expected[0][:1], rtol=1e-6)
+
+
 @slow_on("jax")
 def test_draws_and_losses(trained):
     model, x, y, _ = trained
