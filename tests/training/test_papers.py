@@ -19,8 +19,10 @@ from keras_attend.training.papers.rows import (
     as_written,
     read_paper,
 )
+from keras_attend.training.papers.words import filled
 from keras_attend.zoo.presets import info, presets_folder
 from keras_attend.zoo.results import read_results
+from keras_attend.zoo.tables import number
 
 pytestmark = pytest.mark.packaging
 ZOO = presets_folder()
@@ -76,7 +78,7 @@ def test_every_row_says_where_it_stands(key):
     assert set(sources.measured(key)) <= set(keys)
     for row in paper.rows:
         ours = sources.ours(row)
-        assert ours or row.no_data, row.key
+        assert ours or row.no_data or row.paper is None, row.key
         if ours is not None and row.paper is not None:
             assert ours.differences, row.key
         commands = [c for c in (row.command, ours and ours.command) if c]
@@ -232,6 +234,18 @@ def test_other_sources(small):
     (Path(small.folder) / "a.json").write_text('{"b": [1.5, 2.5]}')
     page = small({"ours": {"json": "zoo/papers/a.json", "at": ["b", 1]}})
     assert "| **2.50** |" in of_a(page)
+
+
+def test_words_name_numbers_where_they_are_stored(tmp_path):
+    (tmp_path / "zoo").mkdir()
+    (tmp_path / "a.json").write_text('{"b": [0.25, 7]}')
+    zoo_ = tmp_path / "zoo"
+    assert filled("x {a.json:b:0}, {y}", zoo_) == "x 0.250, {y}"
+    (row, *_) = read_results(ZOO / "ram_mnist").results
+    place = f"ram_mnist:{row.protocol}:{row.metric}"
+    assert filled("{" + place + "} %", ZOO) == f"{number(row.value)} %"
+    with pytest.raises(ValueError, match="must have the row that a page's words name"):
+        filled("{ram_mnist:a/b:c}", ZOO)
 
 
 def test_what_is_recorded_is_of_the_papers_setting(tmp_path):

@@ -19,9 +19,10 @@ The three rows are one model with parts left out, as the paper has them:
 KITTI's own videos cannot be passed on; the clips are rendered along its labels, in
 whole frames of 188x621 pixels. V1 is EfficientNet-Lite0's first five blocks, trained on
 ImageNet and left as they are (paper: AlexNet's first three layers, trained further).
-Clips have five frames in the first epoch and one more after each `EVERY`, up to 30. The
-optimizer is the paper's RMSProp, at a rate that falls along a cosine. After a kill,
-the same command with `--resume` goes on.
+The training has stages, of windows of 5, 10, 20 and 30 frames (the paper adds a frame
+every 13 epochs), of `POOL` clips of 30 frames that are rendered once. The optimizer is
+the paper's RMSProp, at a rate that falls along a cosine. After a kill, the same command
+with `--resume` goes on.
 """
 
 import argparse
@@ -34,8 +35,8 @@ import numpy as np
 
 import keras_attend as ka
 from keras_attend import disk, training
-from keras_attend.callbacks import Checkpoint, LengthCurriculum
-from keras_attend.datasets import RenderedKITTI, View, cut_sprites
+from keras_attend.callbacks import Checkpoint
+from keras_attend.datasets import GivenClips, RenderedKITTI, View, cut_sprites
 from keras_attend.evaluation.rows import row as result_row
 from keras_attend.optimizers import TF1RMSprop
 from keras_attend.training import imagenet
@@ -54,29 +55,62 @@ ROWS = {
     "appearance": (True, ("tracking", "attention")),
     "hart": (True, ("tracking", "attention", "appearance")),
 }
-BATCHES, BATCH, FRAMES = 50, 10, 30  # of an epoch; clips of a batch, and their frames
-FIRST, EVERY = 5, 2  # frames of a clip at first; epochs after which there is one more
+POOL, FRAMES = 300, 30  # clips, and their frames
+BATCH, WINDOWS = 10, 2  # windows of a batch, and of each clip in an epoch
+# Of each stage: the frames of a window, the epochs, and the last rate as a share of the
+# greatest.
+STAGES = ((5, 8, 0.5), (10, 6, 0.5), (20, 6, 0.5), (30, 6, 0.01))
 CURVES = HERE / "measured" / "hart_curves.json"
 
 
-def make(row: str, batches: int, rate: float) -> keras.Model:
-    """Make the model of a row, compiled for a training of so many batches."""
-    dorsal, losses = ROWS[row]
-    model = ka.models.PaperHART(ka.models.PaperHARTCell(dorsal=dorsal), losses=losses)
-    model.build()
-    imagenet.load_weights(model.cell.v1)
-    model.compile(training.falling_rate(batches, rate=rate, optimizer=TF1RMSprop))
+def begin(row: str, before: Any, batches: int, end: float, rate: float) -> keras.Model:
+    """Return the model of a row, or go on with one, compiled for a stage."""
+    model = before
+    if model is None:
+        dorsal, losses = ROWS[row]
+        cell = ka.models.PaperHARTCell(dorsal=dorsal)
+        model = ka.models.PaperHART(cell, losses=losses)
+        model.build()
+        imagenet.load_weights(model.cell.v1)
+    model.compile(training.falling_rate(batches, end, rate, optimizer=TF1RMSprop))
     return model
 
 
-def clips(data: Path, seed: int) -> RenderedKITTI:
+def pool(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Render clips of whole frames, of the labels and streets for training."""
-    videos = ka.datasets.otb(data / "tracking")
+    videos = ka.datasets.otb(args.data / "tracking")
     kept = [v for v in videos if v.name not in training.VALIDATION]
-    kitti, sprites = data / "kitti", cut_sprites(kept, LOOKS)
-    sizes = {"batch_size": BATCH, "frames": FRAMES, "batches": BATCHES}
+    kitti, sprites = args.data / "kitti", cut_sprites(kept, LOOKS)
+    count = POOL if args.steps is None else BATCH * args.steps
+    sizes = {"batch_size": 1, "frames": FRAMES, "batches": count}
     frames = kitti / "frames"
-    return RenderedKITTI(kitti, frames, sprites, view=View(), seed=seed, **sizes)
+    drawn = RenderedKITTI(kitti, frames, sprites, view=View(), seed=args.seed, **sizes)
+    batches = (drawn[index] for index in range(count))
+    return [
+        {"frames": x["frames"][0], "boxes": y["boxes"][0], "present": y["present"][0]}
+        for x, y in batches
+    ]
+
+
+def train(
+    row: str, clips: list[dict[str, Any]], seed: int, args: argparse.Namespace
+) -> tuple[Any, float]:
+    """Train a row by a seed; return the model, and how many seconds that took."""
+    keras.utils.set_random_seed(seed)
+    model: Any = None
+    seconds = 0.0
+    for frames, epochs, end in STAGES:
+        data = GivenClips(clips, BATCH, frames, windows=WINDOWS, seed=seed)
+        path = args.runs / f"{row}_{seed}_{frames}.keras"
+        model = training.fit(
+            lambda n, end=end, before=model: begin(row, before, n, end, args.rate),
+            data,
+            path,
+            args,
+            epochs=min(epochs, args.epochs or epochs),
+        )
+        seconds += Checkpoint.seconds_spent(path)
+    return model, seconds
 
 
 def judge(tracker: Any, args: argparse.Namespace) -> Any:
@@ -88,7 +122,7 @@ def judge(tracker: Any, args: argparse.Namespace) -> Any:
 
 def main() -> None:
     """Train each row by its seeds, measure and record it."""
-    parser = training.parser(__doc__, HERE, epochs=60)
+    parser = training.parser(__doc__, HERE)  # epochs: each stage's own
     parser.set_defaults(runs=Path("runs") / "papers_hart")
     parser.add_argument("--only", choices=tuple(ROWS))
     parser.add_argument("--seeds", type=int, default=3)
@@ -96,24 +130,15 @@ def main() -> None:
     args = training.parse(parser)
     if args.data is None:
         parser.error("--data must name the folder that holds kitti/ and tracking/")
+    clips = pool(args)
     papers = {row.key: row for row in read_paper(HERE.parent, "hart").rows}
     for row in [args.only] if args.only else ROWS:
         scores, seconds = [], 0.0
         for seed in range(args.seed, args.seed + args.seeds):
             print("==", row, seed, flush=True)
-            keras.utils.set_random_seed(seed)
-            data = clips(args.data, seed)
-            path = args.runs / f"{row}_{seed}.keras"
-            longer = LengthCurriculum(data, FIRST, EVERY)
-            model = training.fit(
-                lambda batches, row=row: make(row, batches, args.rate),
-                data,
-                path,
-                args,
-                (longer,),
-            )
+            model, spent = train(row, clips, seed, args)
             scores.append(judge(model, args))
-            seconds += Checkpoint.seconds_spent(path)
+            seconds += spent
         name = "rendered_kitti_validation" if args.validate else "rendered_kitti_test"
         written = result_row(
             "mean_iou",
@@ -127,7 +152,8 @@ def main() -> None:
         )
         print(row, written, flush=True)
         if not args.validate:
-            runs = f"{len(scores)} seeds, {args.epochs} epochs"
+            batches = sum(e for _, e, _ in STAGES) * POOL * WINDOWS // BATCH
+            runs = f"{len(scores)} seeds, {batches:,} batches"
             record("hart", row, written, args, runs=runs, seconds=seconds)
         if not (args.validate or args.steps):
             curves = json.loads(CURVES.read_text()) if CURVES.is_file() else {}

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from keras_attend.training.papers.rows import Paper, Row, Score, Section, Sources
+from keras_attend.training.papers.words import filled
 from keras_attend.zoo.card import row as line
 from keras_attend.zoo.card import table
 from keras_attend.zoo.tables import number
@@ -34,16 +35,16 @@ class PaperPage:
         paper = self.paper
         lines = [NOTICE, "", f"# {paper.title}", "", f"*{paper.paper}*", "", HEAD, ""]
         for words in paper.about:
-            lines += [words, ""]
+            lines += [self.told(words), ""]
         lines += [self.count(), "", f"![{paper.title}: the paper and ours]"]
         lines[-1] += f"({paper.key}.png)"
         for section in paper.sections:
             lines += ["", f"## {section.heading}", "", f"Data: {section.data}.", ""]
-            lines += [section.about, ""] if section.about else []
+            lines += [self.told(section.about), ""] if section.about else []
             lines += self.table(section)
         lines += ["", "## Figures", ""]
         for figure in paper.figures:
-            lines += [f"### {figure['name']}", "", figure["words"], ""]
+            lines += [f"### {figure['name']}", "", self.told(figure["words"]), ""]
             if picture := figure.get("picture"):
                 lines += [f"![{figure['name']}]({UP}{picture})", ""]
         lines += ["## What differs in ours", ""]
@@ -54,6 +55,10 @@ class PaperPage:
             "[fidelity](../fidelity.md).",
         ]
         return "\n".join(lines) + "\n"
+
+    def told(self, words: str) -> str:
+        """Return words with the numbers that they name."""
+        return filled(words, self.sources.zoo)
 
     def count(self) -> str:
         """Say how many rows reach the paper's number, and how many are not measured."""
@@ -86,7 +91,7 @@ class PaperPage:
         for row in section.rows:
             others = [edition(row, row.editions.get(name)) for name in editions]
             written, ours = self.as_written(row), self.sources.ours(row)
-            name = row.name + (f" ({row.note})" if row.note else "")
+            name = self.told(row.name + (f" ({row.note})" if row.note else ""))
             cells = [name, figure(row, row.paper), *others]
             cells += [self.written(row, written, section), ""]
             if ours is not None:
@@ -102,7 +107,7 @@ class PaperPage:
         if score is not None:
             return self.score(row, score, section)
         if row.no_data:
-            return f"not measured: no data ({row.no_data})"
+            return f"not measured: no data ({self.told(row.no_data)})"
         return "not measured yet" if row.paper is not None else ""
 
     def score(self, row: Row, score: Score, section: Section) -> str:
