@@ -1,4 +1,5 @@
 import argparse
+import json
 import os
 import re
 import subprocess
@@ -152,6 +153,41 @@ def make_kth(folder):
         numbers = [subject, 3, 6, 1, 1, len(corners), *np.ravel(corners)]
         lines.append(" ".join(map(str, numbers)) + "\n")
     (folder / "KTHBoundingBoxInfo.txt").write_text("".join(lines))
+
+
+@pytest.mark.long
+@pytest.mark.packaging
+def test_a_network_that_tells_people_from_background(tmp_path):
+    """Of two folders of pictures; the recipe of RATM on KTH can read what it writes."""
+    Image = pytest.importorskip("PIL.Image")
+    random = np.random.default_rng(0)
+    for name, light in (("people", 160), ("background", 0)):
+        (tmp_path / name).mkdir()
+        for n in range(40):
+            pixels = random.integers(0, 90, (40, 30, 3))
+            pixels[10:30, 8:22] += light
+            path = tmp_path / name / f"{n:02d}.png"
+            Image.fromarray(pixels.astype("uint8")).save(path)
+    found = subprocess.run(
+        [sys.executable, ZOO / "ratm_kth" / "person_cnn.py", "--epochs", "3"]
+        + [f"--{name}={tmp_path / name}" for name in ("people", "background")]
+        + ["--out", tmp_path / "person.weights.h5"],
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0, found.stderr
+    assert "100.0% of 8 held-out pictures" in found.stdout
+    make_kth(tmp_path / "kth")
+    command = [sys.executable, ZOO / "ratm_kth" / "recipe.py", "--subjects", "1"]
+    command += ["--data", tmp_path / "kth", "--runs", tmp_path, "--validate"]
+    command += ["--person-cnn", tmp_path / "person.weights.h5"]
+    command += ["--steps", "1", "--epochs", "1", "--judge-every", "1"]
+    found = subprocess.run(command, capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+    assert "validation subject: mean IoU" in found.stdout
+    score, epoch = json.loads((tmp_path / "subject_01_0.weights.json").read_text())
+    assert 0 <= score < 1 and epoch == 1
+    assert (tmp_path / "subject_01_0.weights.h5").is_file()
 
 
 def make_videos(data, folder):

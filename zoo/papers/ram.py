@@ -54,7 +54,7 @@ SENSORS: dict[str, Any] = {
     "2a": {"size": 12, "scales": 3, "std": 0.12},
     "2b": {"size": 12, "scales": 4, "std": 0.08},
 }
-EPOCHS = {"1a": 60, "1b": 200, "2a": 300, "2b": 200}
+EPOCHS = {"1a": 200, "1b": 200, "2a": 300, "2b": 200}
 WIDTHS = {"2b": 86}  # of the convolutional network's dense layer, else 256
 PATIENCE, LONGEST = 12, 400  # epochs
 POLICY_WEIGHT = 0.1

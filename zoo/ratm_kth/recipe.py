@@ -4,7 +4,8 @@ Paper     Kahou et al. 2015, "RATM: Recurrent Attentive Tracking Model", section
           mean IoU 0.5503 over the 25 subjects.
 Command   KERAS_BACKEND=jax python zoo/ratm_kth/recipe.py --data FOLDER
           (how to make the folder: keras_attend/datasets/kth.py; `--subjects 3` for the
-          first three folds; `--person-cnn FILE.npz` for the authors' feature network)
+          first three folds; `--person-cnn FILE` for a feature network: the authors',
+          .npz, or what person_cnn.py makes of two folders of pictures)
 Makes     results.json in the runs' folder, and the model of each fold
 Expected  not measured: KTH's videos cannot be passed on, nor what is trained on them.
           Meant for a GPU: the network takes 5 seconds a batch on a CPU core
@@ -13,18 +14,22 @@ This is the authors' experiment, as their code does it: glimpses of 28x28 pixels
 cover 1.5 times the box, 32 units, features of a network that tells people from
 background, clips of 5 to 10 frames at first and of 5 to 30 after 400 epochs. Where
 their network is not given, one is trained on the people of the fold's training videos.
-After a kill, the same command with `--resume` goes on.
+The paper stops a training early by the videos of a validation subject: every ten epochs
+(`--judge-every`) the model is judged by these, and the best weights are kept. After a
+kill, the same command with `--resume` goes on.
 """
 
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
+from person_cnn import SIZE, load, person_cnn
 
 import keras_attend as ka
-from keras_attend import training
+from keras_attend import disk, training
 from keras_attend.boxes import box_to_window
 from keras_attend.callbacks import LengthCurriculum
 from keras_attend.datasets import KTH, Clips
@@ -33,13 +38,13 @@ from keras_attend.layers import GaussianGlimpse, GlimpseCNN
 
 HERE = Path(__file__).parent
 PAPER = 0.5503
-SIZE, SCALE = 28, 1.5
+SCALE = 1.5
 SHORTEST, FIRST, LONGEST = 5, 10, 30  # frames of a clip
 EVERY = 20  # epochs before clips grow by a frame
 PATCHES = 8  # patches of each sequence, half of them people
 
 
-def person_cnn(kth: KTH, fold: KTHFold, epochs: int) -> GlimpseCNN:
+def of_the_fold(kth: KTH, fold: KTHFold, epochs: int) -> GlimpseCNN:
     """Train a network that tells people from background, on the fold's videos."""
     random = np.random.default_rng(fold.test_subject)
     glimpse = GaussianGlimpse(SIZE)
@@ -55,18 +60,35 @@ def person_cnn(kth: KTH, fold: KTHFold, epochs: int) -> GlimpseCNN:
         pixels = frames[chosen].astype("float32") / 255
         patches.append(keras.ops.convert_to_numpy(glimpse(pixels, window)))
         labels.append(1 - beside)
-    features = GlimpseCNN()
-    image = keras.Input((SIZE, SIZE, 1))
-    logits = features.classify(features.embed(features(image)))
-    classifier = keras.Model(image, logits)
-    classifier.compile(
-        keras.optimizers.Adam(1e-3),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
-    x, y = np.concatenate(patches), np.concatenate(labels)
-    classifier.fit(x, y, batch_size=32, epochs=epochs, verbose=2)
-    return features
+    return person_cnn(np.concatenate(patches), np.concatenate(labels), epochs)
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Judge a model by a fold's validation videos now and then, and keep the best.
+
+    Args:
+        videos: of the validation subject.
+        path: where the best weights are kept, with their mean IoU in a file beside.
+        every: so many epochs it is judged.
+    """
+
+    def __init__(self, videos: Any, path: Path, every: int) -> None:
+        super().__init__()
+        self.videos, self.path, self.every = videos, path, every
+        self.score = path.with_suffix(".json")
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Judge after each `every` epochs."""
+        if (epoch + 1) % self.every:
+            return
+        tracker = ka.Tracker(self.model).track
+        found = ka.evaluation.one_pass(tracker, self.videos)
+        mean = float(found.mean_iou.mean())
+        best = json.loads(self.score.read_text())[0] if self.score.is_file() else -1.0
+        print(f"validation subject: mean IoU {mean:.4f} (best {best:.4f})", flush=True)
+        if mean > best:
+            self.model.save_weights(self.path)
+            disk.write(self.score, json.dumps([mean, epoch + 1]) + "\n")
 
 
 def train(kth: KTH, fold: KTHFold, args: argparse.Namespace) -> ka.models.RATM:
@@ -88,10 +110,10 @@ def train(kth: KTH, fold: KTHFold, args: argparse.Namespace) -> ka.models.RATM:
     )
 
     def make(batches: int) -> ka.models.RATM:
-        if args.person_cnn:
-            features = ka.zoo.convert.ratm_person_cnn(args.person_cnn)
+        if args.person_cnn is None:
+            features = of_the_fold(kth, fold, args.person_epochs)
         else:
-            features = person_cnn(kth, fold, args.person_epochs)
+            features = load(args.person_cnn)
         features.trainable = False
         cell = ka.models.PublishedRATMCell(SIZE, 32, scale=SCALE, features=features)
         model = ka.models.PublishedRATM(
@@ -102,15 +124,21 @@ def train(kth: KTH, fold: KTHFold, args: argparse.Namespace) -> ka.models.RATM:
 
     path = args.runs / f"subject_{fold.test_subject:02d}_{args.seed}.keras"
     longer = LengthCurriculum(data, FIRST, EVERY)
-    return training.fit(make, data, path, args, callbacks=(longer,))
+    best = path.with_suffix(".weights.h5")
+    judged = KeepBest(kth.videos(fold.validation), best, args.judge_every)
+    model: ka.models.RATM = training.fit(make, data, path, args, (longer, judged))
+    if best.is_file():
+        model.load_weights(best)
+    return model
 
 
 def main() -> None:
     """Train and measure each fold, write what all of them score."""
     parser = training.parser(__doc__, HERE, epochs=500)
     parser.add_argument("--subjects", type=int, help="stop after so many folds")
-    parser.add_argument("--person-cnn", type=Path, help="the authors' network, .npz")
+    parser.add_argument("--person-cnn", type=Path, help="a feature network's file")
     parser.add_argument("--person-epochs", type=int, default=10, help="of our own")
+    parser.add_argument("--judge-every", type=int, default=10, help="epochs")
     args = training.parse(parser)
     if args.data is None:
         parser.error("--data must name a folder: see keras_attend/datasets/kth.py")

@@ -29,8 +29,9 @@ class PaperRAM(RAM):
 
     The paper says of its first location only that it is random. Its error with one
     glimpse of 8x8 pixels, 42.85 %, says more: where the centre may be anywhere in the
-    image the error is 57 %, where the patch must lie inside 39 %. One pixel of overhang
-    comes nearest to the paper's number, with 43 %.
+    image the error is 57 %, where the patch must lie inside 39 %, with one pixel of
+    overhang 43 %. Half a pixel is a patch that lies inside but for the rounding of its
+    place, and leads to 40 %.
 
     Args:
         overhang: by how many pixels the finest patch may extend beyond the image.
@@ -43,7 +44,7 @@ class PaperRAM(RAM):
     def __init__(
         self,
         *args: Any,
-        overhang: float = 1.0,
+        overhang: float = 0.5,
         locator: str = "linear",
         credit: Credit | None = None,
         **kwargs: Any,

@@ -20,6 +20,7 @@ from keras_attend.types import Classifies, Embeds, Tensor
 OBJECTIVES: dict[str, type] = {
     "pixel": object,
     "feature": Embeds,
+    "cosine": Embeds,
     "localisation": object,
     "center": object,
     "classification": Classifies,
@@ -45,6 +46,8 @@ class RATM(RecurrentTracker):
     * "pixel": the mean squared difference between the glimpse and the glimpse that the
       object's true box gives.
     * "feature": the same between their embeddings, `features.embed` of the two.
+    * "cosine": 1 minus the cosine of the angle between these embeddings, which says
+      nothing of their lengths.
     * "localisation": the error in centre and strides, in frame sizes; see
       `RATMCell.localisation_error`.
     * "center": the error in the centre alone, its mean square in frame sizes; the
@@ -146,7 +149,7 @@ class RATM(RecurrentTracker):
         if "center" in self.objectives:
             off = y_pred["attention"][..., :2] - ops.reshape(a, (B, T, 7))[..., :2]
             losses["center"] = ops.mean(ops.square(off), axis=-1)
-        if {"pixel", "feature"} & self.objectives.keys():
+        if {"pixel", "feature", "cosine"} & self.objectives.keys():
             flat = ops.reshape(frames, (B * T, *ops.shape(frames)[2:]))
             p = self.cell.glimpse(flat, self.cell.to_window(a, size))
             p = scaled_glimpse(p, flat)  # [B T, N, M, C]
@@ -154,10 +157,16 @@ class RATM(RecurrentTracker):
             difference = ops.cast(y_pred["glimpse"] - true, "float32")
             losses["pixel"] = ops.mean(ops.square(difference), axis=(2, 3, 4))
         network = self.cell.features
-        if "feature" in self.objectives:
+        if {"feature", "cosine"} & self.objectives.keys():
             true = ops.reshape(network.embed(network(p)), (B, T, network.units))
-            difference = ops.cast(y_pred["embedding"] - true, "float32")
-            losses["feature"] = ops.mean(ops.square(difference), axis=-1)
+            found, true = (ops.cast(n, "float32") for n in (y_pred["embedding"], true))
+            losses["feature"] = ops.mean(ops.square(found - true), axis=-1)
+            # Rectified units may all be 0: lengths have a gradient there too.
+            lengths = [
+                ops.sqrt(ops.sum(ops.square(n), axis=-1) + 1e-12) for n in (found, true)
+            ]
+            product = ops.sum(found * true, axis=-1)
+            losses["cosine"] = 1.0 - product / (lengths[0] * lengths[1])
         if {"classification", "class_error"} & self.objectives.keys():
             embeddings = ops.reshape(y_pred["embedding"], (B * T, network.units))
             logits = ops.reshape(network.classify(embeddings), (B, T, network.classes))

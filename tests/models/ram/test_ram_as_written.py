@@ -59,10 +59,10 @@ def test_a_given_first_location_is_kept():
 def test_defaults_are_the_papers():
     model = PaperRAM(**SMALL)
     credit = model.credit
-    assert (model.locator_activation, model.overhang) == ("linear", 1.0)
+    assert (model.locator_activation, model.overhang) == ("linear", 0.5)
     assert (credit.reward, credit.baseline, credit.trace) == ("correct", "state", 1.0)
-    again = PaperRAM.from_config(PaperRAM(overhang=0.5, **SMALL).get_config())
-    assert again.overhang == 0.5 and again.locator_activation == "linear"
+    again = PaperRAM.from_config(PaperRAM(overhang=1.5, **SMALL).get_config())
+    assert again.overhang == 1.5 and again.locator_activation == "linear"
 
 
 @pytest.mark.long

@@ -24,6 +24,7 @@ SMALL = {"size": 6, "units": 12}
 ALL = {
     "pixel": 1.0,
     "feature": 0.1,
+    "cosine": 0.1,
     "localisation": 10.0,
     "center": 1.0,
     "classification": 0.01,
@@ -149,6 +150,14 @@ def test_losses_by_hand(trained):
     )
     by_hand = ((numpy(found["glimpse"])[0, 4] - numpy(p)[0]) ** 2).mean()
     np.testing.assert_allclose(losses["pixel"][0, 4], by_hand, rtol=1e-4)
+    embed = model.cell.features
+    e = numpy(embed.embed(embed(p)))[0]
+    a = numpy(found["embedding"])[0, 4]
+    by_hand = 1 - (a @ e) / (np.linalg.norm(a) * np.linalg.norm(e))
+    np.testing.assert_allclose(losses["cosine"][0, 4], by_hand, atol=1e-4)
+    np.testing.assert_allclose(
+        losses["feature"][0, 4], ((a - e) ** 2).mean(), rtol=1e-4
+    )
     # The centre alone, in frame sizes, and the probabilities of the classes.
     middle = boxes[0, 4, :2] + boxes[0, 4, 2:] / 2
     by_hand = ((numpy(found["attention"])[0, 4, :2] - middle / 16) ** 2).mean()
@@ -303,7 +312,7 @@ def test_bad_arguments_of_the_cell(kwargs):
 def test_objectives_need_features_that_have_what_they_compare():
     """A network that remembers but neither embeds nor classifies is refused."""
     cell = RATMCell(16, 8, features=GlimpseMatch((3, 4, 4), maps=2))
-    for name in ("feature", "classification", "class_error"):
+    for name in ("feature", "cosine", "classification", "class_error"):
         with pytest.raises(ValueError, match=rf"{name}.* needs a cell with `features`"):
             RATM(cell, objectives={name: 1.0})
     RATM(cell, objectives={"pixel": 1.0})
