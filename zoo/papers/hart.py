@@ -7,8 +7,9 @@ Command   pip install ".[recipes]"
           KERAS_BACKEND=tensorflow python zoo/papers/hart.py --only hart --data FOLDER
           (also spatial, appearance; FOLDER as of zoo/hart_street/recipe.py;
           `--validate` to choose settings)
-Makes     the rows' numbers in zoo/papers/measured/hart.json, and their courses in
-          hart_curves.json beside it; then `make papers`
+Makes     the rows' numbers in zoo/papers/measured/hart.json, their courses in
+          hart_curves.json beside it, and figure 5 of these, zoo/papers/hart_figure5.png;
+          then `make papers`
 Expected  see docs/papers/hart.md
 
 The three rows are one model with parts left out, as the paper has them:
@@ -34,7 +35,7 @@ import keras
 import numpy as np
 
 import keras_attend as ka
-from keras_attend import disk, training
+from keras_attend import disk, plots, training
 from keras_attend.callbacks import Checkpoint
 from keras_attend.datasets import GivenClips, RenderedKITTI, View, cut_sprites
 from keras_attend.evaluation.rows import row as result_row
@@ -120,6 +121,21 @@ def judge(tracker: Any, args: argparse.Namespace) -> Any:
     return ka.evaluation.score_clips(tracker, [found[i] for i in range(count)])
 
 
+def draw_curves(curves: dict[str, list[float]], path: Path) -> None:
+    """Draw figure 5: the mean IoU in each frame, of each row."""
+    plt = plots.common.pyplot()
+    figure, axis = plt.subplots(figsize=(6, 3.4), layout="constrained")
+    names = {row.key: row.name for row in read_paper(HERE.parent, "hart").rows}
+    for key in ROWS:
+        if key in curves:
+            axis.plot(range(1, 1 + len(curves[key])), curves[key], label=names[key])
+    axis.set(xlabel="frame", ylabel="mean IoU", ylim=(0, 1))
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.grid(alpha=0.3)
+    axis.legend(frameon=False)
+    plots.common.finish(figure, path)
+
+
 def main() -> None:
     """Train each row by its seeds, measure and record it."""
     parser = training.parser(__doc__, HERE)  # epochs: each stage's own
@@ -160,6 +176,7 @@ def main() -> None:
             mean = np.mean([score.iou_over_time for score in scores], axis=0)
             curves[row] = [round(float(value), 4) for value in mean]
             disk.write(CURVES, json.dumps(curves, indent=1) + "\n")
+            draw_curves(curves, HERE / "hart_figure5.png")
 
 
 if __name__ == "__main__":
