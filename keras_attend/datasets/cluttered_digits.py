@@ -35,6 +35,9 @@ class ClutteredDigits(Digits):
         side: the canvas's side in pixels.
         pieces: the number of pieces on each canvas.
         piece_size: a piece's side in pixels.
+        sizes: the least and the greatest factor by which a digit is scaled, with
+            linear interpolation; their logarithms are drawn uniformly. A digit then
+            lies at any place, not at a whole pixel. None leaves digits as they are.
         **kwargs: of `Digits` (`batch_size`, `seed`, warps, `shuffle`, ...).
 
     A batch is `(images, labels)`: `[B, side, side, 1]` uint8 and `[B]` int32.
@@ -47,17 +50,24 @@ class ClutteredDigits(Digits):
         side: int = 60,
         pieces: int = 0,
         piece_size: int = 8,
+        sizes: tuple[float, float] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(images, labels, **kwargs)
+        largest = max(self.images.shape[1:3]) * (sizes[1] if sizes else 1.0)
+        if sizes is not None and not 0 < sizes[0] <= sizes[1]:
+            raise ValueError(
+                "`sizes` must be the least and the greatest factor, both positive. "
+                f"Received: sizes={sizes}"
+            )
         if self.images.dtype != np.uint8:
             raise ValueError(
                 f"`images` must be uint8. Received: images.dtype={self.images.dtype}"
             )
-        if side < max(self.images.shape[1:3]):
+        if side < largest:
             raise ValueError(
-                "`side` must be at least the images' own. Received: "
-                f"side={side}, images.shape={self.images.shape}"
+                "`side` must be at least the images' own, scaled. Received: "
+                f"side={side}, images.shape={self.images.shape}, sizes={sizes}"
             )
         check_not_negative(pieces=pieces)
         if not 1 <= piece_size <= min(self.images.shape[1:3]):
@@ -67,7 +77,7 @@ class ClutteredDigits(Digits):
             )
         self.side = side
         self.pieces = pieces
-        self.piece_size = piece_size
+        self.piece_size, self.sizes = piece_size, sizes
 
     def __getitem__(self, index: int) -> tuple[Array, Array]:
         digits, labels = super().__getitem__(index)
@@ -79,8 +89,11 @@ class ClutteredDigits(Digits):
     def _canvases(self, digits: Array, random: np.random.RandomState) -> Array:
         """Draw canvases `[B, side, side, 1]` with digits `[B, H, W]` and pieces."""
         count, *sides = digits.shape
-        canvases = np.zeros((count, self.side, self.side), "uint8")
-        _paste(canvases, digits, random)
+        if self.sizes is None:
+            canvases = np.zeros((count, self.side, self.side), "uint8")
+            _paste(canvases, digits, random)
+        else:
+            canvases = _scaled(digits, self.side, self.sizes, random)
         size = self.piece_size
         rows, columns = np.mgrid[:size, :size]
         for _ in range(self.pieces):
@@ -89,6 +102,24 @@ class ClutteredDigits(Digits):
             piece = self.images[source, y + rows, x + columns, 0]
             _paste(canvases, piece, random)
         return canvases[..., None]
+
+
+def _scaled(digits: Array, side: int, sizes: tuple[float, float], random: Any) -> Array:
+    """Draw digits `[B, h, w]` of several sizes on canvases `[B, side, side]`."""
+    count, *own = digits.shape
+    size = np.exp(random.uniform(*np.log(sizes), size=count)).astype("float32")
+    x = digits.astype("float32")
+    for axis, length in enumerate(own, start=1):
+        room = (side - size * length) / 2
+        place = (side - 1) / 2 + random.uniform(-1, 1, count) * room  # of its middle
+        # Which pixels of the digit a canvas's pixel shows: one or two where it grows,
+        # those of a wider stretch where it shrinks.
+        at = (np.arange(side) - place[:, None]) / size[:, None] + (length - 1) / 2
+        away = np.abs(at[..., None] - np.arange(length, dtype="float32"))
+        steep = np.minimum(size, 1)[:, None, None]
+        shares = (np.maximum(1 - away * steep, 0) * steep).astype("float32")
+        x = shares @ x if axis == 1 else x @ shares.transpose(0, 2, 1)
+    return np.rint(np.clip(x, 0, 255)).astype("uint8")
 
 
 def _paste(canvases: Array, patches: Array, random: np.random.RandomState) -> None:
@@ -104,7 +135,12 @@ def _paste(canvases: Array, patches: Array, random: np.random.RandomState) -> No
     flat[index] = np.maximum(flat[index], patches)
 
 
-def cluttered_mnist(split: str, side: int = 60, pieces: int = 0) -> tuple[Array, Array]:
+def cluttered_mnist(
+    split: str,
+    side: int = 60,
+    pieces: int = 0,
+    sizes: tuple[float, float] | None = None,
+) -> tuple[Array, Array]:
     """The held-out set of a task: each digit once, at places that never change.
 
     For training there is `ClutteredDigits`.
@@ -112,7 +148,7 @@ def cluttered_mnist(split: str, side: int = 60, pieces: int = 0) -> tuple[Array,
     Args:
         split: "validation" (the last 6,000 digits of MNIST's training set) or "test"
             (its 10,000 test digits). Pieces come from the same digits.
-        side, pieces: of `ClutteredDigits`.
+        side, pieces, sizes: of `ClutteredDigits`.
 
     Returns:
         Images `[N, side, side, 1]` uint8, labels `[N]` int32.
@@ -122,6 +158,7 @@ def cluttered_mnist(split: str, side: int = 60, pieces: int = 0) -> tuple[Array,
         *mnist(split),
         side=side,
         pieces=pieces,
+        sizes=sizes,
         seed=SEEDS[split],
         batch_size=1000,
         shuffle=False,

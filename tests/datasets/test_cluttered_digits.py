@@ -42,6 +42,28 @@ def test_all_places_are_likely():
         assert abs(corner.mean() - 16) < 4 * np.sqrt((33**2 - 1) / 12 / 2000)
 
 
+def test_digits_of_several_sizes():
+    """Whole, of sides from half to twice their own, small ones as likely as large."""
+    white = np.full((2000, 28, 28, 1), 255, "uint8")
+    sized = ClutteredDigits(
+        white, np.zeros(2000), side=60, sizes=(0.5, 2.0), batch_size=2000
+    )
+    images = sized[0][0][..., 0] / np.float32(255)
+    assert images.shape == (2000, 60, 60)
+    sides = np.sqrt(images.sum((1, 2)))  # none is cut
+    # A pixel beyond the border is black: bilinear edges add half a pixel to each side.
+    assert 13.5 < sides.min() < 16 and 54 < sides.max() < 58
+    assert 0.45 < (sides < 28).mean() < 0.55
+    rows, columns = (images.max(axis) > 0.3 for axis in (2, 1))
+    for lines in (rows, columns):
+        assert (np.abs(lines.sum(1) - sides) < 2).all()
+        first = lines.argmax(1)[sides < 20]
+        assert first.min() <= 1 and first.max() >= 38
+    one, other = (data(sizes=(0.5, 2.0), seed=n)[0][0] for n in (1, 2))
+    assert (one != other).any()
+    np.testing.assert_array_equal(one, data(sizes=(0.5, 2.0), seed=1)[0][0])
+
+
 def windows(image):
     """All 8x8 cuts of an image."""
     return np.lib.stride_tricks.sliding_window_view(image, (8, 8)).reshape(-1, 64)
@@ -138,6 +160,9 @@ def test_same_on_both_backends():
         ({"pieces": -1}, "Received: pieces=-1"),
         ({"piece_size": 0}, "Received: piece_size=0"),
         ({"piece_size": 29}, "Received: piece_size=29"),
+        ({"sizes": (0.0, 1.0)}, r"Received: sizes=\(0\.0, 1\.0\)"),
+        ({"sizes": (2.0, 1.0)}, "the least and the greatest factor"),
+        ({"sizes": (1.0, 3.0)}, "Received: side=60"),
     ],
 )
 def test_rejects(arguments, message):

@@ -8,8 +8,8 @@ Command   pip install ".[recipes]"
           (also spatial, appearance; FOLDER as of zoo/hart_street/recipe.py;
           `--validate` to choose settings)
 Makes     the rows' numbers in zoo/papers/measured/hart.json, their courses in
-          hart_curves.json beside it, and figure 5 of these, zoo/papers/hart_figure5.png;
-          then `make papers`
+          hart_curves.json beside it, and figure 5, zoo/papers/hart_figure5.png; then
+          `make papers`
 Expected  see docs/papers/hart.md
 
 The three rows are one model with parts left out, as the paper has them:

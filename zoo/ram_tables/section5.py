@@ -9,15 +9,18 @@ The first agent takes up to 8 glimpses of a 28x28 digit and pays for each: the h
 the price, the sooner it answers. Whether to stop is learned by draws, as the paper
 proposes. The agent takes all glimpses then, or stops at random. `--decision enumerate`
 learns it by the sum over all that may happen, for as many epochs as table 1a's rows;
-that is not measured yet. The second agent sees a 60x60 canvas through one patch of
-12x12 pixels and chooses how wide a part of the canvas that patch covers: 12, 24 or 48
-pixels. After a kill, the same command with `--resume` goes on.
+that is not measured yet.
+
+The second agent sees digits of 14 to 56 pixels, anywhere on a 60x60 canvas, through one
+patch of 12x12 pixels, and chooses how wide a part of the canvas that patch covers: 12,
+24 or 48 pixels. Beside it are agents whose patch is always as wide, but for the first
+glimpse, which is the widest for all. After a kill, the same command with `--resume`
+goes on.
 """
 
 import argparse
 import dataclasses
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,7 @@ from rows import FINE, WIDE, WIDE_CREDIT, Row, data, held_out
 
 import keras_attend as ka
 from keras_attend import training
+from keras_attend.datasets import ClutteredDigits, cluttered_mnist, mnist
 
 HERE = Path(__file__).parent
 PRICES = (0.01, 0.03, 0.1, 0.3)
@@ -35,27 +39,16 @@ STOPPER = FINE | {"glimpses": 8}
 STOPPER |= {"credit": dataclasses.replace(WIDE_CREDIT, policy_weight=0.01)}
 EPOCHS = {"drawn": 12, "enumerate": 60}
 ZOOMER = WIDE | {"scales": 1, "glimpses": 6, "credit": WIDE_CREDIT}
+ZOOMS, ZOOM_EPOCHS = 3, 60
+CANVAS = {"side": 60, "pieces": 0, "sizes": (0.5, 2.0)}
+SURE = 30.0  # a score so far above the others that no draw is another
 
 
-def trained(
-    row: Row,
-    name: str,
-    untrained: Callable[[], ka.models.RAM],
-    args: argparse.Namespace,
-) -> keras.Model:
-    """Train a RAM on a row's digits."""
-
-    def make(batches: int) -> keras.Model:
-        model = untrained()
-        schedule = keras.optimizers.schedules.CosineDecay(1e-3, batches)
-        model.compile(keras.optimizers.Adam(schedule, global_clipnorm=5.0))
-        return model
-
-    print(f"== {name}", flush=True)
-    keras.utils.set_random_seed(args.seed)
-    digits = data(row, args.seed, args.validate)
-    epochs = epochs_of(args)
-    return training.fit(make, digits, args.runs / f"{name}.keras", args, epochs=epochs)
+def compiled(model: keras.Model, batches: int) -> keras.Model:
+    """Compile a model for a training of so many batches."""
+    schedule = keras.optimizers.schedules.CosineDecay(1e-3, batches)
+    model.compile(keras.optimizers.Adam(schedule, global_clipnorm=5.0))
+    return model
 
 
 def epochs_of(args: argparse.Namespace) -> int:
@@ -67,12 +60,17 @@ def stop(price: float, args: argparse.Namespace) -> dict[str, Any]:
     """Train an agent that stops; measure its error and how many glimpses it takes."""
     row = Row("1a", 0.0)
 
-    def untrained() -> ka.models.RAM:
+    def make(batches: int) -> keras.Model:
         decision = args.decision
-        return ka.models.StoppingRAM(price=price, decision=decision, **STOPPER)
+        model = ka.models.StoppingRAM(price=price, decision=decision, **STOPPER)
+        return compiled(model, batches)
 
     name = f"stop_{args.decision}_{price:g}_{args.seed}"
-    model = trained(row, name, untrained, args)
+    print(f"== {name}", flush=True)
+    keras.utils.set_random_seed(args.seed)
+    digits = data(row, args.seed, args.validate)
+    path = args.runs / f"{name}.keras"
+    model = training.fit(make, digits, path, args, epochs=epochs_of(args))
     images, labels = held_out(row, "validation" if args.validate else "test")
     taken = model.predict(images, batch_size=500, verbose=0)["glimpses_taken"]
     share = np.bincount(taken, minlength=STOPPER["glimpses"] + 1)[1:] / len(taken)
@@ -86,33 +84,56 @@ def stop(price: float, args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def zoom(zooms: int, args: argparse.Namespace) -> dict[str, Any]:
-    """Train an agent that chooses widths; measure its error and what it chooses."""
-    row = Row("1b", 0.0)
+def zoom(fixed: int | None, args: argparse.Namespace) -> dict[str, Any]:
+    """Train an agent that chooses widths; measure its error and what it chooses.
 
-    def untrained() -> ka.models.RAM:
-        if zooms == 1:  # nothing to choose
-            return ka.models.RAM(**ZOOMER)
-        return ka.models.ZoomingRAM(zooms=zooms, **ZOOMER)
+    With `fixed` it has one width, `12 * 2**fixed` pixels, after the first glimpse.
+    """
+    keras.utils.set_random_seed(args.seed)
+    digits = ClutteredDigits(
+        *mnist("train", validation=6000 if args.validate else 0),
+        **CANVAS,
+        batch_size=256,
+        seed=args.seed,
+    )
 
-    model = trained(row, f"zoom_{zooms}_{args.seed}", untrained, args)
-    images, labels = held_out(row, "validation" if args.validate else "test")
+    def make(batches: int) -> keras.Model:
+        model = ka.models.ZoomingRAM(zooms=ZOOMS, **ZOOMER)
+        model.build(model.serving_shape)
+        if fixed is not None:
+            model.zoomer.kernel.assign(np.zeros(model.zoomer.kernel.shape))
+            model.zoomer.bias.assign(SURE * np.eye(ZOOMS)[fixed])
+            model.zoomer.trainable = False
+        return compiled(model, batches)
+
+    name = f"zoom_{'chosen' if fixed is None else fixed}_{args.seed}"
+    print(f"== {name}", flush=True)
+    epochs = int(args.epochs or ZOOM_EPOCHS)
+    path = args.runs / f"{name}.keras"
+    model = training.fit(make, digits, path, args, epochs=epochs)
+    split = "validation" if args.validate else "test"
+    images, labels = cluttered_mnist(split, **CANVAS)
     found = {
-        "widths": [ZOOMER["size"] * 2**k for k in range(zooms)],
+        "width": None if fixed is None else ZOOMER["size"] * 2**fixed,
         "value": error(model, images, labels),
-        "epochs": epochs_of(args),
+        "epochs": epochs,
     }
-    if zooms > 1:
+    if fixed is None:
         chosen = model.predict(images, batch_size=500, verbose=0)["zooms"]  # [N, T]
+        tall = images[..., 0].any(axis=2).sum(axis=1)  # rows with ink, [N]
+        order = np.argsort(tall, kind="stable")
         found["share"] = [
-            (chosen == k).mean(axis=0).round(4).tolist() for k in range(zooms)
+            (chosen == k).mean(axis=0).round(4).tolist() for k in range(ZOOMS)
         ]
-        # The same network, made to choose one width: its score is above all others.
-        model.zoomer.kernel.assign(np.zeros(model.zoomer.kernel.shape))
-        found["held"] = []
-        for score in np.eye(zooms):
-            model.zoomer.bias.assign(score)
-            found["held"].append(error(model, images, labels))
+        found["by_height"] = [
+            {
+                "height": round(float(tall[part].mean()), 1),
+                "width": round(
+                    float(ZOOMER["size"] * (2.0 ** chosen[part, 1:]).mean()), 1
+                ),
+            }
+            for part in np.array_split(order, 5)
+        ]
     return found
 
 
@@ -126,16 +147,18 @@ def main() -> None:
     parser = training.parser(__doc__, HERE)
     parser.add_argument("--decision", choices=tuple(EPOCHS), default="drawn")
     parser.add_argument("--prices", type=float, nargs="*", default=PRICES)
-    parser.add_argument("--zooms", type=int, nargs="*", default=(1, 3))
+    parser.add_argument("--no-zooms", action="store_true")
     args = training.parse(parser)
+    zooms = () if args.no_zooms else (*range(ZOOMS), None)
     found = {
         "stop": [stop(price, args) for price in args.prices],
-        "zoom": [zoom(zooms, args) for zooms in args.zooms],
+        "zoom": [zoom(fixed, args) for fixed in zooms],
     }
     print(json.dumps(found, indent=1))
     if not (args.validate or args.steps):
         known = json.loads(page.SECTION_5.read_text("utf-8"))
-        found = {kind: merged(known[kind], rows) for kind, rows in found.items()}
+        found["stop"] = merged(known["stop"], found["stop"])
+        found["zoom"] = found["zoom"] or known["zoom"]
         page.SECTION_5.write_text(json.dumps(found, indent=1) + "\n")
         page.write(args.runs)
 
@@ -144,8 +167,6 @@ def merged(known: list[dict[str, Any]], found: list[dict[str, Any]]) -> list[Any
     """Put what was measured in the place of what was known of the same agents."""
 
     def agent(row: dict[str, Any]) -> tuple[Any, ...]:
-        if "widths" in row:
-            return (len(row["widths"]),)
         return row.get("decision", "drawn"), row["price"]
 
     rows = {agent(row): row for row in (*known, *found)}
