@@ -1,17 +1,17 @@
-"""How trackers with a V1 from ImageNet are trained, in two stages.
+"""How trackers with a V1 from ImageNet are trained, in three stages.
 
 In the first the windows follow for the most part the true boxes, which are made wrong
-on purpose; in the second for the most part the tracker's own. V1 keeps what it has
-learned from ImageNet. It computes in bfloat16 where the processor does, in half of the
-time; where it does not, bfloat16 takes twice as long as float32. The model that is
-returned computes in float32.
+on purpose; in the others for the most part the tracker's own. In the third stage V1's
+later blocks learn too; until then V1 keeps what it has learned from ImageNet, and
+computes in bfloat16 where the processor does, in half of the time; where it does not,
+bfloat16 takes twice as long as float32. The model that is returned computes in float32.
 """
 
 import argparse
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
@@ -20,6 +20,7 @@ from keras_attend.datasets.sequences import Sequence as Video
 from keras_attend.training import imagenet
 from keras_attend.training.stages import falling_rate, fit
 
+Make = Callable[[str, int | None], Any]
 BATCHES = 50  # of an epoch
 PAIRS: dict[str, Any] = {  # of the first stage
     "frames": 4,
@@ -38,13 +39,30 @@ OWN: dict[str, Any] = {  # of the second
 }
 
 
-# Of each stage: its checkpoint's name, its clips, its rate, what is added to the seed.
-STAGES = (("pairs", PAIRS, 2e-3, 0), ("own", OWN, 5e-4, 1000))
-EPOCHS = (50, 18)  # of the stages
+class WideStage(NamedTuple):
+    """A stage: the name of its checkpoint, its clips, and how it learns from them.
+
+    `rate` is the greatest rate; `shift` is added to the seed; the blocks of V1 from
+    number `trained_from` on are trained, None if none is.
+    """
+
+    name: str
+    clips: dict[str, Any]
+    rate: float
+    epochs: int
+    shift: int
+    trained_from: int | None = None
+
+
+STAGES = (
+    WideStage("pairs", PAIRS, 2e-3, 50, 0),
+    WideStage("own", OWN, 5e-4, 18, 1000),
+    WideStage("v1", OWN, 1e-4, 12, 2000, trained_from=3),
+)
 
 
 def train_wide_tracker(
-    make: Callable[[str], Any],
+    make: Make,
     videos: Sequence[Video],
     args: argparse.Namespace,
     seed: int,
@@ -53,45 +71,45 @@ def train_wide_tracker(
     """Train a `WideHART`; return it, all of it in float32, and the checkpoints.
 
     Args:
-        make: makes the model, built, whose V1 computes in the given `dtype`.
+        make: makes the model, built, whose V1 computes in the given `dtype` and is
+            trained from a block on, as the second argument says.
         videos: to train on.
         args: what `parse` returns.
         seed: of the weights and of the clips.
-        **more: of `TrackingPairs`, in both stages.
+        **more: of `TrackingPairs`, in all stages.
     """
     keras.utils.set_random_seed(seed)
     model: Any = None
     paths = []
-    for (name, clips, rate, shift), epochs in zip(STAGES, EPOCHS, strict=True):
-        data = TrackingPairs(videos, seed=seed + shift, batches=BATCHES, **clips | more)
-        paths.append(args.runs / f"seed_{seed}_{name}.keras")
+    for stage in STAGES:
+        data = TrackingPairs(
+            videos, seed=seed + stage.shift, batches=BATCHES, **stage.clips | more
+        )
+        paths.append(args.runs / f"seed_{seed}_{stage.name}.keras")
         model = fit(
-            partial(begin, make, data, model, rate),
+            partial(begin, make, data, model, stage),
             data,
             paths[-1],
             args,
-            epochs=min(epochs, args.epochs or epochs),
+            epochs=min(stage.epochs, args.epochs or stage.epochs),
         )
-    trained = make("float32")
+    trained = make("float32", None)
     trained.set_weights(model.get_weights())
     return trained, tuple(paths)
 
 
 def begin(
-    make: Callable[[str], Any],
-    data: TrackingPairs,
-    before: Any,
-    rate: float,
-    batches: int,
+    make: Make, data: TrackingPairs, before: Any, stage: WideStage, batches: int
 ) -> Any:
     """The model that a stage trains; in the first, with nothing before, V1 is given."""
-    model = make(fast_dtype())
+    frozen = stage.trained_from is None
+    model = make(fast_dtype() if frozen else "float32", stage.trained_from)
     if before is None:
         imagenet.load_weights(model.cell.v1)
         adapt(model, data)
     else:
         model.set_weights(before.get_weights())
-    return compiled(model, rate, batches)
+    return compiled(model, stage.rate, batches)
 
 
 def fast_dtype(cpu: Path = Path("/proc/cpuinfo")) -> str:

@@ -20,7 +20,7 @@ Expected  Test set: 0.764 on clips of 60 frames of five real videos (the box tha
           0.670).
           An hour and a half on one CPU core for a seed, and about as long to measure
 
-The two stages are described in keras_attend/training/wide_trackers.py. Killed at any
+The three stages are described in keras_attend/training/wide_trackers.py. Killed at any
 moment, the same command with `--resume` goes on.
 
 What decides (mean IoU on the real validation clips): the first stage has 0.675, the
@@ -77,9 +77,9 @@ ABOUT: dict[str, Any] = {
 }
 
 
-def make(dtype: str = "float32") -> Any:
-    """The model, built; V1 computes in `dtype`."""
-    v1 = EfficientV1((2, 4, 10), dtype=dtype, name="v1")
+def make(dtype: str = "float32", trained_from: int | None = None) -> Any:
+    """The model, built; V1 computes in `dtype`, and is trained from a block on."""
+    v1 = EfficientV1((2, 4, 10), trained_from, dtype=dtype, name="v1")
     model = ka.models.WideHART(ka.models.WideHARTCell(v1=v1, name="cell"))
     model.build()
     return model

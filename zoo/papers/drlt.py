@@ -4,7 +4,7 @@ Paper     Zhang et al. 2017, "Deep Reinforcement Learning for Visual Object Trac
           in Videos", version 1, table 1: IoU 0.721, 0.759 and 0.643, centres 4.13, 3.57
           and 6.54 pixels off
 Command   KERAS_BACKEND=jax python zoo/papers/drlt.py --only fixed
-          (also scaled, noisy; `--validate` to choose settings)
+          (also scaled, circle, noisy; `--validate` to choose settings)
 Makes     the rows' numbers in zoo/papers/measured/drlt.json; then `make papers`
 Expected  see docs/papers/drlt.md
 
@@ -12,7 +12,9 @@ Two convolutions of 8 and 16 filters of 5x5 pixels, a dense layer of 256 rectifi
 units, an LSTM of 256 whose tanh are rectifiers; the location in pixels with a deviation
 of 1; REINFORCE with the error's reward alone, five episodes, windows of ten frames that
 begin with an empty memory. 500 videos of 20 frames train the model as they are, 100 of
-100 frames judge it. Nothing tells it where its digit is.
+100 frames judge it. Nothing tells it where its digit is. The paper says a location by
+its centre, by a circle or by a box: here a digit of a fixed size has a centre, others
+have a centre and a side, and once more ("circle") a centre and a radius.
 
 Where the paper is silent: convolutions are padded; a window begins at a random frame;
 sizes change by factors of 0.5 to 2 (paper: -0.5 to 2, which makes them negative), and
@@ -46,11 +48,14 @@ SCALED = {"scale": (0.5, 2.0)}
 DIGITS: dict[str, dict[str, Any]] = {
     "fixed": {},
     "scaled": SCALED,
+    "circle": SCALED,
     "noisy": {**SCALED, "dots": 500, "distractors": 1, "scale_all": True},
 }
+LOCATIONS = {"fixed": "center", "circle": "circle"}
 PROTOCOLS = {
     "fixed": "walking_digit",
     "scaled": "scaled_digit",
+    "circle": "scaled_digit",
     "noisy": "noisy_scaled_digits",
 }
 
@@ -61,7 +66,7 @@ def make(task: str, batches: int, args: argparse.Namespace) -> keras.Model:
         ka.models.digit_cnn(256),
         units=256,
         channels=1,
-        location="center" if task == "fixed" else "square",
+        location=LOCATIONS.get(task, "square"),
         given=False,  # it has to find its digit
         core="relu",
     )
