@@ -42,7 +42,7 @@ from keras_attend.training.wide_trackers import (
 )
 from keras_attend.types import Nested, Tensor
 
-EPOCHS = 12
+EPOCHS = 6
 SEEDS = 3
 SMALL = {"size": 128, "part": 8}  # of the cells
 HEADS = {
@@ -96,7 +96,7 @@ def make(
     v1 = EfficientV1(
         (2, 4, 10),
         trainable_from=0 if trained else None,
-        dtype=fast_dtype(),
+        dtype="float32" if trained else fast_dtype(),
         name="v1",
     )
     small = cell(v1=v1, name="cell", **SMALL, **arguments)
