@@ -146,18 +146,41 @@ def _section_5(rows: list[dict[str, Any]]) -> list[str]:
         if row.table == "1a" and row.is_ram and error not in (None, ""):
             glimpses = row.arguments["glimpses"]
             lines.append(f"| always takes | | {glimpses} | {float(error):.2f} | |")
+    return lines + _zooms(found["zoom"])
+
+
+def _zooms(found: list[dict[str, Any]]) -> list[str]:
+    """Make the lines about the agents that choose how wide a glimpse is."""
+    if not found:
+        return [
+            "",
+            "The agent that chooses how wide its glimpses are is not measured yet",
+            "on digits of several sizes. On digits of one size it chose the same",
+            "width for all images.",
+        ]
+    lines = [
+        "",
+        "One patch of 12 x 12 a glimpse, 6 glimpses, digits of 14 to 56 pixels",
+        "anywhere on 60x60: the agent that chooses how wide its glimpses are, and",
+        "agents whose glimpses are always as wide, but for the first, which is the",
+        "widest for all:",
+        "",
+        "| width of a glimpse | error | epochs |",
+        "|---|---|---|",
+    ]
+    for row in found:
+        width = "chosen" if row["width"] is None else f"{row['width']} pixels"
+        lines.append(f"| {width} | {row['value']:.2f} | {row['epochs']} |")
+    chosen = found[-1]["by_height"]
     lines += [
         "",
-        "One patch of 12 x 12 a glimpse (60x60 Translated MNIST, 6 glimpses), and the",
-        "same network held at one width after the first glimpse, which is the widest:",
+        "How wide its glimpses are after the first, in the mean, for fifths of the",
+        "test digits by their height (pixels):",
         "",
-        "| widths to choose from | error | held at each | epochs |",
-        "|---|---|---|---|",
+        "| mean height | mean width |",
+        "|---|---|",
+        *(f"| {part['height']:.1f} | {part['width']:.1f} |" for part in chosen),
     ]
-    for row in found["zoom"]:
-        widths = ", ".join(str(width) for width in row["widths"])
-        held = ", ".join(f"{error:.2f}" for error in row.get("held", []))
-        lines.append(f"| {widths} | {row['value']:.2f} | {held} | {row['epochs']} |")
     return lines
 
 
@@ -184,9 +207,15 @@ def plot(rows: list[dict[str, Any]]) -> None:
 def plot_section_5(rows: list[dict[str, Any]]) -> None:
     """Draw section5.png: error over glimpses taken, and the widths chosen at each."""
     found = json.loads(SECTION_5.read_text())
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(9, 3.4), constrained_layout=True
+    both = bool(found["zoom"])
+    figure, axes = plt.subplots(
+        1,
+        1 + both,
+        figsize=(9 if both else 5, 3.4),
+        constrained_layout=True,
+        squeeze=False,
     )
+    left = axes[0, 0]
     stops = [(row["glimpses"], row["value"], row["price"]) for row in found["stop"]]
     taken, errors, prices = zip(*stops, strict=True)
     left.plot(taken, errors, "o-", color="tab:orange", label="stops when it has seen")
@@ -208,24 +237,30 @@ def plot_section_5(rows: list[dict[str, Any]]) -> None:
     left.set_ylim(bottom=0)
     left.legend(frameon=False)
 
-    zoomer = found["zoom"][-1]
+    if both:
+        plot_widths(found["zoom"], axes[0, 1])
+    for axis in axes[0]:
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.savefig(HERE / "section5.png", dpi=110)
+    plt.close(figure)
+
+
+def plot_widths(found: list[dict[str, Any]], right: Any) -> None:
+    """Draw how often an agent chose each width, at each of its glimpses."""
     bottom = 0.0
     colours = ("#1f4e79", "#5b9bd5", "#c5dcf0")
-    choices = zip(zoomer["widths"], zoomer["share"], colours, strict=True)
+    widths = [row["width"] for row in found[:-1]]
+    choices = zip(widths, found[-1]["share"], colours, strict=True)
     for width, share, colour in choices:
         share = 100 * np.array(share)
         steps = np.arange(1, len(share) + 1)
         label = f"{width} pixels"
         right.bar(steps, share, bottom=bottom, color=colour, label=label)
         bottom = bottom + share
-    right.set_title("Widths chosen (60x60 Translated MNIST)", fontsize=9)
+    right.set_title("Widths chosen (digits of 14 to 56 pixels)", fontsize=9)
     right.set_xlabel("glimpse")
     right.set_ylabel("share of the images (%)")
     right.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-    for axis in (left, right):
-        axis.spines[["top", "right"]].set_visible(False)
-    figure.savefig(HERE / "section5.png", dpi=110)
-    plt.close(figure)
 
 
 def _points(rows: list[dict[str, Any]], table: str) -> list[tuple[int, float, float]]:
