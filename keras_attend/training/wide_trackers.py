@@ -43,7 +43,7 @@ class WideStage(NamedTuple):
     """A stage: the name of its checkpoint, its clips, and how it learns from them.
 
     `rate` is the greatest rate; `shift` is added to the seed; the blocks of V1 from
-    number `trained_from` on are trained, None if none is.
+    number `trainable_from` on are trained, None if none is.
     """
 
     name: str
@@ -51,13 +51,13 @@ class WideStage(NamedTuple):
     rate: float
     epochs: int
     shift: int
-    trained_from: int | None = None
+    trainable_from: int | None = None
 
 
 STAGES = (
     WideStage("pairs", PAIRS, 2e-3, 50, 0),
     WideStage("own", OWN, 5e-4, 18, 1000),
-    WideStage("v1", OWN, 1e-4, 12, 2000, trained_from=3),
+    WideStage("v1", OWN, 1e-4, 12, 2000, trainable_from=3),
 )
 
 
@@ -102,8 +102,8 @@ def begin(
     make: Make, data: TrackingPairs, before: Any, stage: WideStage, batches: int
 ) -> Any:
     """The model that a stage trains; in the first, with nothing before, V1 is given."""
-    frozen = stage.trained_from is None
-    model = make(fast_dtype() if frozen else "float32", stage.trained_from)
+    frozen = stage.trainable_from is None
+    model = make(fast_dtype() if frozen else "float32", stage.trainable_from)
     if before is None:
         imagenet.load_weights(model.cell.v1)
         adapt(model, data)

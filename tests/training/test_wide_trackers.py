@@ -28,8 +28,8 @@ def test_v1_computes_in_what_is_fast(flags, expected, tmp_path):
 def test_v1s_later_blocks_learn_in_the_last_stage():
     """All the rest learns in each stage; what was learned is taken over."""
 
-    def make(dtype, trained_from):
-        v1 = EfficientV1((2, 4, 10), trained_from, dtype=dtype, name="v1")
+    def make(dtype, trainable_from):
+        v1 = EfficientV1((2, 4, 10), trainable_from, dtype=dtype, name="v1")
         model = WideHART(WideHARTCell(size=64, part=4, v1=v1, name="cell"))
         model.build()
         return model
@@ -44,9 +44,9 @@ def test_v1s_later_blocks_learn_in_the_last_stage():
     assert not parts(before, True) and len(parts(before, False)) == 12  # and the stem
     last = STAGES[-1]
     model = begin(make, None, before, last, 10)
-    assert parts(model, True) == {f"block_{n}" for n in range(last.trained_from, 11)}
+    assert parts(model, True) == {f"block_{n}" for n in range(last.trainable_from, 11)}
     heads = [v for v in before.trainable_variables if "/v1/" not in v.path]
     assert len(heads) == sum("/v1/" not in v.path for v in model.trainable_variables)
     for old, new in zip(before.weights, model.weights, strict=True):
         np.testing.assert_array_equal(*map(ops.convert_to_numpy, (old, new)))
-    assert [stage.trained_from for stage in STAGES[:-1]] == [None] * (len(STAGES) - 1)
+    assert [stage.trainable_from for stage in STAGES[:-1]] == [None] * (len(STAGES) - 1)

@@ -77,9 +77,9 @@ ABOUT: dict[str, Any] = {
 }
 
 
-def make(dtype: str = "float32", trained_from: int | None = None) -> Any:
+def make(dtype: str = "float32", trainable_from: int | None = None) -> Any:
     """The model, built; V1 computes in `dtype`, and is trained from a block on."""
-    v1 = EfficientV1((2, 4, 10), trained_from, dtype=dtype, name="v1")
+    v1 = EfficientV1((2, 4, 10), trainable_from, dtype=dtype, name="v1")
     model = ka.models.WideHART(ka.models.WideHARTCell(v1=v1, name="cell"))
     model.build()
     return model
