@@ -24,7 +24,7 @@ SMALL = {"size": 6, "units": 12}
 ALL = {
     "pixel": 1.0,
     "feature": 0.1,
-    "cosine": 0.1,
+    "cosine": 0.01,
     "localisation": 10.0,
     "center": 1.0,
     "classification": 0.01,
