@@ -112,7 +112,6 @@ SEEDS = 3
 WINDOW = 20  # frames of a window of the second stage; (paper: T = 10)
 LONGEST = 20  # frames of a clip of moving views in the second stage
 WITHOUT = "unseen"  # names the checkpoints trained without the validation videos
-PEERS = ("KCF", "CSRT")
 # The factor and offset that turn 0..1 into what `keras.applications` takes.
 SCALES = {"MobileNet": (2.0, -1.0), "ResNet": (2.0, -1.0), "EfficientNet": (255.0, 0.0)}
 
@@ -314,7 +313,7 @@ def main() -> None:
     videos = list(otb(args.data / "tracking"))
     seen, models, paths = trained([first_third(v) for v in videos], "thirds", args)
     without, others, _ = trained(train, WITHOUT, args, rounds=1)
-    peers = training.opencv_peers(*PEERS)
+    peers = training.opencv_peers(*training.TEST_PEERS)
     rest = [last_two_thirds(v) for v in videos]
     results = [
         row
