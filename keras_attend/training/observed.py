@@ -1,15 +1,26 @@
-"""What an observation network says of videos, computed once and kept."""
+"""Parts of videos, and what an observation network says of them, computed once."""
 
 import hashlib
 from typing import Any
 
 import numpy as np
 
+from keras_attend.datasets.sequences import Sequence
 from keras_attend.datasets.views import resample
 from keras_attend.evaluation.tracking import Track
 from keras_attend.types import Array
 
 CHUNK = 32  # the number of frames that the observation network takes at a time
+
+
+def first_third(video: Sequence) -> Sequence:
+    """Take the part of a video that DRLT's paper trains on."""
+    return video.part(0, len(video) // 3)
+
+
+def last_two_thirds(video: Sequence) -> Sequence:
+    """Take the part of a video that the weights were not trained on."""
+    return video.part(len(video) // 3)
 
 
 class Observed:

@@ -72,6 +72,7 @@ from keras_attend.datasets import (
 from keras_attend.datasets import Sequence as Video
 from keras_attend.layers import EfficientV1, V1Maps
 from keras_attend.training import imagenet
+from keras_attend.training.observed import first_third, last_two_thirds
 
 HERE = Path(__file__).parent
 SIZE = 256
@@ -114,16 +115,6 @@ LONGEST = 20  # frames of a clip of moving views in the second stage
 WITHOUT = "unseen"  # names the checkpoints trained without the validation videos
 # The factor and offset that turn 0..1 into what `keras.applications` takes.
 SCALES = {"MobileNet": (2.0, -1.0), "ResNet": (2.0, -1.0), "EfficientNet": (255.0, 0.0)}
-
-
-def first_third(video: Video) -> Video:
-    """Take the part of a video that the paper trains on."""
-    return video.part(0, len(video) // 3)
-
-
-def last_two_thirds(video: Video) -> Video:
-    """Take the part of a video that the weights were not trained on."""
-    return video.part(len(video) // 3)
 
 
 def make(observation: Any) -> Any:

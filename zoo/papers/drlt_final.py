@@ -45,6 +45,7 @@ from keras_attend.datasets import GivenClips, Sequence, otb, read_frames
 from keras_attend.evaluation.rows import row as result_row
 from keras_attend.layers import EfficientV1
 from keras_attend.training import imagenet
+from keras_attend.training.observed import first_third, last_two_thirds
 from keras_attend.training.papers import record
 from keras_attend.training.papers.rows import read_paper
 
@@ -55,16 +56,6 @@ EPISODES, STD = 5, 0.01
 LENGTHS = (2, 5, 10)  # T
 BATCH, WINDOWS = 31, 4  # windows of a batch, and of each video in an epoch
 BY_ERROR = 0.6  # the share of the training with eq. 2's reward: 300 of 500 epochs
-
-
-def first_third(video: Sequence) -> Sequence:
-    """Take what the paper trains on."""
-    return video.part(0, len(video) // 3)
-
-
-def last_two_thirds(video: Sequence) -> Sequence:
-    """Take what it does not train on."""
-    return video.part(len(video) // 3)
 
 
 class Row(NamedTuple):
