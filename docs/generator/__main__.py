@@ -49,6 +49,8 @@ ELSEWHERE = {
     "zoo/air_mnist/reinforce.md": "papers/air_reinforce.md",
     "zoo/sequential_air_mnist/supervised.md": "papers/air_supervised.md",
 }
+# Pages that are generated, by the file that a link of the repository's pages names.
+GENERATED = {"keras_attend/evaluation/__init__.py": "reference/evaluation.md"}
 
 # How the start page leads to the page in the browser. Sphinx does not know that page,
 # and Markdown cannot link to it.
@@ -85,7 +87,7 @@ def assemble(out: Path, web: bool) -> None:
         web: whether the site has the page in the browser.
     """
     pages = layout()
-    zoo = ZooPages(ROOT, links := Links(ROOT, out, pages))
+    zoo = ZooPages(ROOT, links := Links(ROOT, out, pages | GENERATED))
     by_name = {preset.name: preset for preset in zoo.presets}
     reference = Reference(ROOT)
     names = Names(reference, {name: f"presets/{name}" for name in by_name})

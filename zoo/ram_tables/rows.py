@@ -146,6 +146,11 @@ def make(row: Row, batches: int) -> keras.Model:
     else:
         model = ka.models.Feedforward(**row.arguments)
         rate = 1e-3
+    return compiled(model, batches, rate)
+
+
+def compiled(model: keras.Model, batches: int, rate: float = 1e-3) -> keras.Model:
+    """Compile a model for a training of so many batches."""
     schedule = keras.optimizers.schedules.CosineDecay(rate, batches)
     model.compile(keras.optimizers.Adam(schedule, global_clipnorm=5.0))
     return model

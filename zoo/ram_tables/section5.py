@@ -27,7 +27,7 @@ from typing import Any
 import keras
 import numpy as np
 import page
-from rows import FINE, WIDE, WIDE_CREDIT, Row, data, held_out
+from rows import FINE, WIDE, WIDE_CREDIT, Row, compiled, data, held_out
 
 import keras_attend as ka
 from keras_attend import training
@@ -42,13 +42,6 @@ ZOOMER = WIDE | {"scales": 1, "glimpses": 6, "credit": WIDE_CREDIT}
 ZOOMS, ZOOM_EPOCHS = 3, 60
 CANVAS = {"side": 60, "pieces": 0, "sizes": (0.5, 2.0)}
 SURE = 30.0  # a score so far above the others that no draw is another
-
-
-def compiled(model: keras.Model, batches: int) -> keras.Model:
-    """Compile a model for a training of so many batches."""
-    schedule = keras.optimizers.schedules.CosineDecay(1e-3, batches)
-    model.compile(keras.optimizers.Adam(schedule, global_clipnorm=5.0))
-    return model
 
 
 def epochs_of(args: argparse.Namespace) -> int:
