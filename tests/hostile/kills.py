@@ -36,7 +36,8 @@ from keras_attend import datasets, evaluation, training
 
 ZOO = Path(__file__).parents[2] / "zoo"
 # How many trainings a recipe consists of, and what it is told besides. (`ratm_kth`
-# needs KTH's videos and trains a model a fold; `drlt_otb` and `hart_kitti` need torch.)
+# needs KTH's videos and trains a model a fold; `drlt_otb`, `hart_kitti` and
+# `hart_person` need torch.)
 RECIPES = {
     "air_grid_mnist": (1, []),
     "air_mnist": (1, []),
@@ -46,8 +47,8 @@ RECIPES = {
     "drlt_mnist_noisy": (1, []),
     "drlt_mnist_scaled": (1, []),
     "drlt_otb": (5, ["--tracker-epochs", "3", "--clips", "1"]),
-    "hart_kitti": (2, []),
-    "hart_person": (2, []),
+    "hart_kitti": (3, []),
+    "hart_person": (3, []),
     "hart_street": (5, []),
     "ram_catch": (3, []),
     "ram_cluttered_mnist": (1, []),

