@@ -9,6 +9,7 @@ from keras.layers import Dense
 from keras_attend.arguments import check_choice, check_not_negative
 from keras_attend.models.ram.model import RAM
 from keras_attend.policies import CategoricalPolicy, draw_seeds
+from keras_attend.reinforce import baseline_loss, reinforce_loss
 from keras_attend.types import Shape, Tensor
 
 
@@ -37,8 +38,12 @@ class StoppingRAM(RAM):
     $$\sum_{n=1}^{T} q(n) \left(-\log p(y \mid h_n) + \mathrm{price} \cdot n\right)$$
 
     Its gradient trains the decisions without a draw, and the answers from all states,
-    each as much as it is used. Locations learn from the expected reward
-    $R = \sum_n q(n) R_n$, as much as it is probable that they are used.
+    each as much as it is used. A location that is chosen after glimpse $t$ learns, as
+    much as it is probable that it is used, from the reward that is expected then:
+
+    $$G_t = k_{t+1} R_{t+1} + (1 - k_{t+1})
+      \left((1 - \lambda)\, b_{t+1} + \lambda G_{t+1}\right), \qquad
+      k_n = q(n) \Big/ \sum_{m \ge n} q(m)$$
 
     Args:
         price: what a glimpse costs: drawn, in units of the reward $R$; enumerated, in
@@ -122,33 +127,40 @@ class StoppingRAM(RAM):
         q = ops.exp(y_pred["stop_log_probs"])
         n = ops.arange(1, self.glimpses + 1, dtype="float32")
         loss = ops.sum(q * (self.price * n - log_p), axis=-1)
-        R, b_t = self.rewards(target, log_p, y_pred)  # [B, (M,) 1], [B, (M,) T - 1]
-        used = y_pred.get("log_probs")
-        if used is not None:
-            used = used * (1.0 - ops.cumsum(ops.stop_gradient(q), axis=-1)[..., :-1])
-        loss = loss + self.choice_losses(R, b_t, used)
+        loss = loss + self.location_losses(target, log_p, q, y_pred)
         return ops.mean(loss, axis=1) if self.episodes > 1 else loss
 
-    def rewards(
-        self, target: Tensor, log_p: Tensor, y_pred: dict[str, Tensor]
-    ) -> tuple[Tensor, Tensor]:
-        """RAM's reward less the price; after the stop nothing else is expected.
+    def location_losses(
+        self, target: Tensor, log_p: Tensor, q: Tensor, y_pred: dict[str, Tensor]
+    ) -> Any:
+        """Enumerated, the losses of baseline and policy, `[B, (M)]`.
 
-        Enumerated, the mean of the rewards of all states, of which `log_p` is `[...,
-        T]`.
+        Of $\\log p(y)$ and the chance to stop in each state, `[B, (M,) T]`.
         """
-        if self.decision == "drawn":
-            R, b_t = super().rewards(target, log_p, y_pred)
-            taken = y_pred["glimpses_taken"]  # [B, (M)]
-            R = R - self.price * ops.cast(taken, "float32")[..., None]
-            return R, ops.where(self._up_to(taken) > 0, b_t, R)
+        b_t = self.expected_of(target, y_pred)  # [B, (M,) T - 1]
+        if self.glimpses == 1:
+            return 0.0
         R_n = log_p
         if self.credit.reward == "correct":
             answers = ops.argmax(y_pred["step_logits"], axis=-1)
             right = answers == ops.argmax(target, axis=-1)[..., None]
             R_n = ops.cast(right, "float32")
-        R = ops.sum(ops.exp(y_pred["stop_log_probs"]) * R_n, axis=-1, keepdims=True)
-        return ops.stop_gradient(R), self.expected_of(target, y_pred)
+        R_n, q = ops.stop_gradient(R_n), ops.stop_gradient(q)
+        loss = baseline_loss(b_t, returns_of_stops(R_n, q, b_t))
+        if y_pred.get("log_probs") is None:
+            return loss
+        G_t = returns_of_stops(R_n, q, b_t, self.credit.trace)
+        used = y_pred["log_probs"] * (1.0 - ops.cumsum(q, axis=-1)[..., :-1])
+        return loss + self.credit.policy_weight * reinforce_loss(used, G_t, b_t)
+
+    def rewards(
+        self, target: Tensor, log_p: Tensor, y_pred: dict[str, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """RAM's reward less the price; after the stop nothing else is expected."""
+        R, b_t = super().rewards(target, log_p, y_pred)
+        taken = y_pred["glimpses_taken"]  # [B, (M)]
+        R = R - self.price * ops.cast(taken, "float32")[..., None]
+        return R, ops.where(self._up_to(taken) > 0, b_t, R)
 
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
@@ -164,3 +176,24 @@ def stop_log_probs(scores: Tensor) -> Tensor:
     none = ops.zeros_like(log_pi[:, :1, 0])
     went_on = ops.concatenate([none, ops.cumsum(log_pi[..., 0], axis=1)], axis=1)
     return went_on + ops.concatenate([log_pi[..., 1], none], axis=1)
+
+
+def returns_of_stops(R_n: Tensor, q: Tensor, b_t: Tensor, trace: float = 1.0) -> Tensor:
+    r"""$G_t$ `[..., T - 1]`, what is expected once it has gone on; see `StoppingRAM`.
+
+    Args:
+        R_n: the reward of each answer, `[..., T]`.
+        q: the chance to stop there, `[..., T]`.
+        b_t: baselines, `[..., T - 1]`; no gradient flows into them.
+        trace: $\lambda$.
+    """
+    b_t = ops.stop_gradient(b_t)
+    left = ops.flip(ops.cumsum(ops.flip(q, -1), axis=-1), -1)
+    k = q / ops.maximum(left, 1e-20)
+    G = R_n[..., -1]  # the last glimpse is followed by an answer
+    found = [G]
+    for n in reversed(range(1, R_n.shape[-1] - 1)):
+        ahead = (1.0 - trace) * b_t[..., n] + trace * G
+        G = k[..., n] * R_n[..., n] + (1.0 - k[..., n]) * ahead
+        found.append(G)
+    return ops.stack(found[::-1], axis=-1)

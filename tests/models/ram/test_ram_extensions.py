@@ -1,5 +1,7 @@
 """Section 5: a RAM that stops, and one that chooses how wide its glimpses are."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from keras_attend.datasets import sample_digits
 from keras_attend.evaluation import error_percent, with_arguments
 from keras_attend.layers import Retina
 from keras_attend.models import Credit, StoppingRAM, ZoomingRAM
-from keras_attend.models.ram.stopping import stop_log_probs
+from keras_attend.models.ram.stopping import returns_of_stops, stop_log_probs
 
 SMALL = {"glimpses": 4, "size": 4, "scales": 2, "units": 32, "glimpse_units": 16}
 SMALL |= {"episodes": 2, "credit": Credit(policy_weight=0.1)}
@@ -120,7 +122,7 @@ def test_loss_of_a_stop_by_hand():
 
 
 def test_enumerated_stops_by_hand():
-    """All outcomes, each as often as it happens; R is their mean reward."""
+    """All outcomes, each as often as it happens; a location learns from later ones."""
     log_q = stop_log_probs(ops.log(ops.convert_to_tensor([[[0.5, 0.5], [0.2, 0.8]]])))
     q = np.array([0.5, 0.4, 0.1])
     np.testing.assert_allclose(np.exp(ops.convert_to_numpy(log_q))[0], q, rtol=1e-5)
@@ -134,15 +136,45 @@ def test_enumerated_stops_by_hand():
         "log_probs": ops.convert_to_tensor([[-1.0, -2.0]]),
     }
     p = np.array([0.25, 0.75, 0.875])
-    for reward, R in (("correct", q[1:].sum()), ("log_prob", (q * np.log(p)).sum())):
-        credit = Credit(reward=reward, policy_weight=2.0)
+    rewards = {"correct": np.array([0.0, 1.0, 1.0]), "log_prob": np.log(p)}
+    for (reward, R), trace in itertools.product(rewards.items(), (1.0, 0.5)):
+        credit = Credit(reward=reward, policy_weight=2.0, trace=trace)
         model = StoppingRAM(credit=credit, **arguments)
         expected = (q * (0.25 * np.array([1, 2, 3]) - np.log(p))).sum()
-        expected += ((0.25 - R) ** 2 + (1 - R) ** 2) / 2
+        # After the first location it stops at once in four cases of five.
+        R_1 = 0.8 * R[1] + 0.2 * R[2]
+        expected += ((0.25 - R_1) ** 2 + (1 - R[2]) ** 2) / 2
+        G_1 = 0.8 * R[1] + 0.2 * (trace * R[2] + (1 - trace) * 1.0)
         # The first location is used in half of the episodes, the second in a tenth.
-        expected += 2 * (0.5 * 1 * (R - 0.25) + 0.1 * 2 * (R - 1))
+        expected += 2 * (0.5 * 1 * (G_1 - 0.25) + 0.1 * 2 * (R[2] - 1))
         loss = model.compute_loss(None, ops.convert_to_tensor([0]), y_pred)
         np.testing.assert_allclose(float(loss), expected, rtol=1e-5)
+
+
+def test_locations_of_enumerated_stops_have_the_exact_gradient():
+    r"""$\sum_n q(n) R_n$ of a policy of two choices a step, summed over all of them."""
+    rng = np.random.default_rng(0)
+    pi, q = rng.uniform(0.2, 0.8, 2), np.array([0.3, 0.2, 0.5])
+    R = rng.normal(size=(2, 2, 3))  # of the answers, by both choices
+    R[:, :, 0] = R[0, 0, 0]  # the first is given before any choice
+    R[:, 1, 1] = R[:, 0, 1]  # the second before the second
+
+    def mean(pi):
+        p = [np.array([1 - c, c]) for c in pi]
+        return np.einsum("i,j,ijn,n", *p, R, q)
+
+    found = np.zeros(2)
+    for i, j in itertools.product((0, 1), repeat=2):
+        G = ops.convert_to_numpy(
+            returns_of_stops(*map(ops.convert_to_tensor, (R[i, j], q, np.zeros(2))))
+        )
+        chance = (pi[0] if i else 1 - pi[0]) * (pi[1] if j else 1 - pi[1])
+        score = [(1 / pi[n] if c else -1 / (1 - pi[n])) for n, c in enumerate((i, j))]
+        found += chance * np.array(score) * (1 - np.cumsum(q)[:2]) * G
+    step = 1e-6
+    for n, value in enumerate(found):
+        up = pi + step * (np.arange(2) == n)
+        assert value == pytest.approx((mean(up) - mean(pi)) / step, abs=1e-4)
 
 
 @pytest.mark.long
