@@ -33,6 +33,7 @@ class ZoomingRAM(RAM):
     Args:
         zooms: the number of widths to choose from, 2 or more. The other arguments are
             those of `RAM`.
+        fixed: a zoom that all glimpses but the first have; it is chosen when absent.
 
     Returns a dict: what `RAM` returns, and
         zooms: `[B, M, T]`, int32 in 0..zooms - 1, how wide each glimpse was: its
@@ -42,21 +43,29 @@ class ZoomingRAM(RAM):
 
     place = 3
 
-    def __init__(self, *args: Any, zooms: int = 3, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, zooms: int = 3, fixed: int | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         check_positive_integers(zooms=zooms)
         if zooms == 1:
             raise ValueError("`zooms` must be at least 2. Received: zooms=1")
-        self.zooms = zooms
+        if fixed is not None and fixed not in range(zooms):
+            raise ValueError(
+                f"`fixed` must be one of the {zooms} zooms. Received: fixed={fixed!r}"
+            )
+        self.zooms, self.fixed = zooms, fixed
         named = {"dtype": self.dtype_policy, "name": "retina"}
         self.retina = ZoomRetina(self.size, self.scales, zooms, **named)
-        self.zoomer = Dense(zooms, dtype=self.dtype_policy, name="zoom")
+        if fixed is None:
+            self.zoomer = Dense(zooms, dtype=self.dtype_policy, name="zoom")
         self.zoom_policy = CategoricalPolicy()
 
     def build(self, input_shape: Shape) -> None:
         """Make the weights."""
         super().build(input_shape)
-        self.zoomer.build((None, self.units))
+        if self.fixed is None:
+            self.zoomer.build((None, self.units))
 
     def see(self, images: Tensor, state: State) -> tuple[Tensor, Tensor]:
         r"""$\rho_t$ at the state's zoom, and $g_t$, which is told the zoom in -1..1."""
@@ -71,13 +80,19 @@ class ZoomingRAM(RAM):
     ) -> tuple[State, State]:
         """RAM's step, and the zoom of the next glimpse."""
         outputs, following = super().step(images, state, draw, location)
-        scores = ops.stop_gradient(self.scores(outputs["hidden"]))  # [B, zooms]
+        following["zoom"] = self.next_zoom(outputs["hidden"], draw, location)
+        return {**outputs, "zooms": state["zoom"]}, following
+
+    def next_zoom(self, h: Tensor, draw: State, location: str) -> Tensor:
+        """The zoom of the next glimpse, `[B]`, int32."""
+        if self.fixed is not None:
+            return ops.full(ops.shape(h)[:1], self.fixed, dtype="int32")
+        scores = ops.stop_gradient(self.scores(h))  # [B, zooms]
         if location == "sample":
             zoom = self.zoom_policy.sample(scores, draw["zoom_seed"][0])
         else:
             zoom = ops.argmax(scores, axis=-1)
-        following["zoom"] = ops.cast(zoom, "int32")
-        return {**outputs, "zooms": state["zoom"]}, following
+        return ops.cast(zoom, "int32")
 
     def scores(self, h: Tensor) -> Tensor:
         """The scores of all zooms, `[..., zooms]`."""
@@ -99,7 +114,7 @@ class ZoomingRAM(RAM):
     ) -> dict[str, Tensor]:
         """RAM's episode; its log-probabilities are of locations and zooms."""
         steps = super().episode(images, first_location, location)
-        if location == "sample":
+        if location == "sample" and self.fixed is None:
             h_t = self.policy_input(steps["hidden"][:, :-1])
             chosen = steps["zooms"][:, 1:]  # after each glimpse but the last
             steps["log_probs"] += self.zoom_policy.log_prob(self.scores(h_t), chosen)

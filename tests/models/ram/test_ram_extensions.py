@@ -216,6 +216,32 @@ def test_tells_how_wide_its_glimpses_were(zoomer):
         )
 
 
+def test_fixed_zoom(tmp_path):
+    """All glimpses but the first have it; no score is learned, and none is drawn."""
+    keras.utils.set_random_seed(0)
+    model = ZoomingRAM(zooms=3, fixed=1, **SMALL)
+    model.build(model.serving_shape)
+    fitted(model)
+    images, _ = sample_digits()
+    zooms = model.predict(images[:10], verbose=0)["zooms"]
+    assert (zooms[..., 0] == 2).all() and (zooms[..., 1:] == 1).all()
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert again.fixed == 1 and not hasattr(again, "zoomer")
+    found = model.episode(
+        ops.convert_to_tensor(images / np.float32(255)), None, "sample"
+    )
+    mu_t = model.mean_location(found["hidden"][:, :-1])
+    expected = model.policy.log_prob(mu_t, found["choices"][:, :-1])
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(found["log_probs"]),
+        ops.convert_to_numpy(expected),
+        atol=1e-3,
+    )
+    with pytest.raises(ValueError, match="Received: fixed=3"):
+        ZoomingRAM(zooms=3, fixed=3)
+
+
 def test_zooms_are_scored(zoomer):
     """The log-probability of a choice is its location's plus its zoom's."""
     images = ops.convert_to_tensor(sample_digits()[0] / np.float32(255))
