@@ -3,6 +3,7 @@
 import json
 import tempfile
 import time
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -46,12 +47,18 @@ class Checkpoint(keras.callbacks.Callback):
         """Load the model of the last checkpoint, ready to be trained on.
 
         It returns None if there is no checkpoint. The model's optimizer knows how many
-        batches it was trained on: `int(model.optimizer.iterations)`.
+        batches it was trained on: `int(model.optimizer.iterations)`. It is an error if
+        the model that is loaded does not train what the saved one trained, such as a
+        part whose `trainable` was False and whose layer does not keep that.
         """
         if not Path(path).exists():
             return None
         states = _notes(path)["seeds"]
-        model = keras.saving.load_model(path)
+        with warnings.catch_warnings():
+            # Keras would go on with a new optimizer, and without a word of the rest.
+            skipped = "Skipping variable loading for optimizer"
+            warnings.filterwarnings("error", message=skipped)
+            model = keras.saving.load_model(path)
         for seed, state in zip(distributed.seeds(model), states, strict=True):
             seed.assign(np.array(state, seed.dtype))
         return model

@@ -14,6 +14,7 @@ import pytest
 
 from keras_attend.callbacks import Checkpoint, LengthCurriculum
 from keras_attend.datasets import BouncingBalls, Digits
+from keras_attend.layers import GlimpseCNN
 from keras_attend.models import RAM, RATM, RATMCell
 
 RECIPES = Path(__file__).parents[1] / "zoo"
@@ -121,3 +122,39 @@ def test_recipe_resumes_after_kill(tmp_path):
     assert epochs == [str(done + 1), str(done + 2)]
     model = Checkpoint.resume(checkpoint)
     assert int(model.optimizer.iterations) == 4 * (done + 2)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Wrapped(keras.layers.Layer):
+    """A layer that forgets that its part is not trained."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.part = keras.layers.Dense(2)
+
+    def build(self, shape):
+        self.part.build(shape)
+
+    def call(self, x):
+        return self.part(x)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_goes_on_with_a_frozen_part_or_not_at_all(kept, tmp_path):
+    """Without an optimizer's state a training would begin anew, unnoticed."""
+    part = GlimpseCNN((2, 2), (3, 3), units=4) if kept else Wrapped()
+    part.trainable = False
+    image = keras.Input((8, 8, 1))
+    features = keras.layers.Flatten()(part(image))
+    model = keras.Model(image, keras.layers.Dense(1)(features))
+    model.compile("adam", "mse")
+    path = tmp_path / "model.keras"
+    x, y = np.zeros((4, 8, 8, 1)), np.zeros((4, 1))
+    model.fit(x, y, epochs=3, verbose=0, callbacks=[Checkpoint(path)])
+    if not kept:
+        with pytest.raises(ValueError, match="Skipping variable loading"):
+            Checkpoint.resume(path)
+        return
+    found = Checkpoint.resume(path)
+    assert int(found.optimizer.iterations) == 3
+    assert len(found.trainable_variables) == 2

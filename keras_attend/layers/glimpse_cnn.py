@@ -68,6 +68,9 @@ class GlimpseCNN(KeepsArguments, keras.layers.Layer):
         self.feature_size = rows * cols * channels
         self.hidden.build((None, self.feature_size))
         self.scores.build((None, self.units))
+        if not self.trainable:  # as it was saved, which Keras does not tell the parts
+            for layer in (*self.convolutions, self.hidden, self.scores):
+                layer.trainable = False
 
     def call(self, glimpses: Tensor) -> Tensor:
         """The features `[B, F]` of glimpses."""
