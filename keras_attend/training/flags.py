@@ -52,6 +52,8 @@ def parse(found: argparse.ArgumentParser) -> argparse.Namespace:
     docs/scaling.md.
     """
     args = found.parse_args()
+    if args.validate:  # which trains on other data
+        args.runs = args.runs / "validate"
     if args.workers > 1 and cluster.CONFIG not in os.environ:
         raise SystemExit(workers.launch(args.workers))
     if keras.backend.backend() == "jax":

@@ -32,12 +32,12 @@ def iterations(path):
 
 def batches(folder):
     """Return how many batches all models of a folder were trained on."""
-    return sum(map(iterations, folder.glob("*.keras")))
+    return sum(map(iterations, folder.rglob("*.keras")))
 
 
 def difference(one, other):
     """Return the greatest difference between two folders' checkpoints."""
-    paths = [{p.name: p for p in folder.glob("*.keras")} for folder in (one, other)]
+    paths = [{p.name: p for p in folder.rglob("*.keras")} for folder in (one, other)]
     if paths[0].keys() != paths[1].keys():
         return float("inf")
     greatest = 0.0

@@ -208,7 +208,7 @@ class Training:
         if len(last) < self.trainings:
             return False
         steps = BATCHES.search(log, last[-1].end())
-        paths = sorted((self.folder / name).glob("*.keras"), key=os.path.getmtime)
+        paths = sorted((self.folder / name).rglob("*.keras"), key=os.path.getmtime)
         if steps is None or len(paths) < self.trainings:
             return False
         return iterations(paths[-1]) == int(steps[1]) * int(last[-1][2])

@@ -185,9 +185,11 @@ def test_a_network_that_tells_people_from_background(tmp_path):
     found = subprocess.run(command, capture_output=True, text=True)
     assert found.returncode == 0, found.stderr
     assert "validation subject: mean IoU" in found.stdout
-    score, epoch = json.loads((tmp_path / "subject_01_0.weights.json").read_text())
+    score, epoch = json.loads(
+        (tmp_path / "validate" / "subject_01_0.weights.json").read_text()
+    )
     assert 0 <= score < 1 and epoch == 1
-    assert (tmp_path / "subject_01_0.weights.h5").is_file()
+    assert (tmp_path / "validate" / "subject_01_0.weights.h5").is_file()
 
 
 def make_videos(data, folder):
