@@ -29,6 +29,8 @@ class GivenClips(OneLine, keras.utils.PyDataset):
         shift: move each window's pictures by a random number of whole pixels that
             keeps the boxes inside. Pixels that leave on one side come back on the
             other, so this is for pictures whose background has no meaning.
+        flip: mirror half of the windows, left to right.
+        reverse: play half of the windows backwards, of those that end with the object.
         seed: the seed of all draws.
         **kwargs: of `keras.utils.PyDataset` (`workers`, ...).
 
@@ -45,6 +47,8 @@ class GivenClips(OneLine, keras.utils.PyDataset):
         frames: int = 10,
         windows: int = 1,
         shift: bool = False,
+        flip: bool = False,
+        reverse: bool = False,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
@@ -60,6 +64,11 @@ class GivenClips(OneLine, keras.utils.PyDataset):
                     "Each of the `videos` must have 'boxes', and either 'frames' or "
                     f"'features'. Received: number {number} has {sorted(video)}"
                 )
+            if flip and "frames" not in video:
+                raise ValueError(
+                    "Each of the `videos` must have 'frames' if `flip` is True. "
+                    f"Received: number {number} has {sorted(video)}"
+                )
             video.setdefault("present", np.ones(len(video["boxes"]), "float32"))
             if not (video["present"][:-1] > 0).any():
                 raise ValueError(
@@ -68,6 +77,7 @@ class GivenClips(OneLine, keras.utils.PyDataset):
                 )
         self.batch_size, self.frames = batch_size, frames
         self.windows, self.shift, self.seed = windows, shift, seed
+        self.flip, self.reverse = flip, reverse
         self.epoch = 0
 
     def on_epoch_end(self) -> None:
@@ -104,9 +114,21 @@ class GivenClips(OneLine, keras.utils.PyDataset):
             for name, values in video.items()
         }
         clip["present"] = clip["present"] * inside
+        if self.reverse and clip["present"][-1] > 0 and random.random() < 0.5:
+            parts = {name: v for name, v in clip.items() if name != "size"}
+            clip |= {name: values[::-1] for name, values in parts.items()}
+        if self.flip and random.random() < 0.5:
+            _flip(clip)
         if self.shift:
             _shift(random, clip)
         return clip
+
+
+def _flip(clip: dict[str, Array]) -> None:
+    """Mirror frames `[T, H, W, C]` and boxes `[T, 4]`."""
+    x, y, w, h = np.moveaxis(clip["boxes"], -1, 0)
+    clip["boxes"] = np.stack([clip["frames"].shape[2] - x - w, y, w, h], axis=-1)
+    clip["frames"] = clip["frames"][:, :, ::-1]
 
 
 def _shift(random: np.random.Generator, clip: dict[str, Array]) -> None:

@@ -138,3 +138,34 @@ def test_bad_videos(given, message):
 def test_bad_index():
     with pytest.raises(IndexError, match="There are 1 batches"):
         GivenClips(videos([4]))[1]
+
+
+def test_windows_are_mirrored_and_played_backwards():
+    """Each in half of the windows; a mark in the picture stays in its box."""
+    length, width = 6, 12
+    frames = np.zeros((length, 4, width, 1), "uint8")
+    boxes = np.zeros((length, 4), "float32")
+    for t in range(length):
+        frames[t, 1, t + 1] = 100 + t
+        boxes[t] = t + 1, 1, 1, 1
+    video = {"frames": frames, "boxes": boxes}
+    gone = video | {"present": np.array([1, 1, 1, 1, 1, 0], "float32")}
+    turned = {"flip": True, "reverse": True, "seed": 3}
+    data = GivenClips([video, gone], 40, length, windows=40, **turned)
+    found = {False: [], True: []}  # by whether the object is there in the last frame
+    for index in range(len(data)):
+        x, y = data[index]
+        for shown, clip, present in zip(
+            x["frames"], y["boxes"], y["present"], strict=True
+        ):
+            left, top = clip[:, 0].astype(int), clip[:, 1].astype(int)
+            marks = shown[np.arange(length), top, left, 0]
+            assert (shown.reshape(length, -1).max(1) == marks).all()
+            mirrored = (clip[-1, 0] > clip[0, 0]) != (marks[-1] > marks[0])
+            found[bool(present[-1])].append((mirrored, marks[-1] < marks[0]))
+            assert present[0] == 1
+    shares = {there: np.mean(rows, axis=0) for there, rows in found.items()}
+    np.testing.assert_allclose(shares[True], (0.5, 0.5), atol=0.2)
+    assert 0.3 < shares[False][0] < 0.7 and shares[False][1] == 0
+    with pytest.raises(ValueError, match="must have 'frames' if `flip`"):
+        GivenClips([{"features": np.zeros((6, 2)), "boxes": boxes}], flip=True)
