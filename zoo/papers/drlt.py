@@ -12,9 +12,11 @@ Two convolutions of 8 and 16 filters of 5x5 pixels, a dense layer of 256 rectifi
 units, an LSTM of 256 whose tanh are rectifiers; the location in pixels with a deviation
 of 1; REINFORCE with the error's reward alone, five episodes, windows of ten frames that
 begin with an empty memory. 500 videos of 20 frames train the model as they are, 100 of
-100 frames judge it. Nothing tells it where its digit is. The paper says a location by
-its centre, by a circle or by a box: here a digit of a fixed size has a centre, others
-have a centre and a side, and once more ("circle") a centre and a radius.
+100 frames judge it. Nothing tells it where its digit is, but in the noisy set, where
+two digits are alike: who follows either of them perfectly has an IoU of 0.612 there
+(paper: 0.643), so that the first box says which one is meant. The paper says a location
+by its centre, by a circle or by a box: here a digit of a fixed size has a centre,
+others have a centre and a side, and once more ("circle") a centre and a radius.
 
 Where the paper is silent: convolutions are padded; a window begins at a random frame;
 sizes change by factors of 0.5 to 2 (paper: -0.5 to 2, which makes them negative), and
@@ -52,6 +54,11 @@ DIGITS: dict[str, dict[str, Any]] = {
     "noisy": {**SCALED, "dots": 500, "distractors": 1, "scale_all": True},
 }
 LOCATIONS = {"fixed": "center", "circle": "circle"}
+DIFFERENCES = {
+    "noisy": (
+        "the first box is given, for nothing else says which of two digits is meant",
+    ),
+}
 PROTOCOLS = {
     "fixed": "walking_digit",
     "scaled": "scaled_digit",
@@ -67,7 +74,7 @@ def make(task: str, batches: int, args: argparse.Namespace) -> keras.Model:
         units=256,
         channels=1,
         location=LOCATIONS.get(task, "square"),
-        given=False,  # it has to find its digit
+        given=task == "noisy",  # else it has to find its digit
         core="relu",
     )
     model = ka.models.DRLT(cell, episodes=5, std=0.01)  # one pixel of 100
@@ -125,6 +132,7 @@ def main() -> None:
                 papers[key].paper,
                 {},
                 setting="paper",
+                differences=DIFFERENCES.get(task, ()),
                 trained_on="500 videos of MNIST's training digits",
                 chosen_on="videos of its last 6,000 digits",
             )

@@ -31,7 +31,7 @@ class PaperRAM(RAM):
     glimpse of 8x8 pixels, 42.85 %, says more: where the centre may be anywhere in the
     image the error is 57 %, where the patch must lie inside 39 %, with one pixel of
     overhang 43 %. Half a pixel is a patch that lies inside but for the rounding of its
-    place, and leads to 40 %.
+    place, and leads to 38 %.
 
     Args:
         overhang: by how many pixels the finest patch may extend beyond the image.
