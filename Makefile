@@ -224,11 +224,13 @@ notebooks: $(VENV)/.dev
 
 zoo: $(VENV)/.plots
 	$(RUN) -m keras_attend.training.cards
+	$(RUN) docs/generator/zoo_tables.py
 
 # From stored results; the cards show what it labels these with.
 papers: $(VENV)/.plots
 	$(RUN) -m keras_attend.training.papers
 	$(RUN) -m keras_attend.training.cards
+	$(RUN) docs/generator/zoo_tables.py
 
 # On JAX, on which they were trained; `.dev` has what reads videos.
 zoo-check: $(VENV)/.dev

@@ -46,7 +46,7 @@ BEGIN, END = "<!-- zoo table -->", "<!-- end of zoo table -->"
 # And this one, of these presets: one for each thing that people want.
 WHICH = ("<!-- which one -->", "<!-- end of which one -->")
 CHOSEN = (
-    *("hart_kitti", "hart_street", "drlt_mnist_noisy", "ratm_mnist_multi"),
+    *("hart_kitti", "drlt_mnist_noisy", "ratm_mnist_multi"),
     *("ram_mnist", "ram_cluttered_mnist", "ram_catch"),
     *("air_mnist", "sequential_air_mnist"),
 )

@@ -86,9 +86,9 @@ ABOUT: dict[str, Any] = {
     "notes": (
         "`otb_first_third`, the paper's own protocol, judges by the videos whose first "
         "thirds the weights were trained on, and settings were chosen by that score.",
-        "`otb_unseen` judges other weights of the same recipe, trained without the six "
-        "videos that it judges by. Their centre error there (40.3 px) is worse than "
-        "that of the box that never moves (36.4 px).",
+        "`otb_unseen` judges other weights, of a shorter training (one round of four) "
+        "without the six videos that it judges by. Their centre error there (40.3 px) "
+        "is worse than that of the box that never moves (36.4 px).",
         "`videos_test` judges this preset's weights by six videos that were no part of "
         "its training.",
     ),

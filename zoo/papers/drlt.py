@@ -13,10 +13,11 @@ units, an LSTM of 256 whose tanh are rectifiers; the location in pixels with a d
 of 1; REINFORCE with the error's reward alone, five episodes, windows of ten frames that
 begin with an empty memory. 500 videos of 20 frames train the model as they are, 100 of
 100 frames judge it. Nothing tells it where its digit is, but in the noisy set, where
-two digits are alike: who follows either of them perfectly has an IoU of 0.612 there
-(paper: 0.643), so that the first box says which one is meant. The paper says a location
-by its centre, by a circle or by a box: here a digit of a fixed size has a centre,
-others have a centre and a side, and once more ("circle") a centre and a radius.
+two digits are alike: a tracker that follows one of them, at random and perfectly, has
+an IoU of 0.612 there (paper: 0.643), so that the first box says which one is meant. The
+paper says a location by its centre, by a circle or by a box: here a digit of a fixed
+size has a centre, others have a centre and a side, and once more ("circle") a centre
+and a radius.
 
 Where the paper is silent: convolutions are padded; a window begins at a random frame;
 sizes change by factors of 0.5 to 2 (paper: -0.5 to 2, which makes them negative), and

@@ -7,7 +7,7 @@ Command   pip install ".[recipes]"
           KERAS_BACKEND=tensorflow python zoo/papers/hart.py --only hart --data FOLDER
           (also spatial, appearance; FOLDER as of zoo/hart_street/recipe.py;
           `--validate` to choose settings)
-Makes     the rows' numbers in zoo/papers/measured/hart.json, their courses in
+Makes     the rows' numbers in zoo/papers/measured/hart.json, their curves in
           hart_curves.json beside it, and figure 5, zoo/papers/hart_figure5.png; then
           `make papers`
 Expected  see docs/papers/hart.md
@@ -23,8 +23,8 @@ ImageNet and left as they are (paper: AlexNet's first three layers, trained furt
 The training has stages, of windows of 5, 10, 20 and 30 frames (the paper adds a frame
 every 13 epochs), of `POOL` clips of 30 frames that are rendered once, for all seeds; a
 window is mirrored, or played backwards, as often as not. The optimizer is RMSProp with
-momentum, as the paper's; its mean square begins at 0 (the authors' code: 1, which makes
-a short training shorter still), and its rate falls along a cosine. After a kill, the
+momentum, as the paper's; its mean square begins at 0 (the authors' code: at 1, so that
+the first steps are smaller), and its rate falls along a cosine. After a kill, the
 same command with `--resume` goes on.
 """
 

@@ -12,8 +12,8 @@ baseline that is learned from the state alone, one random first location, and MN
 digits as they are. The paper's optimizer is gradient descent with momentum, whose
 settings a random search has found; here it is Adam, whose rate falls along a cosine.
 Canvases are drawn anew in each epoch. Among clutter, the losses of policy and baseline
-train the core, too (the paper does not say whether they do): without, the state says
-hardly where the digit is.
+train the core, too (the paper does not say whether they do). Without this the state
+hardly tells where the digit is.
 
 The networks beside it see whole images; that of table 1a leaves units out in training,
 which the paper does not say of its own.
