@@ -1,7 +1,10 @@
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -454,6 +457,13 @@ def test_notes(model, folder):
 
 def test_committed_cards_are_up_to_date():
     assert cards.main(["--check"]) == 0, "run `make zoo`"
+
+
+@pytest.mark.packaging
+def test_committed_tables_of_the_chooser_are_up_to_date():
+    script = Path(__file__).parents[2] / "docs" / "generator" / "zoo_tables.py"
+    found = subprocess.run([sys.executable, script, "--check"], capture_output=True)
+    assert found.returncode == 0, "run `make zoo`"
 
 
 # Every preset of the repository.
