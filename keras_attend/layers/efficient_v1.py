@@ -104,7 +104,7 @@ class EfficientV1(KeepsArguments, keras.layers.Layer):
         for stage in self.stages:
             stage.build((None, None, None, channels))
             channels = stage.filters
-        frozen = self.trainable_from
+        frozen = self.trainable_from if self.trainable else None
         self.stem.trainable = frozen == 0
         for i, stage in enumerate(self.stages):
             stage.trainable = frozen is not None and i >= frozen
@@ -168,7 +168,8 @@ class MobileBlock(keras.layers.Layer):
         channels: Any = input_shape[-1]
         wide = channels * self.widen
         if self.widen > 1:
-            self.expand = Conv2D(wide, 1, dtype=self.dtype_policy, name="expand")
+            kept: dict[str, Any] = {"trainable": self.trainable, "name": "expand"}
+            self.expand = Conv2D(wide, 1, dtype=self.dtype_policy, **kept)
             self.expand.build(input_shape)
         self.depthwise.build((*input_shape[:-1], wide))
         self.project.build((*input_shape[:-1], wide))

@@ -46,7 +46,7 @@ RECIPES = {
     "drlt_mnist": (1, []),
     "drlt_mnist_noisy": (1, []),
     "drlt_mnist_scaled": (1, []),
-    "drlt_otb": (5, ["--tracker-epochs", "3", "--clips", "1"]),
+    "drlt_otb": (2, ["--tracker-epochs", "3", "--clips", "1"]),
     "hart_kitti": (3, []),
     "hart_person": (3, []),
     "hart_street": (5, []),

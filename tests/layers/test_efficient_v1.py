@@ -107,3 +107,16 @@ def test_weights_of_another_network() -> None:
     weights["_conv_stem.weight"] = weights["_conv_stem.weight"][:, :, :1]
     with pytest.raises(ValueError, match="`state` must be EfficientNet-Lite0's"):
         imagenet.set_weights(EfficientV1(blocks=(0,)), weights)
+
+
+def test_stays_as_it_is_if_it_is_frozen_before_it_is_built():
+    """On TensorFlow Keras forgets it for the parts that are made later."""
+    inner = EfficientV1((2,), trainable_from=1)
+    outer = keras.Sequential([inner])
+    outer.trainable = False
+    outer.build((None, 32, 32, 3))
+    assert not any(v.trainable for v in inner.variables)
+    free = EfficientV1((2,), trainable_from=1)
+    free.build((None, 32, 32, 3))
+    learned = {v.path.split("/")[-3] for v in free.trainable_variables}
+    assert learned == {"block_1", "block_2"}

@@ -31,7 +31,6 @@ which stands in for the paper's YOLO. It is part of another model then,
 `models.Matcher`, and learns to find the object of one frame in others far apart, in
 whole frames and in moving views of them. The second stage computes its candidates of
 each frame once, keeps them, and trains the LSTM by REINFORCE on windows of 20 frames.
-The weights of 3 have had only the first of the first stage's four rounds.
 
 What decides (mean overlap in whole videos):
  1. What teaches the observation network: REINFORCE with key points gave 0.320,
@@ -54,7 +53,7 @@ stage's. After a kill, the same command with `--resume` goes on.
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 
@@ -75,7 +74,7 @@ from keras_attend.training import imagenet
 from keras_attend.training.observed import first_third, last_two_thirds
 
 HERE = Path(__file__).parent
-SIZE = 256
+SIZE = (192, 320)  # rows and columns of what it sees of a frame
 ABOUT: dict[str, Any] = {
     "description": (
         "DRLT follows an object with the whole frame in view. It is trained on the "
@@ -86,8 +85,8 @@ ABOUT: dict[str, Any] = {
     "notes": (
         "`otb_first_third`, the paper's own protocol, judges by the videos whose first "
         "thirds the weights were trained on, and settings were chosen by that score.",
-        "`otb_unseen` judges other weights, of a shorter training (one round of four) "
-        "without the six videos that it judges by. Their centre error there (40.3 px) "
+        "`otb_unseen` judges other weights of the same recipe, trained without the six "
+        "videos that it judges by. Their centre error there (40.3 px) "
         "is worse than that of the box that never moves (36.4 px).",
         "`videos_test` judges this preset's weights by six videos that were no part of "
         "its training.",
@@ -95,20 +94,8 @@ ABOUT: dict[str, Any] = {
 }
 
 
-class Round(NamedTuple):
-    """A part of the first stage.
-
-    `rate` is its greatest learning rate, `size` the side of its images in pixels. The
-    four frames of a clip are taken from up to `span` frames of a video.
-    """
-
-    epochs: int
-    rate: float
-    size: int
-    span: int
-
-
-ROUNDS = (Round(16, 1e-3, SIZE, 32), Round(16, 5e-4, SIZE, 128))
+EPOCHS, RATE = 16, 1e-3  # of the first stage
+SPAN = 128  # the four frames of its clips are taken from up to so many
 SEEDS = 3
 WINDOW = 20  # frames of a window of the second stage; (paper: T = 10)
 LONGEST = 20  # frames of a clip of moving views in the second stage
@@ -130,23 +117,13 @@ def make(observation: Any) -> Any:
 
 
 def moving_views(
-    train: list[Video],
-    batch_size: int,
-    frames: int,
-    seed: int,
-    side: int,
-    span: int = 32,
+    train: list[Video], batch_size: int, frames: int, seed: int, span: int = 32
 ) -> MixedClips:
     """Mix clips of whole frames, of views of frames, and of views that cross stills.
 
-    The `frames` of a clip are taken from up to `span` frames of a video. `side` is that
-    of a clip's frames in pixels.
+    The `frames` of a clip are taken from up to `span` frames of a video.
     """
-    views: dict[str, Any] = {
-        "batch_size": batch_size,
-        "frames": frames,
-        "size": (side, side),
-    }
+    views: dict[str, Any] = {"batch_size": batch_size, "frames": frames, "size": SIZE}
     far: dict[str, Any] = {"steps": span // frames, "photometric": 0.3, **views}
     sizes = (1.5, 8.0)
     parts = [
@@ -158,40 +135,36 @@ def moving_views(
 
 
 def train_observation(
-    train: list[Video], name: str, args: argparse.Namespace, rounds: int = len(ROUNDS)
+    train: list[Video], name: str, args: argparse.Namespace
 ) -> tuple[Any, list[Path]]:
-    """Train the observation network; return it and its checkpoints."""
+    """Train the observation network; return it and its checkpoint."""
     if args.backbone:
         return backbone(args.backbone, args.backbone_weights), []
     keras.utils.set_random_seed(args.seed)
-    observation = matcher(training.fast_dtype())
-    imagenet.load_weights(observation.maps.v1)
-    seen, _ = moving_views(train, 16, 4, args.seed, SIZE)[0]
-    observation.maps.adapt(seen["frames"][:, 0])
-    paths = []
-    for number, one in enumerate(ROUNDS[:rounds]):
+    data = moving_views(train, 16, 4, args.seed, SPAN)
+    path = args.runs / f"{name}_matcher.keras"
 
-        def begin(steps: int, one: Round = one, seen: Any = observation) -> keras.Model:
-            cell = ka.models.MatcherCell(training.placed(seen), size=one.size)
-            model = ka.models.Matcher(cell)
-            model.compile(training.falling_rate(steps, rate=one.rate))
-            return model
+    def begin(steps: int) -> keras.Model:
+        observation = matcher(training.fast_dtype())
+        imagenet.load_weights(observation.maps.v1)
+        observation.maps.adapt(data[0][0]["frames"][:, 0])
+        cell = ka.models.MatcherCell(training.placed(observation), size=SIZE)
+        model = ka.models.Matcher(cell)
+        model.compile(training.falling_rate(steps, rate=RATE))
+        return model
 
-        paths.append(args.runs / f"{name}_round_{number}.keras")
-        data = moving_views(train, 16, 4, args.seed + number, one.size, one.span)
-        epochs = min(one.epochs, args.epochs or one.epochs)
-        model: Any = training.fit(begin, data, paths[-1], args, epochs=epochs)
-        observation = model.cell.observation
+    epochs = min(EPOCHS, args.epochs or EPOCHS)
+    model: Any = training.fit(begin, data, path, args, epochs=epochs)
     exact = matcher("float32")
-    exact.set_weights(observation.get_weights())
-    return exact, paths
+    exact.set_weights(model.cell.observation.get_weights())
+    return exact, [path]
 
 
 def matcher(dtype: str) -> ka.models.MatchBoxes:
     """The observation network, built; V1 computes in `dtype`."""
     v1 = EfficientV1((2, 4, 10), dtype=dtype, name="v1")
     found = ka.models.MatchBoxes(filters=64, candidates=8, maps=V1Maps(v1))
-    found.build((None, SIZE, SIZE, 3))
+    found.build((None, *SIZE, 3))
     found.built = True
     return found
 
@@ -207,7 +180,7 @@ def backbone(name: str, weights: str | None) -> keras.Sequential:
     else:
         scale, offset = next(v for k, v in SCALES.items() if name.startswith(k))
         network = getattr(keras.applications, name)(
-            include_top=False, weights=weights, input_shape=(SIZE, SIZE, 3)
+            include_top=False, weights=weights, input_shape=(*SIZE, 3)
         )
         layers = [keras.layers.Rescaling(scale, offset), network]
     return keras.Sequential([*layers, ka.layers.SpatialSoftmax()])
@@ -224,7 +197,7 @@ def clips_of(
         observed.clip(read_frames(video), video.boxes.astype("float32"), video.present)
         for video in train
     ]
-    data = moving_views(train, 16, LONGEST, args.seed + 9, SIZE)
+    data = moving_views(train, 16, LONGEST, args.seed + 9)
     for index in range(args.clips):
         x, y = data[index]
         seen += map(observed.clip, x["frames"], y["boxes"], y["present"])
@@ -258,13 +231,12 @@ def trained(
     name: str,
     args: argparse.Namespace,
     seeds: int = SEEDS,
-    rounds: int = len(ROUNDS),
 ) -> tuple[training.Observed, list[Any], list[Path]]:
     """Train both stages, the second one by several seeds.
 
     Return the kept features, the trackers, and the checkpoints of the first tracker.
     """
-    observation, paths = train_observation(train, name, args, rounds)
+    observation, paths = train_observation(train, name, args)
     observed = training.Observed(make(observation))
     videos = clips_of(observed, train, args)
     models = []
@@ -303,7 +275,7 @@ def main() -> None:
         return
     videos = list(otb(args.data / "tracking"))
     seen, models, paths = trained([first_third(v) for v in videos], "thirds", args)
-    without, others, _ = trained(train, WITHOUT, args, rounds=1)
+    without, others, _ = trained(train, WITHOUT, args)
     peers = training.opencv_peers(*training.TEST_PEERS)
     rest = [last_two_thirds(v) for v in videos]
     results = [
