@@ -11,8 +11,9 @@ from keras_attend.types import Tensor
 
 UNITS = 4.0  # of a window's side, in which points in it are counted
 SMALLEST = 4.0  # pixels: the least side of a box
-LOST = 0.6  # a lower presence means that the object has not been found
-SURE = 0.85  # a higher one that it has
+LOST = 0.3  # a lower presence means that the object is not followed any more
+FOUND = 0.6  # a higher one that it is found again
+SURE = 0.85  # a higher one that what is seen may serve as a template
 GROWTH, WIDEST = 1.15, 2.2  # of the window, for each frame; at most
 PATIENCE = 2  # frames before it grows
 NEARBY = 8  # frames before it also looks elsewhere
@@ -70,8 +71,8 @@ def believed(
 ) -> tuple[Tensor, Tensor]:
     """The box that is believed in, `[B, 4]`, and for how long it is lost, `[B, 1]`.
 
-    A box is followed unless the object is surely not in it. Then the last one stands,
-    until one is found that surely has it.
+    A box is followed unless the object is probably not in it. Then the last one
+    stands, until one is found that probably has it.
 
     Args:
         found: the box that was found, `[B, 4]`.
@@ -87,7 +88,7 @@ def believed(
     )
     center = ops.clip(found[:, :2], 0.0, limit)
     box = ops.concatenate([center, ops.clip(sides, SMALLEST, 2.0 * limit)], axis=-1)
-    needed = ops.where(lost > 0, SURE, LOST)
+    needed = ops.where(lost > 0, FOUND, LOST)
     seen = presence > needed
     return ops.where(seen, box, old), ops.where(seen, 0.0 * lost, lost + 1)
 

@@ -106,7 +106,7 @@ def test_window_grows_while_lost() -> None:
 
 @pytest.mark.parametrize(
     ("presence", "lost", "follows"),
-    [(0.9, 0, True), (0.7, 0, True), (0.1, 0, False), (0.7, 2, False), (0.9, 2, True)],
+    [(0.9, 0, True), (0.4, 0, True), (0.1, 0, False), (0.4, 2, False), (0.7, 2, True)],
 )
 def test_box_believed(presence: float, lost: float, follows: bool) -> None:
     old = np.array([[20.0, 30.0, 8.0, 8.0]], "float32")
