@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(
 )
 ROOT = Path(__file__).parents[1]
 MODELS = {
-    "hart_person": (180, 320),
+    "hart_street": (180, 320),
     "ratm_person": (180, 320),
     "drlt_mnist": (100, 100),
 }
