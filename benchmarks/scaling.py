@@ -101,7 +101,7 @@ def make(name: str) -> Any:
         model: Any = models.RAM(
             glimpses=6, size=8, credit=models.Credit(reward="log_prob")
         )
-    else:  # hart_person's
+    else:  # HART, 28x28 pixels
         cell = models.HARTCell(size=28, units=192, maps=8, filters=(24, 32, 32))
         model = models.HART(cell)
     model.compile(keras.optimizers.Adam(1e-4))
