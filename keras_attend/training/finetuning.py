@@ -39,7 +39,7 @@ def finetune(
     model: Any,
     clips: Iterable[Sequence] | keras.utils.PyDataset,
     *,
-    batches: int = 80,
+    batches: int = 60,
     rate: float | None = None,
     seed: int = 0,
     verbose: Any = "auto",
