@@ -213,14 +213,14 @@ def test_a_page_with_the_papers_setting(small):
     # Data of another kind: nothing is reached, whatever the number.
     page = small({}, only_order=True)
     assert of_a(page).startswith("| A | 5.00 | 4.50 (1 seed) |  |")
-    assert "Of the 0 rows" in page
+    assert "No row can be compared with the paper's number." in page
 
 
 def test_a_page_without_data(small):
     source = {"csv": "ours.csv", "where": {"row": "A"}}
     page = small({"no_data": "nearest: B", "ours": source, "differences": ["videos"]})
     assert "| not measured: no data (nearest: B) | 4.00 (3.50 to" in of_a(page)
-    assert "Of the 0 rows whose number can be compared" in page
+    assert "No row can be compared with the paper's number." in page
 
 
 def test_other_sources(small):

@@ -9,12 +9,12 @@ Command   pip install ".[recipes]"
           ten pictures of its video 0005, training/image_02/0005, and its labels,
           training/label_02)
 Expected  Test set: 0.773 on clips of 60 frames of five real videos (the box that never
-          moves 0.269, MedianFlow 0.632, CSRT 0.715, TrackerNano 0.745), 0.716 on these
+          moves 0.269, MedianFlow 0.632, CSRT 0.715, TrackerNano 0.745), 0.717 on these
           and a shorter one as a whole (0.158, 0.394, 0.591, 0.676), 0.703 on rendered
           clips (0.282, 0.511, 0.549, 0.623). An object that was hidden for 20 frames is
           found again in 76 % of the clips (the box that never moves 68 %, CSRT 87 %,
           TrackerNano 87 %); presence AUC 0.867 (TrackerNano's score 0.712).
-          Validation: 0.696 on clips (0.282, 0.323, 0.602, 0.706), 0.576 on whole videos
+          Validation: 0.696 on clips (0.282, 0.323, 0.602, 0.706), 0.577 on whole videos
           (0.229, 0.187, 0.516, 0.595), found again 76 % (52 %, 57 %, 81 %), AUC 0.963
           (0.778). Four short tracks of a KITTI video: 0.811 (0.466, 0.750, 0.586,
           0.670).

@@ -216,6 +216,7 @@ def test_tells_how_wide_its_glimpses_were(zoomer):
         )
 
 
+@pytest.mark.long
 def test_fixed_zoom(tmp_path):
     """All glimpses but the first have it; no score is learned, and none is drawn."""
     keras.utils.set_random_seed(0)
