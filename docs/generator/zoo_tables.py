@@ -104,22 +104,20 @@ class ZooTables:
 
     def images(self, source: str) -> str:
         """Make the table of classifiers."""
-        rows = [
-            self._row(preset, source, preset.of_paper()[0], "random glimpses")
-            for preset in self.presets
-            if preset.about["task"] == "image classification"
-        ]
-        columns = ["preset", "what it does", "error (%)", PAPERS_OWN, "random glimpses"]
-        return table([*columns, "parameters"], rows)
+        task = "image classification"
+        return self._of_task(source, task, "error (%)", "random glimpses")
 
     def games(self, source: str) -> str:
         """Make the table of agents that play games."""
+        return self._of_task(source, "playing a game", "balls caught", "random play")
+
+    def _of_task(self, source: str, task: str, score: str, baseline: str) -> str:
         rows = [
-            self._row(preset, source, preset.of_paper()[0], "random play")
+            self._row(preset, source, preset.of_paper()[0], baseline)
             for preset in self.presets
-            if preset.about["task"] == "playing a game"
+            if preset.about["task"] == task
         ]
-        columns = ["preset", "what it does", "balls caught", PAPERS_OWN, "random play"]
+        columns = ["preset", "what it does", score, PAPERS_OWN, baseline]
         return table([*columns, "parameters"], rows)
 
     def objects(self, source: str) -> str:

@@ -179,11 +179,14 @@ def main() -> None:
             model = train(observed, thirds, frames, path, args, seed)
             tracks.append(observed.track(model))
             seconds += Checkpoint.seconds_spent(path)
+        judged: dict[Any, list[Any]] = {}  # several rows are of one part
+        for part in dict.fromkeys(row.part for row in ROWS[name].values()):
+            shown = [part(video) for video in (judge if unseen else videos)]
+            judged[part] = [ka.evaluation.one_pass(track, shown) for track in tracks]
+        if not (unseen or shortened):
+            write_videos(name, judged[whole], HERE / "measured" / "drlt_videos.csv")
         for key, row in ROWS[name].items():
-            shown = [row.part(video) for video in (judge if unseen else videos)]
-            scores = [ka.evaluation.one_pass(track, shown) for track in tracks]
-            if row.part is whole and not (unseen or shortened):
-                write_videos(name, scores, HERE / "measured" / "drlt_videos.csv")
+            scores = judged[row.part]
             written = result_row(
                 row.metric,
                 row.protocol,

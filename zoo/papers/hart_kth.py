@@ -8,8 +8,9 @@ Command   KERAS_BACKEND=jax python zoo/papers/hart_kth.py --data FOLDER
 Makes     the model of each fold in the runs' folder; the scores are printed
 Expected  not measured: KTH's videos cannot be passed on
 
-The model has a glimpse of 28x28 pixels and a V1 of three small convolutions, as in the
-paper. It is trained in two stages, clips of 4 frames, then of 12, of which 5 count in
+The model is our HART, not `PaperHART` (docs/fidelity.md says how they differ), with a
+glimpse of 28x28 pixels and a V1 of three small convolutions as in the paper. It is
+trained in two stages, clips of 4 frames, then of 12, of which 5 count in
 the first epochs; half of the clips are stills over which a view moves. One subject at a
 time is left out, and judged in one pass. After a kill, the same command with `--resume`
 goes on.
