@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import keras
+from keras import ops
 
-from keras_attend.arguments import check_positive, check_positive_integers
+from keras_attend.arguments import check_positive, check_positive_integers, check_shares
 from keras_attend.datasets import (
     Clips,
     MixedClips,
@@ -33,6 +34,7 @@ VIEWS: dict[str, Any] = {
 STEPS = 3  # the greatest number of frames from one of a clip to the next
 WARM = 10  # batches in which the rate rises
 KEPT = 0.95  # of the averaged weights, in each batch
+BLEND = 0.5  # of the weights after, for what has learned from many kinds of objects
 
 
 def finetune(
@@ -41,17 +43,21 @@ def finetune(
     *,
     batches: int = 60,
     rate: float | None = None,
+    blend: float | None = None,
     seed: int = 0,
     verbose: Any = "auto",
 ) -> keras.callbacks.History:
-    """Train a trained tracker further on some videos, in place.
+    r"""Train a trained tracker further on some videos, in place.
 
         model = ka.zoo.load("hart_kitti")
         ka.finetune(model, ka.datasets.otb("my_videos"))
 
     The rate rises over ten batches and falls to zero, and the weights at the end are an
     average of those of the last batches. A V1 that has learned from ImageNet stays as
-    it is.
+    it is. What the tracker knew of everything else is kept by a blend of its weights
+    before, $W$, with those after, $W'$:
+
+    $$W \leftarrow (1 - \alpha) W + \alpha W'$$
 
     Args:
         model: a tracker, such as `zoo.load` returns.
@@ -61,6 +67,7 @@ def finetune(
         batches: how many are learned from; in several epochs of one length where there
             are fewer.
         rate: the greatest learning rate; what suits the model when absent.
+        blend: $\alpha$, 0 to 1; what suits the model when absent.
         seed: of what is drawn from the videos.
         verbose: as of `fit`.
 
@@ -71,6 +78,8 @@ def finetune(
     wide = isinstance(model, WideHART)
     rate = (1e-3 if wide else 1e-4) if rate is None else rate
     check_positive(rate=rate)
+    blend = (BLEND if wide else 1.0) if blend is None else blend
+    check_shares(blend=blend)
     if not isinstance(clips, keras.utils.PyDataset):
         videos = list(clips)
         if not videos:
@@ -91,9 +100,13 @@ def finetune(
     )
     own = {name: getattr(model, name) for name in model.compile_arguments}
     model.compile(optimizer, **own)
-    return model.fit(
+    before = [ops.copy(v) for v in model.trainable_variables]
+    history = model.fit(
         FirstBatches(clips, steps), epochs=epochs, shuffle=False, verbose=verbose
     )
+    for W, after in zip(before, model.trainable_variables, strict=True):
+        after.assign((1 - blend) * W + blend * after)
+    return history
 
 
 def pairs(

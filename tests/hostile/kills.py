@@ -3,6 +3,7 @@
     python tests/hostile/kills.py                           all recipes, both ways
     python tests/hostile/kills.py ram_mnist --by steps --runs FOLDER
     python tests/hostile/kills.py --table --runs FOLDER     what was found so far
+    python tests/hostile/kills.py --record --runs FOLDER    the same, into kills.json
 
 Each recipe is trained twice, as shortly as `--steps` and `--epochs` say: once from
 beginning to end, and once killed (SIGKILL) at random moments and gone on with
@@ -35,6 +36,7 @@ import keras_attend as ka
 from keras_attend import datasets, evaluation, training
 
 ZOO = Path(__file__).parents[2] / "zoo"
+RECORD = Path(__file__).with_name("kills.json")  # what was found, of all recipes
 # How many trainings a recipe consists of, and what it is told besides. (`ratm_kth`
 # needs KTH's videos and trains a model a fold; `drlt_otb`, `hart_kitti` and
 # `hart_person` need torch.)
@@ -254,26 +256,39 @@ def table(runs):
     return right
 
 
+def record(runs):
+    """Put what the folder of `--runs` holds into `RECORD`, beside what is there."""
+    known = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    for notes in runs.glob("*/found.json"):
+        found = Found(**json.loads(notes.read_text()))
+        if found.difference is not None:
+            known[notes.parent.name] = {
+                "batches": found.batches,
+                "epochs": found.epochs,
+                "kills": len(found.kills),
+                "difference": found.difference,
+            }
+    RECORD.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("recipes", nargs="*", help="names; all when absent")
-    parser.add_argument("--by", choices=("steps", "epochs"), help="both when absent")
-    parser.add_argument(
-        "--steps", type=int, default=3, help="batches of an epoch, by steps"
-    )
-    parser.add_argument(
-        "--batches", type=int, default=30, help="of an epoch, by epochs, at most"
-    )
-    parser.add_argument(
-        "--epochs", type=int, default=12, help="of all stages, by steps"
-    )
-    parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=0, help="of the moments")
-    parser.add_argument("--runs", type=Path, default=Path("runs") / "kills")
-    parser.add_argument("--table", action="store_true", help="train nothing")
+    add = parser.add_argument
+    add("recipes", nargs="*", help="names; all when absent")
+    add("--by", choices=("steps", "epochs"), help="both when absent")
+    add("--steps", type=int, default=3, help="batches of an epoch, by steps")
+    add("--batches", type=int, default=30, help="of an epoch, by epochs, at most")
+    add("--epochs", type=int, default=12, help="of all stages, by steps")
+    add("--kills", type=int, default=10)
+    add("--seed", type=int, default=0, help="of the moments")
+    add("--runs", type=Path, default=Path("runs") / "kills")
+    add("--table", action="store_true", help="train nothing")
+    add("--record", action="store_true", help="train nothing")
     args = parser.parse_args()
     args.runs = args.runs.resolve()
-    for recipe in () if args.table else args.recipes or RECIPES:
+    if args.record:
+        record(args.runs)
+    for recipe in () if args.table or args.record else args.recipes or RECIPES:
         for by in (args.by,) if args.by else ("steps", "epochs"):
             Training(recipe, by, args).run()
     return int(not table(args.runs))

@@ -51,7 +51,7 @@ def test_wide_hart_learns(videos: tuple) -> None:
     v1 = [keras.ops.convert_to_numpy(w) for w in model.cell.v1.weights]
     judge = TrackingPairs(videos, seed=99, **finetuning.PAIRS)
     before = losses_of(model, judge)
-    ka.finetune(model, videos, batches=16, rate=5e-3, verbose=0)
+    ka.finetune(model, videos, batches=16, rate=5e-3, blend=1.0, verbose=0)
     assert losses_of(model, judge) < 0.9 * before
     for weight, kept in zip(model.cell.v1.weights, v1, strict=True):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(weight), kept)
@@ -80,6 +80,26 @@ def test_batches_of_ones_own(videos: tuple) -> None:
         assert len(history.history["loss"]) == epochs
 
 
+@pytest.mark.long
+def test_weights_are_blended(videos: tuple) -> None:
+    """A quarter of what was learned is added to what was there."""
+    model = small_wide()
+    clips = Clips(videos, 2, frames=3, size=(64, 64), batches=1)
+    before = model.get_weights()
+    ends = []
+    for blend in (1.0, 0.25):
+        model.set_weights(before)
+        ka.finetune(model, clips, batches=1, rate=0.1, blend=blend, verbose=0)
+        ends.append(model.get_weights())
+    W, after, blended = (
+        np.concatenate([np.ravel(w) for w in x]) for x in (before, *ends)
+    )
+    learned = abs(after - W).mean()
+    assert learned > 0.001
+    # Adam's first step goes the other way where a gradient is nothing but rounding.
+    assert abs(blended - (W + 0.25 * (after - W))).mean() < 0.2 * learned
+
+
 def test_bad_arguments(videos: tuple, tmp_path: Path) -> None:
     model = small_wide()
     with pytest.raises(ValueError, match="a video or more"):
@@ -88,3 +108,5 @@ def test_bad_arguments(videos: tuple, tmp_path: Path) -> None:
         ka.finetune(model, videos, batches=0)
     with pytest.raises(ValueError, match="rate"):
         ka.finetune(model, videos, rate=-1.0)
+    with pytest.raises(ValueError, match="blend"):
+        ka.finetune(model, videos, blend=1.5)
