@@ -12,10 +12,12 @@ Each row has the first stage of recipe.py, shorter, with glimpses of 128x128 pix
 without pictures of KITTI and rendered clips, by three seeds: the same clips for all
 rows, but that in those for a window of 2 sides it errs half as far. V1's features are
 measured once, before the training, and divided by their spread; where V1 is trained
-they change after that. After a kill, the same command with `--resume` goes on.
+they change after that. Each run is written as soon as it is measured; after a kill, the
+same command with `--resume` goes on, and does not do again what is in ablation.csv.
 """
 
 import argparse
+import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,8 +53,8 @@ HEADS = {
     "min": "worst",
     "max": "best",
     "seeds": "seeds",
-    "batches": "batches",
 }
+RUN = ("row", "seed", "batches", "mean_iou")  # columns of ablation.csv
 
 
 @keras.saving.register_keras_serializable("ablation")
@@ -144,29 +146,43 @@ def train(row: str, videos: Any, seed: int, args: argparse.Namespace) -> Any:
     return training.fit(begin, pairs, args.runs / name, args)
 
 
-def write(folder: Path, scores: dict[str, list[float]], batches: int) -> None:
-    """Write ablation.csv and ablation.md."""
-    rows = [
-        {
-            "row": row,
-            "mean_iou": round(float(np.mean(found)), 3),
-            "min": round(min(found), 3),
-            "max": round(max(found), 3),
-            "seeds": len(found),
-            "batches": batches,
-        }
-        for row, found in scores.items()
-    ]
+def known(path: Path) -> list[dict[str, Any]]:
+    """What was measured before, a dictionary for each run."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            {
+                "row": line["row"],
+                "seed": int(line["seed"]),
+                "batches": int(line["batches"]),
+                "mean_iou": float(line["mean_iou"]),
+            }
+            for line in csv.DictReader(file)
+        ]
+
+
+def write(folder: Path, runs: list[dict[str, Any]]) -> None:
+    """Write ablation.csv, a line for each run, and ablation.md."""
+    runs = sorted(runs, key=lambda run: (list(ROWS).index(run["row"]), run["seed"]))
+    rows = []
+    for row in ROWS:
+        found = [run["mean_iou"] for run in runs if run["row"] == row]
+        number = [f"{f(found):.3f}" if found else "" for f in (np.mean, min, max)]
+        cells = [row, *number, len(found) or "not measured"]
+        rows.append(dict(zip(HEADS, cells, strict=True)))
+    batches = sorted({run["batches"] for run in runs})
     text = [
         "# hart_kitti without its parts",
         "",
         "Mean IoU over 60-frame clips of the validation videos: the mean of all seeds,",
-        "the worst and the best. The rows were trained alike, on so many batches,",
-        "which is less than the preset's training.",
+        "the worst and the best. The rows were trained alike, on",
+        f"{' or '.join(map(str, batches))} batches, which is less than the preset's",
+        "training.",
         "",
         *table(rows, HEADS),
     ]
-    write_table(folder / "ablation", "zoo/hart_kitti/ablation.py", rows, text)
+    write_table(folder / "ablation", "zoo/hart_kitti/ablation.py", runs, text)
 
 
 def main() -> None:
@@ -178,14 +194,18 @@ def main() -> None:
     if args.data is None:
         parser.error("--data must name the folder that holds tracking/")
     videos, judge = training.split_videos(args)
-    scores: dict[str, list[float]] = {}
-    for row in args.rows:
-        for seed in range(args.seed, args.seed + args.seeds):
+    runs = known(args.out / "ablation.csv") if args.resume else []
+    for seed in range(args.seed, args.seed + args.seeds):
+        for row in args.rows:
+            if any((run["row"], run["seed"]) == (row, seed) for run in runs):
+                continue
             print("==", row, seed, flush=True)
             track = ka.Tracker(train(row, videos, seed, args)).track
             found = ka.evaluation.video_clips(track, judge)
-            scores.setdefault(row, []).append(float(found.mean_iou.mean()))
-    write(args.out, scores, args.epochs * (args.steps or BATCHES))
+            batches = args.epochs * (args.steps or BATCHES)
+            score = round(float(found.mean_iou.mean()), 3)
+            runs.append(dict(zip(RUN, (row, seed, batches, score), strict=True)))
+            write(args.out, runs)
 
 
 if __name__ == "__main__":
