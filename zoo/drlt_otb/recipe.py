@@ -56,6 +56,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 import keras_attend as ka
 from keras_attend import training
@@ -64,17 +65,19 @@ from keras_attend.datasets import (
     Clips,
     GivenClips,
     MixedClips,
+    StillClips,
     otb,
     read_frames,
     still_clips,
 )
 from keras_attend.datasets import Sequence as Video
+from keras_attend.datasets.pair_pictures import rectangle
 from keras_attend.layers import EfficientV1, V1Maps
 from keras_attend.training import imagenet
 from keras_attend.training.observed import first_third, last_two_thirds
 
 HERE = Path(__file__).parent
-SIZE = (192, 320)  # rows and columns of what it sees of a frame
+SIZE = (256, 448)  # rows and columns of what it sees of a frame
 ABOUT: dict[str, Any] = {
     "description": (
         "DRLT follows an object with the whole frame in view. It is trained on the "
@@ -126,12 +129,22 @@ def moving_views(
     views: dict[str, Any] = {"batch_size": batch_size, "frames": frames, "size": SIZE}
     far: dict[str, Any] = {"steps": span // frames, "photometric": 0.3, **views}
     sizes = (1.5, 8.0)
-    parts = [
-        (Clips(train, crop=None, **far), 0.45),
-        (Clips(train, crop=sizes, **far), 0.25),
-        (still_clips(train, every=3, crop=sizes, motion=0.8, **views), 0.3),
+    moving: dict[str, Any] = {"crop": sizes, "motion": 0.8, **views}
+    parts: list[tuple[Any, float]] = [
+        (Clips(train, crop=None, **far), 0.4),
+        (Clips(train, crop=sizes, **far), 0.2),
+        (still_clips(train, every=3, **moving), 0.2),
+        (StillClips(*patches(train, seed), **moving), 0.2),
     ]
     return MixedClips(parts, batch_size, seed, batches=50)
+
+
+def patches(train: list[Video], seed: int) -> tuple[list[Any], Any]:
+    """Every third frame of the videos, and in each a part of it as an object."""
+    random = np.random.default_rng(seed)
+    images = [image for video in train for image in read_frames(video)[::3]]
+    boxes = [rectangle(random, *image.shape[:2]) for image in images]
+    return images, np.array(boxes)
 
 
 def train_observation(
@@ -163,7 +176,8 @@ def train_observation(
 def matcher(dtype: str) -> ka.models.MatchBoxes:
     """The observation network, built; V1 computes in `dtype`."""
     v1 = EfficientV1((2, 4, 10), dtype=dtype, name="v1")
-    found = ka.models.MatchBoxes(filters=64, candidates=8, maps=V1Maps(v1))
+    maps = V1Maps(v1)
+    found = ka.models.MatchBoxes(filters=64, candidates=8, maps=maps, plain=True)
     found.build((None, *SIZE, 3))
     found.built = True
     return found
@@ -269,13 +283,13 @@ def main() -> None:
         return
     train, judge = training.split_videos(args)
     if args.validate:
-        observed, models, _ = trained(train, "validate", args, seeds=1)
+        observed, models, _ = trained(train, WITHOUT, args, seeds=1)
         scores = ka.evaluation.one_pass(observed.track(models[0]), judge)
         print(dict(zip(scores.names, scores.mean_iou.round(3), strict=True)))
         return
     videos = list(otb(args.data / "tracking"))
-    seen, models, paths = trained([first_third(v) for v in videos], "thirds", args)
     without, others, _ = trained(train, WITHOUT, args)
+    seen, models, paths = trained([first_third(v) for v in videos], "thirds", args)
     peers = training.opencv_peers(*training.TEST_PEERS)
     rest = [last_two_thirds(v) for v in videos]
     results = [

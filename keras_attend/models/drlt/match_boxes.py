@@ -6,6 +6,7 @@ network, trained by `Matcher`, takes YOLO's place.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import layers, ops
@@ -56,6 +57,9 @@ class MatchBoxes(KeepsArguments, keras.layers.Layer):
         maps: a layer that has been trained already, such as `layers.V1Maps`: it gives
             maps 8 pixels apart, of which $\phi$ is a learned mixture, and it is not
             trained on. Without it $\phi$ is a network of four convolutions.
+        plain: whether places are compared by the outputs of `maps` too: what these have
+            learned from many pictures tells more objects apart than a mixture that was
+            learned from a few videos. Then there are twice as many $r$ and $v$.
 
     Call arguments:
         images: `[N, rows, columns, C]` in 0..1.
@@ -71,19 +75,24 @@ class MatchBoxes(KeepsArguments, keras.layers.Layer):
         filters: int = 48,
         candidates: int = 4,
         scales: Sequence[float] = (0.7, 1.0, 1.4),
-        maps: keras.layers.Layer | None = None,
+        maps: Any = None,
+        plain: bool = False,
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
         check_positive_integers(filters=filters, candidates=candidates)
+        if plain and maps is None:
+            raise ValueError("`plain` needs `maps`. Received: plain=True, maps=None")
         self.scales = tuple(float(s) for s in scales)
         if not self.scales or min(self.scales) <= 0:
             raise ValueError(
                 f"`scales` must be positive, one or more. Received: scales={scales}"
             )
         self.filters, self.candidates = filters, candidates
-        self.memory_size = (1 + PARTS**2) * filters + 4
-        self.maps = maps
+        # Channels by which places are compared.
+        self.kinds = [filters, maps.channels] if plain else [filters]
+        self.memory_size = (1 + PARTS**2) * sum(self.kinds) + 4
+        self.maps, self.plain = maps, plain
         if maps is not None:
             maps.trainable = False
             convolutions = [maps, layers.Conv2D(filters, 1)]
@@ -117,7 +126,7 @@ class MatchBoxes(KeepsArguments, keras.layers.Layer):
         """Make the weights for images `[N, rows, columns, C]`."""
         self.features.build(input_shape)
         maps = self.features.compute_output_shape(input_shape)
-        matches = 1 + PARTS**2 * (1 + len(self.scales))
+        matches = len(self.kinds) * (1 + PARTS**2 * (1 + len(self.scales)))
         self.head.build((*maps[:-1], 2 * self.filters + matches))
         if not self.trainable:  # a loaded network may be frozen
             self.features.trainable = self.head.trainable = False
@@ -127,7 +136,7 @@ class MatchBoxes(KeepsArguments, keras.layers.Layer):
 
         `location` `[N, 4]` holds their boxes: centre and sides, in widths and heights.
         """
-        phi = self.features(images)  # [N, H, W, F]
+        phi = self.compared(images)
         H, W, F = phi.shape[1:]
         location = ops.cast(location, phi.dtype)
         x, y, w, h = ops.unstack(location, 4, axis=-1)
@@ -150,18 +159,33 @@ class MatchBoxes(KeepsArguments, keras.layers.Layer):
         m, boxes = self.matches(images, template)
         return ops.cast(self.best(m, boxes), self.compute_dtype)
 
+    def compared(self, images: Tensor) -> Tensor:
+        """What places are compared by: $\\phi$, and `maps`' outputs if `plain`.
+
+        For images `[N, rows, columns, C]` it is `[N, H, W, F]`, with F the sum of
+        `kinds`.
+        """
+        if not self.plain:
+            return self.features(images)
+        V = self.maps(images)
+        return ops.concatenate([self.features.layers[-1](V), V], axis=-1)
+
     def matches(self, images: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
         """Each place's score `[N, P]` and box `[N, P, 4]` (centre and sides)."""
-        phi = self.features(images)
+        phi = self.compared(images)
         H, W, F = phi.shape[1:]
         T, location = template[:, :-4], ops.cast(template[:, -4:], "float32")
         T = ops.reshape(T, (-1, 1 + PARTS**2, F))
-        flat = for_each(ops.reshape(phi, (-1, H * W, F)), T)
-        r = ops.matmul(_unit(flat), ops.swapaxes(_unit(T), 1, 2))  # [N, H W, 10]
-        v = self._votes(r[..., 1:], location, (H, W))
-        alike = flat * ops.mean(T[:, 1:], axis=1, keepdims=True)
-        maps = ops.concatenate([flat, r, alike, v], axis=-1)
-        found = self.head(ops.reshape(maps, (-1, H, W, maps.shape[-1])))
+        phi = ops.reshape(phi, (-1, H * W, F))
+        maps: list[Tensor] = []
+        for x, T_ in zip(self._kinds_of(phi), self._kinds_of(T), strict=True):
+            x = for_each(x, T_)
+            r = ops.matmul(_unit(x), ops.swapaxes(_unit(T_), 1, 2))  # [N, H W, 10]
+            alike = x * ops.mean(T_[:, 1:], axis=1, keepdims=True)
+            maps += [r] if maps else [x, r, alike]  # x and alike of phi alone
+            maps += [self._votes(r[..., 1:], location, (H, W))]
+        seen = ops.concatenate(maps, axis=-1)
+        found = self.head(ops.reshape(seen, (-1, H, W, seen.shape[-1])))
         found = GAIN * ops.reshape(ops.cast(found, "float32"), (-1, H * W, 5))
         m, a_x, a_y, a_w, a_h = ops.unstack(found, 5, axis=-1)  # [N, H W] each
         _, _, w_0, h_0 = ops.split(location, 4, axis=-1)  # [N, 1] each
@@ -169,6 +193,10 @@ class MatchBoxes(KeepsArguments, keras.layers.Layer):
         x, y = p_x + w_0 * a_x, p_y + h_0 * a_y
         w, h = (n * ops.exp(ops.clip(a, -3, 3)) for n, a in ((w_0, a_w), (h_0, a_h)))
         return m, ops.stack([x, y, w, h], axis=-1)
+
+    def _kinds_of(self, x: Tensor) -> list[Tensor]:
+        """The channels of `compared`, apart."""
+        return ops.split(x, self.kinds[:1], axis=-1) if self.plain else [x]
 
     def _votes(self, r: Tensor, location: Tensor, size: tuple[int, int]) -> Tensor:
         """The votes $v$, `[N, H W, 9 scales]`, of $r$ `[N, H W, 9]`."""

@@ -101,6 +101,8 @@ def test_depends_on_the_template(layer, random):
 class Squares(keras.layers.Layer):
     """Maps 8 pixels apart that somebody else has trained: one weight."""
 
+    channels = 4
+
     def build(self, input_shape):
         self.gain = self.add_weight((), "ones", name="gain")
 
@@ -126,6 +128,32 @@ def test_maps_of_another_network(random):
     assert len(trained) == 10 and not any("gain" in path for path in trained)
     at = np.array([[0.2, 0.3, 0.2, 0.3]] * 2, "float32")
     assert layer(images, layer.remember(images, at)).shape == (2, 18)
+
+
+def test_maps_are_compared_as_they_are(random, monkeypatch):
+    """Cosines of what the maps say with the template's, and their votes."""
+    layer = MatchBoxes(filters=8, candidates=3, maps=Squares(), plain=True)
+    layer.build((None, *SIZE, 2))
+    images = random.random((2, *SIZE, 2)).astype("float32")
+    at = np.array([[0.25, 0.375, 0.5, 0.75], [0.7, 0.5, 0.3, 0.5]], "float32")
+    template = layer.remember(images, at)
+    assert template.shape == (2, layer.memory_size) == (2, 10 * (8 + 4) + 4)
+    head, seen = layer.head, []
+    monkeypatch.setattr(layer, "head", lambda x: (seen.append(numpy(x)), head(x))[1])
+    m, boxes = layer.matches(images, template)
+    assert m.shape == (2, 24) and boxes.shape == (2, 24, 4)
+    # phi and its products, then of both kinds ten cosines and 27 votes.
+    assert seen[0].shape == (2, 4, 6, 2 * 8 + 2 * (10 + 27))
+    T = numpy(template)[:, :-4].reshape(2, 10, 12)[..., 8:]
+    V = numpy(layer.maps(images)).reshape(2, 24, 4)
+    lengths = [np.linalg.norm(n, axis=-1) for n in (V, T)]
+    r = V @ T.transpose(0, 2, 1) / (lengths[0][:, :, None] * lengths[1][:, None])
+    found = seen[0].reshape(2, 24, -1)[..., 16 + 37 :]
+    np.testing.assert_allclose(found[..., :10], r, atol=1e-4)
+    votes = layer._votes(ops.convert_to_tensor(r[..., 1:]), at, (4, 6))
+    np.testing.assert_allclose(found[..., 10:], numpy(votes), atol=1e-4)
+    with pytest.raises(ValueError, match="`plain` needs `maps`"):
+        MatchBoxes(plain=True)
 
 
 def test_scales_must_be_positive():
