@@ -133,7 +133,7 @@ browser:
 # compiled, up to 10 GB, so that each lane is three processes, one after the other.
 OTHERS := $(filter-out tests/models tests/training,$(FIRST) $(SECOND))
 IN_PARTS = failed=0; for part in tests/models tests/training "$(OTHERS)"; do \
-	$(BARE) -m $(1) $$part || failed=1; done; exit $$failed
+	$(BARE) --durations 15 -m $(1) $$part || failed=1; done; exit $$failed
 test-slow: $(VENV)/.dev
 	@mkdir -p build; \
 	echo "== the long tests on TensorFlow; beside them, all others on JAX"; \
