@@ -111,6 +111,30 @@ def infer_directions(callbacks: Any, metrics: Iterable[Any]) -> None:
             callback.mode = mode
 
 
+def untuned(x: Any, shuffle: bool = True, class_weight: Any = None) -> Any:
+    """Return what `fit` takes in place of a `PyDataset` on TensorFlow; all else as is.
+
+    `fit` begins each epoch with the end of the last one's `tf.data` iterator, which
+    waits for the thread that tunes it. That thread sleeps up to a minute, and is not
+    always woken (TensorFlow 2.21): trainings took up to twice as long. There is nothing
+    to tune in one generator, and with `workers` Keras tunes nothing either.
+    """
+    if keras.backend.backend() != "tensorflow" or not isinstance(
+        x, keras.utils.PyDataset
+    ):
+        return x
+    import tensorflow as tf
+    from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
+
+    class Untuned(PyDatasetAdapter):
+        def get_tf_dataset(self) -> Any:
+            options = tf.data.Options()
+            options.autotune.enabled = False
+            return super().get_tf_dataset().with_options(options)
+
+    return Untuned(x, class_weight=class_weight, shuffle=shuffle)
+
+
 @contextmanager
 def expandable(model: Any) -> Iterator[None]:
     """Let `summary(expand_nested=True)` expand layers of layers in a context.

@@ -185,3 +185,51 @@ def test_layers_are_expandable_for_as_long_as_a_summary_takes():
         assert model.pair.layers == [model.pair.one, model.pair.two]
         assert not hasattr(model.pair.one, "layers")
     assert not hasattr(model.pair, "layers")
+
+
+def test_batches_of_a_dataset_are_drawn_without_tuning():
+    """All batches, an epoch's end included, as Keras's own adapter draws them."""
+
+    class Data(keras.utils.PyDataset):
+        epochs = 0
+
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            x = np.full((2, 1), 3 * self.epochs + index, "float32")
+            return x, x
+
+        def on_epoch_end(self):
+            self.epochs += 1
+
+    found = compat.untuned(Data(), False)
+    if not TENSORFLOW:
+        assert isinstance(found, Data)
+        return
+    assert compat.untuned(np.ones(2)).shape == (2,)
+    dataset = found.get_tf_dataset()
+    assert dataset.options().autotune.enabled is False
+    assert [int(x[0, 0]) for x, _ in dataset] == [0, 1, 2]
+    weighed = compat.untuned(Data(), False, {0: 2.0, 1: 3.0, 2: 5.0})
+    weights = [w for _, _, w in weighed.get_tf_dataset()]
+    assert [float(w[0]) for w in weights] == [2, 3, 5]
+
+    class Model(keras.Model):
+        def call(self, x):
+            return x
+
+        def train_step(self, data):
+            seen.append(float(data[0][0, 0]))
+            return {"loss": 0.0}
+
+    def drawn(data):
+        seen.clear()
+        model = Model()
+        model.compile(run_eagerly=True)
+        model.fit(data, epochs=2, shuffle=False, verbose=0)
+        return list(seen)
+
+    seen = []
+    assert len(drawn(Data())) == 6
+    assert drawn(compat.untuned(Data(), False)) == drawn(Data())

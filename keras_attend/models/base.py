@@ -104,7 +104,8 @@ class AttentionModel(KeepsArguments, keras.Model):
             "train", count_batches(x, given.get("batch_size"), steps, epochs)
         )
         compat.infer_directions(given.get("callbacks"), self.metrics)
-        return super().fit(x, y, *args, **kwargs)
+        drawn = given.get("shuffle", True), given.get("class_weight")
+        return super().fit(compat.untuned(x, *drawn), y, *args, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Keras's `evaluate`, after a check of the first batch; with XLA if long."""
