@@ -15,7 +15,8 @@ Expected  mean overlap 0.600 on whole videos (the paper's way; the box that neve
           0.714; MedianFlow 0.632, TrackerNano 0.745). Two and a half hours on one CPU
           core. All this, "what decides" below, and the published weights are of the
           recipe before (commit 8fa816d), whose observation network had features of its
-          own and four rounds of training. This one is not measured yet
+          own and four rounds of training. This one is not measured yet; what its
+          first stage has trained is in matchers.npz
 
 The weights are judged in four ways, in the first three of them by three seeds of the
 second stage:
