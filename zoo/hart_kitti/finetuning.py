@@ -4,8 +4,9 @@ Command   KERAS_BACKEND=tensorflow python zoo/hart_kitti/finetuning.py --data FO
           (FOLDER as of recipe.py; `--preset NAME` for another tracker)
 Makes     finetuning.csv and finetuning.md
 Expected  mean IoU 0.748 before and 0.775 after on the videos that chose the settings,
-          0.678 and 0.714 on the others; each of the six gains. A quarter of an hour on
-          one CPU core
+          0.678 and 0.714 on the others; each of the six gains. 45 seconds a video on a
+          quiet CPU core, 50 to 70 beside another program (these are in the table);
+          a quarter of an hour with the measuring
 
 The defaults of `finetune` were chosen by the first three videos. The others were
 measured twice. The first time the weights after fine-tuning were taken as they were,
