@@ -100,11 +100,12 @@ def finetune(
     )
     own = {name: getattr(model, name) for name in model.compile_arguments}
     model.compile(optimizer, **own)
-    before = [ops.copy(v) for v in model.trainable_variables]
+    # A model that `fit` builds has learned nothing before.
+    before = [ops.copy(v) for v in model.trainable_variables] if model.built else []
     history = model.fit(
         FirstBatches(clips, steps), epochs=epochs, shuffle=False, verbose=verbose
     )
-    for W, after in zip(before, model.trainable_variables, strict=True):
+    for W, after in zip(before, model.trainable_variables, strict=bool(before)):
         after.assign((1 - blend) * W + blend * after)
     return history
 
