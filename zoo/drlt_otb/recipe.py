@@ -143,7 +143,8 @@ def moving_views(
 def patches(train: list[Video], seed: int) -> tuple[list[Any], Any]:
     """Every third frame of the videos, and in each a part of it as an object."""
     random = np.random.default_rng(seed)
-    images = [image for video in train for image in read_frames(video)[::3]]
+    third = [read_frames(video, np.arange(0, len(video), 3)) for video in train]
+    images = [image for frames in third for image in frames]
     boxes = [rectangle(random, *image.shape[:2]) for image in images]
     return images, np.array(boxes)
 

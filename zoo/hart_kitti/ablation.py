@@ -6,7 +6,8 @@ Command   pip install ".[recipes]"
           KERAS_BACKEND=tensorflow python zoo/hart_kitti/ablation.py --data FOLDER
           (FOLDER as of recipe.py)
 Makes     ablation.csv and ablation.md, from the validation videos
-Expected  not measured yet
+Expected  5 runs of 27 are measured (ablation.csv): all parts 0.518, 0.552 and 0.573,
+          no recent template 0.542, and a window of 2 sides 0.646, which is better
 
 Each row has the first stage of recipe.py, shorter, with glimpses of 128x128 pixels,
 without pictures of KITTI and rendered clips, by three seeds: the same clips for all
