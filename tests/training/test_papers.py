@@ -156,7 +156,7 @@ def small(tmp_path):
     folder = tmp_path / "zoo" / "papers"
     folder.mkdir(parents=True)
     (tmp_path / "ours.csv").write_text("row,value,min,max,n\nA,4.0,3.5,4.5,5\n")
-    (tmp_path / "ours.md").write_text("| B | 1,000 |\n")
+    (tmp_path / "ours.md").write_text("| B | 1,000 | 900 | 1,100 |\n")
 
     def write(*rows, **section):
         content = {
@@ -226,6 +226,9 @@ def test_a_page_without_data(small):
 def test_other_sources(small):
     page = small({"ours": {"table": "ours.md", "row": "B", "column": 1}})
     assert "| 1000.00 |" in of_a(page)
+    more = {"ends": [2, 3], "runs": "3 seeds"}
+    page = small({"ours": {"table": "ours.md", "row": "B", "column": 1, **more}})
+    assert "| 1000.00 (900.00 to 1100.00, 3 seeds) |" in of_a(page)
     with pytest.raises(ValueError, match=r"must have a table with a row 'C'"):
         small({"ours": {"table": "ours.md", "row": "C", "column": 1}})
     with pytest.raises(ValueError, match=r"ours\.csv must have one row with"):

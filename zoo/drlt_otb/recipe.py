@@ -46,9 +46,7 @@ What decides (mean overlap in whole videos):
     candidates by their distance from the last place as well adds 0.01 to 0.02 to the
     best match.
 
-With `--backbone NAME`, a model of `keras.applications` (MobileNetV2, ...), or
-`--backbone hub:PRESET`, one of KerasHub's, its features take the place of the first
-stage's. After a kill, the same command with `--resume` goes on.
+After a kill, the same command with `--resume` goes on.
 """
 
 import argparse
@@ -104,17 +102,12 @@ SEEDS = 3
 WINDOW = 20  # frames of a window of the second stage; (paper: T = 10)
 LONGEST = 20  # frames of a clip of moving views in the second stage
 WITHOUT = "unseen"  # names the checkpoints trained without the validation videos
-# The factor and offset that turn 0..1 into what `keras.applications` takes.
-SCALES = {"MobileNet": (2.0, -1.0), "ResNet": (2.0, -1.0), "EfficientNet": (255.0, 0.0)}
 
 
 def make(observation: Any) -> Any:
     """Make the model of the paper's final version, with fewer units than its 5000."""
-    if isinstance(observation, ka.models.MatchBoxes):
-        sizes: dict[str, Any] = {"units": 64, "head": "choice"}
-    else:
-        sizes = {"units": 256}
-    return ka.models.DRLT(ka.models.DRLTCell(observation, size=SIZE, **sizes))
+    cell = ka.models.DRLTCell(observation, size=SIZE, units=64, head="choice")
+    return ka.models.DRLT(cell)
 
 
 # The first stage: the observation network.
@@ -151,10 +144,8 @@ def patches(train: list[Video], seed: int) -> tuple[list[Any], Any]:
 
 def train_observation(
     train: list[Video], name: str, args: argparse.Namespace
-) -> tuple[Any, list[Path]]:
+) -> tuple[Any, Path]:
     """Train the observation network; return it and its checkpoint."""
-    if args.backbone:
-        return backbone(args.backbone, args.backbone_weights), []
     keras.utils.set_random_seed(args.seed)
     data = moving_views(train, 16, 4, args.seed, SPAN)
     path = args.runs / f"{name}_matcher.keras"
@@ -172,7 +163,7 @@ def train_observation(
     model: Any = training.fit(begin, data, path, args, epochs=epochs)
     exact = matcher("float32")
     exact.set_weights(model.cell.observation.get_weights())
-    return exact, [path]
+    return exact, path
 
 
 def matcher(dtype: str) -> ka.models.MatchBoxes:
@@ -183,23 +174,6 @@ def matcher(dtype: str) -> ka.models.MatchBoxes:
     found.build((None, *SIZE, 3))
     found.built = True
     return found
-
-
-def backbone(name: str, weights: str | None) -> keras.Sequential:
-    """Make an observation of a published network's features and their places."""
-    layers: list[Any]
-    if name.startswith("hub:"):
-        import keras_hub
-
-        network = keras_hub.models.Backbone.from_preset(name.removeprefix("hub:"))
-        layers = [keras.layers.Rescaling(255.0), network]
-    else:
-        scale, offset = next(v for k, v in SCALES.items() if name.startswith(k))
-        network = getattr(keras.applications, name)(
-            include_top=False, weights=weights, input_shape=(*SIZE, 3)
-        )
-        layers = [keras.layers.Rescaling(scale, offset), network]
-    return keras.Sequential([*layers, ka.layers.SpatialSoftmax()])
 
 
 # The second stage: the LSTM and the policy.
@@ -238,7 +212,9 @@ def train_tracker(
         return model
 
     data = GivenClips(videos, 64, window, windows=args.windows, seed=seed)
-    switch = RewardSwitch(args.tracker_epochs // 2)
+    # The paper begins with the distance as the reward; but these means begin at the
+    # object, and the distance counts an error of a small box as little as a large one's.
+    switch = RewardSwitch(0)
     return training.fit(begin, data, path, args, (switch,), args.tracker_epochs)
 
 
@@ -250,16 +226,18 @@ def trained(
 ) -> tuple[training.Observed, list[Any], list[Path]]:
     """Train both stages, the second one by several seeds.
 
-    Return the kept features, the trackers, and the checkpoints of the first tracker.
+    Return the kept features, the trackers, and the two checkpoints of the first one.
     """
-    observation, paths = train_observation(train, name, args)
+    observation, first = train_observation(train, name, args)
     observed = training.Observed(make(observation))
     videos = clips_of(observed, train, args)
-    models = []
-    for seed in range(args.seed, args.seed + seeds):
-        paths.append(args.runs / f"{name}_{seed}.keras")
-        models.append(train_tracker(observation, videos, paths[-1], args, seed))
-    return observed, models, paths[: 1 + len(paths) - seeds]
+    every = range(args.seed, args.seed + seeds)
+    paths = [args.runs / f"{name}_{seed}.keras" for seed in every]
+    models = [
+        train_tracker(observation, videos, path, args, seed)
+        for path, seed in zip(paths, every, strict=True)
+    ]
+    return observed, models, [first, paths[0]]
 
 
 def arguments() -> argparse.Namespace:
@@ -269,8 +247,6 @@ def arguments() -> argparse.Namespace:
     add("--tracker-epochs", type=int, default=20)
     add("--windows", type=int, default=4, help="of each video in an epoch")
     add("--clips", type=int, default=20, help="batches of moving views to keep")
-    add("--backbone", help="features of keras.applications, or hub:PRESET")
-    add("--backbone-weights", default="imagenet", help="or a file")
     args = training.parse(parser)
     if args.data is None:
         parser.error("--data must name the folder that holds tracking/")

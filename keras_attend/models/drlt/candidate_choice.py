@@ -7,7 +7,8 @@ from keras_attend.arguments import KeepsArguments, check_positive_integers
 from keras_attend.models.drlt.match_boxes import NUMBERS
 from keras_attend.types import Shape, Tensor
 
-FAR = 4.0  # sides: all candidates farther away than this count as this far
+FAR = 4.0  # sides: what the LSTM is told of all candidates farther away than this
+MOVE = 0.1  # sides: the greatest step from the candidates' mean
 STAY = -18.0  # the initial bias of the last mean: g log p for a p of 1e-4
 
 
@@ -20,14 +21,17 @@ class CandidateChoice(KeepsArguments, keras.layers.Layer):
     far it is from $c_0$ in sides of $c_0$, $\delta_k$, by how much larger it is,
     $\sigma_k$ (a logarithm for each side), and by what the LSTM says:
 
-    $$e_k = W h_t + b_k + g \log p_k - \lambda |\delta_k|^2 - \kappa |\sigma_k|^2,
-      \qquad e_0 = W h_t + b_0, \qquad \alpha = \mathrm{softmax}(e)$$
+    $$e_k = W h_t + b_k + g \log p_k - \lambda \log(1 + |\delta_k|^2)
+      - \kappa |\sigma_k|^2, \qquad e_0 = W h_t + b_0, \qquad
+      \alpha = \mathrm{softmax}(e)$$
 
-    Their mean is then moved by a step $d$ in its own sides:
+    An object that was lost may be found anywhere: by a square of $\delta$ the tracker
+    would stay where it lost it. The mean is then moved by a step $d$ in its own sides,
+    a tenth at most:
 
     $$\bar c = \sum_k \alpha_k c_k, \qquad
       \mu_t = (\bar c_{xy} + \bar c_{wh} \, d_{xy}, \; \bar c_{wh} \, e^{d_{wh}}),
-      \qquad d = V h_t$$
+      \qquad d = 0.1 \, \mathrm{clip}(V h_t)$$
 
     Before training, $\mu_t$ is near the likely candidates that are close to the last
     mean; $g$, $\lambda$ and $\kappa$ are learned as well.
@@ -88,16 +92,19 @@ class CandidateChoice(KeepsArguments, keras.layers.Layer):
         c = ops.reshape(ops.cast(i, "float32"), (-1, self.candidates, NUMBERS))
         log_p = ops.log(ops.maximum(c[..., 5], 1e-9))  # [B, K]
         seen = ops.reshape(self.seen(i, last), (-1, self.candidates, NUMBERS))
-        parts = seen[..., :2], seen[..., 2:4]
-        delta, sigma = (ops.sum(ops.square(n), axis=-1) for n in parts)
+        c_0 = ops.cast(last, "float32")[:, None]
+        away = (c[..., :2] - c_0[..., :2]) / ops.maximum(c_0[..., 2:], 1e-3)
+        away = ops.clip(away, -50.0, 50.0)
+        far = ops.log(1 + ops.sum(ops.square(away), axis=-1))
+        sigma = ops.sum(ops.square(seen[..., 2:4]), axis=-1)
         g, lambda_, kappa = ops.unstack(2 * ops.exp(self.importance), 3)
-        likely = g * log_p - lambda_ * delta - kappa * sigma
+        likely = g * log_p - lambda_ * far - kappa * sigma
         e = self.weigh(h) + ops.pad(likely, ((0, 0), (1, 0)))  # [B, 1 + K]
         alpha = ops.softmax(e, axis=-1)
-        c = ops.concatenate([ops.cast(last, "float32")[:, None], c[..., :4]], axis=1)
+        c = ops.concatenate([c_0, c[..., :4]], axis=1)
         mean = ops.sum(alpha[..., None] * c, axis=1)  # [B, 4]
         center, sides = mean[:, :2], mean[:, 2:]
-        d = ops.clip(self.move(h), -1.0, 1.0)
+        d = MOVE * ops.clip(self.move(h), -1.0, 1.0)
         return ops.concatenate(
             [center + sides * d[:, :2], sides * ops.exp(d[:, 2:])], axis=-1
         )

@@ -158,7 +158,8 @@ class Sources:
 
         `row.ours` names a preset, its protocol and metric; or a CSV file, a row in it
         (`where`) and a column (`value`); or a Markdown table's row, by its first cell,
-        and column; or a place in a JSON file (`at`).
+        and column (and the columns of its `ends`, and what the `runs` are); or a place
+        in a JSON file (`at`).
         """
         source = row.ours
         if source is None:
@@ -174,13 +175,13 @@ class Sources:
             n = int(found.get("n") or 1)
             return Score(value, low, high, f"{n} passes" if n > 1 else "", *told)
         if "table" in source:
-            cell = self._table_cell(source["table"], source["row"], source["column"])
-            value = float(cell)
-        else:
-            stored = json.loads((self.root / source["json"]).read_text("utf-8"))
-            for step in source["at"]:
-                stored = stored[step]
-            value = float(stored)
+            columns = [source["column"], *source.get("ends", [source["column"]] * 2)]
+            value, low, high = self._of_table(source["table"], source["row"], columns)
+            return Score(value, low, high, source.get("runs", ""), *told)
+        stored = json.loads((self.root / source["json"]).read_text("utf-8"))
+        for step in source["at"]:
+            stored = stored[step]
+        value = float(stored)
         return Score(value, value, value, "", *told)
 
     def _of_preset(self, row: Row) -> Any:
@@ -214,12 +215,12 @@ class Sources:
             )
         return rows[0]
 
-    def _table_cell(self, path: str, row: str, column: int) -> str:
-        """Return a cell of the Markdown tables of a file, without commas."""
+    def _of_table(self, path: str, row: str, columns: Sequence[int]) -> list[float]:
+        """Return numbers of a row in the Markdown tables of a file."""
         for line in (self.root / path).read_text("utf-8").splitlines():
             cells = [cell.strip() for cell in line.strip("|").split("|")]
-            if cells[0] == row and len(cells) > column:
-                return cells[column].replace(",", "")
+            if cells[0] == row and len(cells) > max(columns):
+                return [float(cells[column].replace(",", "")) for column in columns]
         raise ValueError(f"{path} must have a table with a row {row!r}.")
 
 

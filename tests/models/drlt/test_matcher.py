@@ -273,11 +273,11 @@ def test_choice(random):
     delta = (c[..., :2] - c[:, :1, :2]) / c[:, :1, 2:]
     sigma = np.log(c[..., 2:] / c[:, :1, 2:])
     e = 0.6 * np.log(np.stack([np.ones(2), i[:, 5], i[:, 11]], 1))
-    e -= 0.2 * (np.clip(delta, -4, 4) ** 2).sum(-1) + 0.8 * (sigma**2).sum(-1)
+    e -= 0.2 * np.log(1 + (delta**2).sum(-1)) + 0.8 * (sigma**2).sum(-1)
     e += h @ numpy(choice.weigh.kernel) + numpy(choice.weigh.bias)
     alpha = np.exp(e)
     mean = np.einsum("bk,bkn->bn", alpha / alpha.sum(-1, keepdims=True), c)
-    d = h @ numpy(choice.move.kernel)
+    d = 0.1 * np.clip(h @ numpy(choice.move.kernel), -1, 1)
     expected = [mean[:, :2] + mean[:, 2:] * d[:, :2], mean[:, 2:] * np.exp(d[:, 2:])]
     found = numpy(choice(h, i, last))
     np.testing.assert_allclose(found, np.concatenate(expected, -1), rtol=1e-3)
@@ -290,7 +290,7 @@ def test_choice_begins_with_likely_ones_nearby():
     last = np.array([[0.5, 0.5, 0.1, 0.1]], "float32")
     near, far = [0.52, 0.5, 0.1, 0.1, 0.1, 0.3], [0.9, 0.1, 0.1, 0.1, 0.2, 0.7]
     found = numpy(choice(np.zeros((1, 5)), np.array([far + near], "float32"), last))
-    np.testing.assert_allclose(found[0], near[:4], atol=1e-3)
+    np.testing.assert_allclose(found[0], near[:4], atol=4e-3)
 
 
 def test_choice_sees_from_the_last_place():
