@@ -212,8 +212,8 @@ def train_tracker(
         return model
 
     data = GivenClips(videos, 64, window, windows=args.windows, seed=seed)
-    # The paper begins with the distance as the reward; but these means begin at the
-    # object, and the distance counts an error of a small box as little as a large one's.
+    # The paper begins with the distance as the reward. These means begin at the object,
+    # and the distance counts an error of a small box no more than a large one's.
     switch = RewardSwitch(0)
     return training.fit(begin, data, path, args, (switch,), args.tracker_epochs)
 

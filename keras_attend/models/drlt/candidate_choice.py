@@ -54,14 +54,17 @@ class CandidateChoice(KeepsArguments, keras.layers.Layer):
         self.candidates = candidates
         small = keras.initializers.RandomNormal(stddev=1e-2)
         kwargs = {"kernel_initializer": small, "dtype": "float32"}
-        self.weigh = layers.Dense(1 + candidates, name="weigh", **kwargs)
+        # Not assigned in `build`: that would be lost where `fit` builds the model.
+        first = keras.initializers.Constant([STAY] + [0.0] * candidates)
+        self.weigh = layers.Dense(
+            1 + candidates, bias_initializer=first, name="weigh", **kwargs
+        )
         self.move = layers.Dense(4, name="move", **kwargs)
 
     def build(self, input_shape: Shape) -> None:
         """Make the weights for `h` of shape `[B, units]`."""
         self.weigh.build(input_shape)
         self.move.build(input_shape)
-        self.weigh.bias.assign([STAY] + [0.0] * self.candidates)
         # Logarithms of g / 2, lambda / 2 and kappa / 2.
         self.importance = self.add_weight(
             (3,), "zeros", dtype="float32", autocast=False, name="importance"

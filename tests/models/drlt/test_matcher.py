@@ -15,6 +15,7 @@ from keras_attend.models import (
     MatcherCell,
 )
 from keras_attend.models.base import fitted_images
+from keras_attend.models.drlt.candidate_choice import STAY
 
 SIZE = (32, 48)  # of images: 4 x 6 places
 
@@ -291,6 +292,17 @@ def test_choice_begins_with_likely_ones_nearby():
     near, far = [0.52, 0.5, 0.1, 0.1, 0.1, 0.3], [0.9, 0.1, 0.1, 0.1, 0.2, 0.7]
     found = numpy(choice(np.zeros((1, 5)), np.array([far + near], "float32"), last))
     np.testing.assert_allclose(found[0], near[:4], atol=4e-3)
+
+
+def test_choice_begins_so_where_fit_builds_it(random):
+    """What a layer assigns while Keras builds a model within `fit` would be lost."""
+    model = DRLT(DRLTCell(MatchBoxes(8, 2), 4, 1, size=24, head="choice"), episodes=2)
+    model.compile(keras.optimizers.SGD(0.0))
+    box = np.array([[8.0, 8.0, 8.0, 8.0]], "float32")
+    x = {"frames": random.integers(0, 256, (1, 2, 24, 24, 1)).astype("uint8")}
+    y = {"boxes": np.repeat(box[:, None], 2, axis=1), "present": np.ones((1, 2))}
+    model.fit(x | {"box": box}, y, verbose=0)
+    np.testing.assert_equal(numpy(model.cell.choice.weigh.bias), [STAY, 0, 0])
 
 
 def test_choice_sees_from_the_last_place():
