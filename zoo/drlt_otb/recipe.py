@@ -12,7 +12,7 @@ Expected  mean overlap 0.590 on whole videos (the paper's way; the box that neve
           0.526), 0.530 on six videos without any training on them (0.229, 0.216,
           0.516). Test set: 0.409 on whole videos (0.158, 0.197, 0.591; MedianFlow
           0.394, TrackerNano 0.676), 0.591 on their clips of 60 frames (0.269, 0.380,
-          0.715; MedianFlow 0.632, TrackerNano 0.745). Three hours on one CPU core
+          0.715; MedianFlow 0.632, TrackerNano 0.745). Three hours on one CPU core.
 
 The weights are judged in four ways, in the first three of them by three seeds of the
 second stage:
