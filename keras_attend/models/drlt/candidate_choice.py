@@ -82,9 +82,7 @@ class CandidateChoice(KeepsArguments, keras.layers.Layer):
         sides, in sides of `last`; its score and its probability.
         """
         c = ops.reshape(ops.cast(i, "float32"), (-1, self.candidates, NUMBERS))
-        last = ops.cast(last, "float32")[:, None]
-        sides = ops.maximum(last[..., 2:], 1e-3)
-        away = (c[..., :2] - last[..., :2]) / sides
+        away, sides = _away(c, ops.cast(last, "float32")[:, None])
         grown = ops.log(ops.maximum(c[..., 2:4], 1e-3) / sides)
         there = ops.clip(ops.concatenate([away, grown], axis=-1), -FAR, FAR)
         there = ops.concatenate([there, c[..., 4:]], axis=-1)
@@ -96,9 +94,8 @@ class CandidateChoice(KeepsArguments, keras.layers.Layer):
         log_p = ops.log(ops.maximum(c[..., 5], 1e-9))  # [B, K]
         seen = ops.reshape(self.seen(i, last), (-1, self.candidates, NUMBERS))
         c_0 = ops.cast(last, "float32")[:, None]
-        away = (c[..., :2] - c_0[..., :2]) / ops.maximum(c_0[..., 2:], 1e-3)
-        away = ops.clip(away, -50.0, 50.0)
-        far = ops.log(1 + ops.sum(ops.square(away), axis=-1))
+        delta = ops.clip(_away(c, c_0)[0], -50.0, 50.0)
+        far = ops.log(1 + ops.sum(ops.square(delta), axis=-1))
         sigma = ops.sum(ops.square(seen[..., 2:4]), axis=-1)
         g, lambda_, kappa = ops.unstack(2 * ops.exp(self.importance), 3)
         likely = g * log_p - lambda_ * far - kappa * sigma
@@ -111,3 +108,9 @@ class CandidateChoice(KeepsArguments, keras.layers.Layer):
         return ops.concatenate(
             [center + sides * d[:, :2], sides * ops.exp(d[:, 2:])], axis=-1
         )
+
+
+def _away(c: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
+    """How far candidates are from `last` `[B, 1, 4]`, in its sides; and these sides."""
+    sides = ops.maximum(last[..., 2:], 1e-3)
+    return (c[..., :2] - last[..., :2]) / sides, sides
