@@ -2,10 +2,14 @@
 
 import io
 import json
+import os
 import zipfile
+from pathlib import Path
 
 import h5py
 import numpy as np
+
+from keras_attend import disk
 
 
 def numbers(path):
@@ -30,14 +34,22 @@ def iterations(path):
     return int(numbers(path)["optimizer/vars/0"])
 
 
+def checkpoints(folder):
+    """Return the checkpoints of a folder, without those that are being written."""
+    # `os.walk`: a folder may vanish meanwhile, which `rglob` does not bear.
+    found = [Path(at) / name for at, _, names in os.walk(folder) for name in names]
+    written = (p for p in found if not p.parent.name.startswith(disk.PREFIX))
+    return [path for path in written if path.suffix == ".keras"]
+
+
 def batches(folder):
     """Return how many batches all models of a folder were trained on."""
-    return sum(map(iterations, folder.rglob("*.keras")))
+    return sum(map(iterations, checkpoints(folder)))
 
 
 def difference(one, other):
     """Return the greatest difference between two folders' checkpoints."""
-    paths = [{p.name: p for p in folder.rglob("*.keras")} for folder in (one, other)]
+    paths = [{p.name: p for p in checkpoints(folder)} for folder in (one, other)]
     if paths[0].keys() != paths[1].keys():
         return float("inf")
     greatest = 0.0

@@ -30,7 +30,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from checkpoint_numbers import batches, difference, iterations
+from checkpoint_numbers import batches, checkpoints, difference, iterations
 
 import keras_attend as ka
 from keras_attend import datasets, evaluation, training
@@ -210,7 +210,7 @@ class Training:
         if len(last) < self.trainings:
             return False
         steps = BATCHES.search(log, last[-1].end())
-        paths = sorted((self.folder / name).rglob("*.keras"), key=os.path.getmtime)
+        paths = sorted(checkpoints(self.folder / name), key=os.path.getmtime)
         if steps is None or len(paths) < self.trainings:
             return False
         return iterations(paths[-1]) == int(steps[1]) * int(last[-1][2])
