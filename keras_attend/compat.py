@@ -155,6 +155,17 @@ def expandable(model: Any) -> Iterator[None]:
             object.__delattr__(layer, "layers")
 
 
+def freeze(layer: Any) -> None:
+    """Let a layer and all its parts keep their weights.
+
+    On TensorFlow `layer.trainable = False` does nothing, and tells the parts nothing,
+    where it is False already: in a layer that was loaded, or made with `trainable`.
+    """
+    for part in layer._flatten_layers():
+        part.trainable = True
+        part.trainable = False
+
+
 def skip_symbolic_build(model: Any) -> None:
     """Keep `fit` from building a model that is built already.
 

@@ -233,3 +233,22 @@ def test_batches_of_a_dataset_are_drawn_without_tuning():
     seen = []
     assert len(drawn(Data())) == 6
     assert drawn(compat.untuned(Data(), False)) == drawn(Data())
+
+
+def test_freeze():
+    """Where the layer's own flag is False already, its parts are reached too."""
+
+    class Outer(keras.layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.part = keras.layers.Dense(2)
+
+        def build(self, input_shape):
+            self.part.build(input_shape)
+
+    outer = Outer(trainable=False)
+    outer.build((None, 3))
+    assert all(weight.trainable for weight in outer.part.weights)
+    compat.freeze(outer)
+    assert not any(weight.trainable for weight in outer.part.weights)
+    assert not outer.trainable and not outer.part.trainable

@@ -67,8 +67,13 @@ class GlimpseMatch(KeepsArguments, keras.layers.Layer):
         self.readout.build(maps)
         self.match.build(maps)
 
-    def remember(self, glimpses: Tensor) -> Tensor:
-        """Templates `[B, memory_size]` of the objects in the middle of glimpses."""
+    def remember(self, glimpses: Tensor, sides: Tensor | None = None) -> Tensor:
+        """Templates `[B, memory_size]` of the objects in the middle of glimpses.
+
+        Args:
+            glimpses: `[B, rows, cols, C]`.
+            sides: the objects', as cells give them; all have `extent` here.
+        """
         return self.match.describe(self.v1(glimpses))
 
     def call(self, glimpses: Tensor, template: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ from keras_attend.models.drlt import (
 from keras_attend.models.hart import (
     HART,
     HARTCell,
+    HARTFeatures,
     PaperHART,
     PaperHARTCell,
     PublishedHART,
@@ -49,6 +50,7 @@ from keras_attend.models.ratm import (
     PublishedRATMCell,
     RATMCell,
     RelativeRATMCell,
+    SquareRATMCell,
 )
 from keras_attend.models.tracker import RecurrentTracker
 
@@ -68,6 +70,7 @@ __all__ = [
     "Foresight",
     "GridBackground",
     "HARTCell",
+    "HARTFeatures",
     "MatchBoxes",
     "Matcher",
     "MatcherCell",
@@ -87,6 +90,7 @@ __all__ = [
     "RecurrentTracker",
     "RelativeRATMCell",
     "SequentialAIR",
+    "SquareRATMCell",
     "StoppingRAM",
     "VAEBackground",
     "WideHART",

@@ -52,24 +52,21 @@ ABOUT: dict[str, Any] = {
 
 def make(batches: int) -> keras.Model:
     """Make the model, compiled for a training of so many batches."""
-    cell = ka.models.RelativeRATMCell(
-        size=32,
-        units=128,
-        channels=3,
-        scale=2.0,
-        memory=0.5,
-        features=ka.layers.GlimpseMatch(),
-        input_initializer=keras.initializers.RandomNormal(stddev=0.01),
+    features = ka.models.HARTFeatures(trainable=False, name="features")
+    cell = ka.models.SquareRATMCell(
+        size=128, units=64, channels=3, scale=4.0, memory=0.5, features=features
     )
     model = ka.models.RATM(cell, objectives={"localisation": 1.0, "overlap": 0.3})
-    schedule = keras.optimizers.schedules.CosineDecay(1e-3, batches)
+    model.build()
+    features.take(ka.zoo.load("hart_person").cell)
+    schedule = keras.optimizers.schedules.CosineDecay(5e-3, batches)
     model.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0))
     return model
 
 
 def main() -> None:
     """Train, measure, write the preset."""
-    parser = training.tracker_parser(__doc__, HERE, epochs=26)
+    parser = training.tracker_parser(__doc__, HERE, epochs=13)
     args = training.parse(parser)
     if args.data is None:
         parser.error("--data must name the folder that holds tracking/")
@@ -79,33 +76,23 @@ def main() -> None:
     keras.utils.set_random_seed(args.seed)
     train, judge = training.split_videos(args)
     views: dict[str, Any] = {
-        "batch_size": 24,
-        "frames": 12,
-        "size": (96, 96),
-        "crop": (1.5, 6.0),
+        "batch_size": 8,
+        "frames": 16,
+        "size": (192, 192),
+        "crop": (2.5, 8.0),
     }
     stills, clips = still_clips(train, **views), Clips(train, steps=3, **views)
-    data = MixedClips([(stills, 0.5), (clips, 0.5)], batch_size=24, seed=args.seed)
+    data = MixedClips([(stills, 0.5), (clips, 0.5)], batch_size=8, seed=args.seed)
     path = args.runs / f"seed_{args.seed}.keras"
     longer = LengthCurriculum(data, first=4)
     model = training.fit(make, data, path, args, callbacks=(longer,))
     if args.validate:
         training.print_overlaps(model, judge)
         return
-    track = ka.Tracker(model).track
-    people = [v for v in judge if v.name in training.PEOPLE]
-    peers = training.opencv_peers("MOSSE", "KCF", "CSRT")
     results = [
         *training.video_test_results(model, args.data),
-        *ka.evaluation.video_clip_results(
-            [track], people, data="people_validation", baselines=peers
-        ),
-        *ka.evaluation.video_clip_results(
-            [track], judge, data="videos_validation", baselines=peers
-        ),
-        *ka.evaluation.one_pass_results(
-            [track], people, data="people_validation", baselines=peers
-        ),
+        *training.video_results([model], args.data, "people_validation"),
+        *training.video_results([model], args.data, "videos_validation"),
     ]
     training.write_video_tracker(model, results, args, judge, path, **ABOUT)
 

@@ -13,7 +13,8 @@ In reading order, with the paper's section that each file covers:
 * `wide_cell.py`, `wide_layers.py` and `wide_model.py`: the same three parts with a V1
   that has learned from ImageNet, and a window of four times the object's size;
   `wide_maps.py`, boxes and maps on the window's grid; `wide_search.py`, where the
-  window goes when the object is lost.
+  window goes when the object is lost; `wide_features.py`, the streams as the features
+  of another tracker.
 """
 
 from keras_attend.models.hart.as_written import PaperHART, PaperHARTCell
@@ -22,11 +23,13 @@ from keras_attend.models.hart.model import HART
 from keras_attend.models.hart.published import PublishedHARTCell
 from keras_attend.models.hart.published_losses import PublishedHART
 from keras_attend.models.hart.wide_cell import WideHARTCell
+from keras_attend.models.hart.wide_features import HARTFeatures
 from keras_attend.models.hart.wide_model import WideHART
 
 __all__ = [
     "HART",
     "HARTCell",
+    "HARTFeatures",
     "PaperHART",
     "PaperHARTCell",
     "PublishedHART",

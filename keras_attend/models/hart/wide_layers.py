@@ -41,7 +41,6 @@ class VentralStream(keras.layers.Layer):
         self.maps.build(input_shape)
         maps: Any = self.maps.compute_output_shape(input_shape)
         self.places = maps[1] * maps[2]
-        self.plain = sum(self.maps.widths[1:])  # channels that are compared as they are
         self.neck.build((None, self.maps.channels))
 
     @property
@@ -70,6 +69,11 @@ class VentralStream(keras.layers.Layer):
     def v1(self) -> Any:
         """The layer that gives the features."""
         return self.maps.v1
+
+    @property
+    def plain(self) -> int:
+        """How many of V1's channels are compared as they are."""
+        return sum(self.maps.widths[1:])
 
     @property
     def width(self) -> int:

@@ -107,6 +107,11 @@ class RATMCell(RecurrentTrackerCell):
         self.attend = Dense(7, use_bias=False, dtype="float32", name="attend", **small)
 
     @property
+    def jit_compile(self) -> bool:
+        """Whether XLA suits the features' network; see `AttentionModel.compile`."""
+        return bool(getattr(self.features, "jit_compile", True))
+
+    @property
     def state_spec(self) -> Nested:
         """Sizes of the state's tensors."""
         sizes = {"attention": 7, "hidden": self.units}
@@ -151,7 +156,9 @@ class RATMCell(RecurrentTrackerCell):
             state["bias"] = a
         if isinstance(self.features, Remembers):
             p_0 = self.glimpse(frame, self.to_window(a, image_size(frame)))
-            state["template"] = self.features.remember(scaled_glimpse(p_0, frame))
+            sides = self.sides_in_window(ops.cast(box, "float32"))
+            p_0 = scaled_glimpse(p_0, frame)
+            state["template"] = self.features.remember(p_0, sides)
         return state
 
     def step(self, frame: Tensor, state: Nested) -> tuple[dict[str, Tensor], Nested]:
@@ -162,7 +169,7 @@ class RATMCell(RecurrentTrackerCell):
         f_t = self.describe(p_t, state.get("template"))  # [B, F]
         h_t, _ = self.core(f_t, [state["hidden"]])
         outputs = {
-            "box": window_to_box(window, self.size, self.scale),
+            "box": self.to_box(window, state),
             "window": window,
             "attention": a_t,
             "glimpse": p_t,
@@ -192,6 +199,14 @@ class RATMCell(RecurrentTrackerCell):
         Both are $(g_x / W, g_y / H, d_x, d_y)$; the error is their mean square.
         """
         return ops.mean(ops.square(found - true), axis=-1)
+
+    def to_box(self, window: Tensor, state: Nested) -> Tensor:
+        """The box `[B, 4]` that a window `[B, 6]` stands for."""
+        return window_to_box(window, self.size, self.scale)
+
+    def sides_in_window(self, box: Tensor) -> Tensor:
+        """Height and width of boxes `[B, 4]`, as parts of their windows', `[B, 2]`."""
+        return ops.full_like(box[:, :2], 1 / self.scale)
 
     def to_attention(self, box: Tensor, size: tuple[Any, Any]) -> Tensor:
         """The attention `[B, 7]` whose box is `box` `[B, 4]`, in a frame `(H, W)`."""

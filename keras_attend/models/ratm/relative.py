@@ -1,11 +1,14 @@
 """RATM for objects of any size: steps in sizes of the window. Ours, not the paper's."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
+from keras_attend.arguments import check_choice
 from keras_attend.layers.tracing import join_last, split_last
 from keras_attend.models.ratm.cell import RATMCell
-from keras_attend.types import Tensor
+from keras_attend.types import Nested, Shape, Tensor
 
 SMALLEST, LARGEST = 1e-3, 2.0  # sigmas and strides, where the whole frame has 1
 
@@ -41,3 +44,63 @@ class RelativeRATMCell(RATMCell):
         away = [(g_found - g_true) / d_true, ops.log(d_found / d_true)]
         e = ops.concatenate(away, axis=-1)
         return ops.mean(ops.sqrt(1 + ops.square(e)) - 1, axis=-1)
+
+
+@keras.saving.register_keras_serializable("keras_attend")
+class SquareRATMCell(RelativeRATMCell):
+    r"""A `RelativeRATMCell` whose windows are square, for networks that know shapes.
+
+    A window is `scale` times as wide as the square root $S$ of the box's area. The
+    predicted boxes have the shape that the object had in the first frame, and only
+    their size changes: a shape that each frame changed a little would be lost in a
+    hundred frames.
+
+    Args: those of `RATMCell`; `start` must be "box".
+    """
+
+    def build(self, frame_shape: Shape) -> None:
+        """Make the weights, which are the same for all sizes of frames."""
+        check_choice("start", self.start, ("box",))
+        super().build(frame_shape)
+
+    @property
+    def state_spec(self) -> Nested:
+        """Sizes of the state's tensors."""
+        return super().state_spec | {"shape": 2}
+
+    def initial_state(self, frame: Tensor, box: Tensor) -> Nested:
+        """That of `RATMCell`, and the object's shape."""
+        shape = self.shape_of(ops.cast(box, "float32"))
+        return super().initial_state(frame, box) | {"shape": shape}
+
+    def shape_of(self, box: Tensor) -> Tensor:
+        """Height and width of boxes `[B, 4]`, in units of S, `[B, 2]`."""
+        _, _, w, h = split_last(box, 4)
+        S = ops.sqrt(ops.maximum(w * h, 1e-6))
+        return join_last([h / S, w / S])
+
+    def sides_in_window(self, box: Tensor) -> Tensor:
+        """Height and width of boxes `[B, 4]`, as parts of their windows', `[B, 2]`."""
+        return self.shape_of(box) / self.scale
+
+    def to_attention(self, box: Tensor, size: tuple[Any, Any]) -> Tensor:
+        """The attention `[B, 7]` of a square window around a box `[B, 4]`."""
+        x, y, w, h = split_last(box, 4)
+        S = ops.sqrt(ops.maximum(w * h, 1e-6))
+        square = join_last([x + (w - S) / 2, y + (h - S) / 2, S, S])
+        return super().to_attention(square, size)
+
+    def to_box(self, window: Tensor, state: Nested) -> Tensor:
+        """The box `[B, 4]` of the first frame's shape that a window stands for."""
+        x, y, w, h = split_last(super().to_box(window, state), 4)
+        tall, wide = split_last(state["shape"], 2)
+        x, y = x + w * (1 - wide) / 2, y + h * (1 - tall) / 2
+        return join_last([x, y, w * wide, h * tall])
+
+    def move(self, a: Tensor, step: Tensor) -> Tensor:
+        """The attention `[B, 7]` that a step `[B, 7]` leads to: one growth for all."""
+        r = split_last(step, 7)
+        growth = (r[2] + r[3] + r[5] + r[6]) / 4
+        return super().move(
+            a, join_last([r[0], r[1], *[growth] * 2, r[4], *[growth] * 2])
+        )
