@@ -37,6 +37,11 @@ HERE = Path(__file__).parent
 PRICES = (0.01, 0.03, 0.1, 0.3)
 STOPPER = FINE | {"glimpses": 8}
 STOPPER |= {"credit": dataclasses.replace(WIDE_CREDIT, policy_weight=0.01)}
+# Enumerated, a policy that trains the core keeps it from learning to answer.
+CREDITS = {
+    "drawn": STOPPER["credit"],
+    "enumerate": dataclasses.replace(STOPPER["credit"], policy_trains_core=False),
+}
 EPOCHS = {"drawn": 12, "enumerate": 60}
 ZOOMER = WIDE | {"scales": 1, "glimpses": 6, "credit": WIDE_CREDIT}
 ZOOMS, ZOOM_EPOCHS = 3, 60
@@ -53,8 +58,8 @@ def stop(price: float, args: argparse.Namespace) -> dict[str, Any]:
     row = Row("1a", 0.0)
 
     def make(batches: int) -> keras.Model:
-        decision = args.decision
-        model = ka.models.StoppingRAM(price=price, decision=decision, **STOPPER)
+        how = {"decision": args.decision, "credit": CREDITS[args.decision]}
+        model = ka.models.StoppingRAM(price=price, **{**STOPPER, **how})
         return compiled(model, batches)
 
     name = f"stop_{args.decision}_{price:g}_{args.seed}"

@@ -33,12 +33,17 @@ class StoppingRAM(RAM):
     That is `decision="drawn"`. But there are $T$ outcomes only, so that what is
     expected of the decision can be summed instead of estimated. That is
     `decision="enumerate"`: with $q(n)$ the probability of stopping after $n$ glimpses,
-    the classification loss becomes
+    decisions and answers learn by
 
-    $$\sum_{n=1}^{T} q(n) \left(-\log p(y \mid h_n) + \mathrm{price} \cdot n\right)$$
+    $$\sum_{n=1}^{T} q(n) \left(-\overline{\log p}(y \mid h_n) + \mathrm{price} \cdot n
+      \right) - \sum_{n=1}^{T} w_n \log p(y \mid h_n), \qquad
+      w_n = \tfrac12 \left(\overline{q}(n) + \tfrac1T\right)$$
 
-    Its gradient trains the decisions without a draw, and the answers from all states,
-    each as much as it is used. A location that is chosen after glimpse $t$ learns, as
+    where no gradient flows through what has a bar. The first sum trains the decisions
+    without a draw; they see $h_t$ and do not change it. The second trains the answers,
+    half by how often they are given and half all alike: an answer by which it never
+    stops would else never be worth going on for, and it would soon always stop at once.
+    A location that is chosen after glimpse $t$ learns, as
     much as it is probable that it is used, from the reward that is expected then:
 
     $$G_t = k_{t+1} R_{t+1} + (1 - k_{t+1})
@@ -83,7 +88,9 @@ class StoppingRAM(RAM):
         steps = super().episode(images, first_location, location)
         h_t = steps["hidden"]  # [B, T, units]
         drawn = self.decision == "drawn"
-        seen = self.policy_input(h_t[:, :-1]) if drawn else h_t[:, :-1]
+        seen = (
+            self.policy_input(h_t[:, :-1]) if drawn else ops.stop_gradient(h_t[:, :-1])
+        )
         scores = ops.cast(self.stopper(seen), "float32")  # [B, T - 1, 2]
         taken, log_pi_s = self.stop(scores, location if drawn else "mean")
         last = ops.one_hot(taken - 1, self.glimpses)[..., None]  # [B, T, 1]
@@ -126,7 +133,9 @@ class StoppingRAM(RAM):
         log_p = ops.sum(target[..., None, :] * log_p, axis=-1)  # [B, (M,) T]
         q = ops.exp(y_pred["stop_log_probs"])
         n = ops.arange(1, self.glimpses + 1, dtype="float32")
-        loss = ops.sum(q * (self.price * n - log_p), axis=-1)
+        w = ops.stop_gradient(q + 1 / self.glimpses) / 2
+        decided = q * (self.price * n - ops.stop_gradient(log_p))
+        loss = ops.sum(decided - w * log_p, axis=-1)
         loss = loss + self.location_losses(target, log_p, q, y_pred)
         return ops.mean(loss, axis=1) if self.episodes > 1 else loss
 

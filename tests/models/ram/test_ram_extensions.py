@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from few_batches import FEW_BATCHES
 from keras import ops
+from layer_check import gradients
 
 from keras_attend.datasets import sample_digits
 from keras_attend.evaluation import error_percent, with_arguments
@@ -141,6 +142,8 @@ def test_enumerated_stops_by_hand():
         credit = Credit(reward=reward, policy_weight=2.0, trace=trace)
         model = StoppingRAM(credit=credit, **arguments)
         expected = (q * (0.25 * np.array([1, 2, 3]) - np.log(p))).sum()
+        # The answers learn by what is used, and all alike.
+        expected -= ((q + 1 / 3) / 2 * np.log(p)).sum()
         # After the first location it stops at once in four cases of five.
         R_1 = 0.8 * R[1] + 0.2 * R[2]
         expected += ((0.25 - R_1) ** 2 + (1 - R[2]) ** 2) / 2
@@ -177,6 +180,26 @@ def test_locations_of_enumerated_stops_have_the_exact_gradient():
         assert value == pytest.approx((mean(up) - mean(pi)) / step, abs=1e-4)
 
 
+def test_answers_learn_where_it_never_stops():
+    """Else going on would never be worth its price."""
+    log_q = np.array([[-1e-3, -7.0, -30.0]], "float32")  # it stops at once
+    logits = np.log([[[0.2, 0.8], [0.4, 0.6], [0.7, 0.3]]]).astype("float32")
+    model = StoppingRAM(classes=2, glimpses=3, price=0.25, decision="enumerate")
+    rest = {"baselines": ops.zeros((1, 2)), "log_probs": ops.zeros((1, 2))}
+
+    def loss(logits, log_q):
+        y_pred = rest | {"step_logits": logits, "stop_log_probs": log_q}
+        return model.sample_losses(None, ops.convert_to_tensor([0]), y_pred)
+
+    of_answers, of_stops = gradients(loss, logits, log_q)
+    q, p = np.exp(log_q), np.exp(logits)
+    w = (q + 1 / 3) / 2  # never below a sixth
+    slope = p - np.array([1, 0])  # of -log p(y)
+    np.testing.assert_allclose(of_answers, w[..., None] * slope, rtol=1e-4)
+    price = 0.25 * np.array([1, 2, 3])
+    np.testing.assert_allclose(of_stops, q * (price - logits[..., 0]), rtol=1e-4)
+
+
 @pytest.mark.long
 def test_enumerated_stops_are_learned():
     """A glimpse that costs more than any answer is worth is not taken."""
@@ -187,7 +210,7 @@ def test_enumerated_stops_are_learned():
     fitted(model)
     images, labels = sample_digits()
     model.optimizer.learning_rate = 0.1
-    model.fit(images, labels, batch_size=25, epochs=3, verbose=0)
+    model.fit(images, labels, batch_size=25, epochs=8, verbose=0)
     found = model.predict(images, verbose=0)
     assert (found["glimpses_taken"] == 1).all()
     np.testing.assert_allclose(
