@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import keras
+import kills
 import numpy as np
 import pytest
 from checkpoint_numbers import batches, difference
@@ -187,6 +188,17 @@ def test_ten_random_kills_of_a_recipe(backend, tmp_path):
     )
     assert found.returncode == 0, found.stdout + found.stderr[-2000:]
     assert f"ram_mnist, steps, {backend} | 36 | 12 | 10 | " in found.stdout
+
+
+def test_what_is_recorded_of_killed_recipes():
+    """kills.json: `kills.py --record` wrote it, after hours of `make test-kills`."""
+    known = json.loads(kills.RECORD.read_text("utf-8"))
+    assert known
+    for name, found in known.items():
+        recipe, by, backend = name.rsplit("_", 2)
+        assert recipe in kills.RECIPES and by in ("steps", "epochs"), name
+        assert found["kills"] == 10, name
+        assert 0 <= found["difference"] <= kills.TOLERANCE[backend], name
 
 
 def test_a_difference_between_checkpoints_is_seen(tmp_path):
