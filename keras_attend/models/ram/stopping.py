@@ -30,19 +30,20 @@ class StoppingRAM(RAM):
     $$s_t \sim \mathrm{Cat}(\mathrm{softmax}(\mathrm{Linear}(h_t))), \qquad
       R' = R - \mathrm{price} \cdot n$$
 
-    That is `decision="drawn"`. But there are $T$ outcomes only, so that what is
-    expected of the decision can be summed instead of estimated. That is
-    `decision="enumerate"`: with $q(n)$ the probability of stopping after $n$ glimpses,
-    decisions and answers learn by
+    That is `decision="drawn"`. But all answers are known in training, and so is what
+    each decision would have cost. With `decision="enumerate"` it is learned as a
+    classification, in which a mistake weighs what it costs. Stopping after $t$ glimpses
+    costs $c_t$, and going on $C_t$, if the later decisions stand:
 
-    $$\sum_{n=1}^{T} q(n) \left(-\overline{\log p}(y \mid h_n) + \mathrm{price} \cdot n
-      \right) - \sum_{n=1}^{T} w_n \log p(y \mid h_n), \qquad
-      w_n = \tfrac12 \left(\overline{q}(n) + \tfrac1T\right)$$
+    $$c_t = -\overline{\log p}(y \mid h_t) + \mathrm{price} \cdot t, \qquad
+      A_t = C_t - c_t, \qquad
+      L = -\sum_{t=1}^{T-1} |A_t| \log \pi(s_t = [A_t > 0])
+      - \sum_{n=1}^{T} w_n \log p(y \mid h_n)$$
 
-    where no gradient flows through what has a bar. The first sum trains the decisions
-    without a draw; they see $h_t$ and do not change it. The second trains the answers,
-    half by how often they are given and half all alike: an answer by which it never
-    stops would else never be worth going on for, and it would soon always stop at once.
+    No gradient flows through what has a bar; decisions see $h_t$ and do not change it.
+    With $q(n)$ the probability of stopping after $n$ glimpses, answers are weighed by
+    $w_n = (\overline{q}(n) + 1 / T) / 2$: half by how often they are given and half all
+    alike. An answer by which it never stops would else never be worth going on for.
     A location that is chosen after glimpse $t$ learns, as
     much as it is probable that it is used, from the reward that is expected then:
 
@@ -60,6 +61,7 @@ class StoppingRAM(RAM):
             stopped. What the other outputs say of later glimpses has no effect; drawn,
             `log_probs` is 0 there, and up to $n$ it holds $\log \pi(s_t)$ as well.
         step_logits: `[B, M, T, classes]`, the scores by each state $h_t$.
+        stop_scores: `[B, M, T - 1]`, how much better stopping is scored than going on.
         stop_log_probs: `[B, M, T]`, $\log q(n)$.
     """
 
@@ -97,6 +99,7 @@ class StoppingRAM(RAM):
         steps["step_logits"] = self.answer(h_t)
         steps["episode_logits"] = ops.sum(last * steps["step_logits"], axis=1)
         steps["glimpses_taken"] = taken
+        steps["stop_scores"] = scores[..., 1] - scores[..., 0]
         steps["stop_log_probs"] = stop_log_probs(scores)
         if location == "sample" and drawn:
             # A location that is chosen as it stops, or later, changes nothing.
@@ -132,11 +135,13 @@ class StoppingRAM(RAM):
         log_p = ops.log_softmax(y_pred["step_logits"])  # [B, (M,) T, classes]
         log_p = ops.sum(target[..., None, :] * log_p, axis=-1)  # [B, (M,) T]
         q = ops.exp(y_pred["stop_log_probs"])
-        n = ops.arange(1, self.glimpses + 1, dtype="float32")
         w = ops.stop_gradient(q + 1 / self.glimpses) / 2
-        decided = q * (self.price * n - ops.stop_gradient(log_p))
-        loss = ops.sum(decided - w * log_p, axis=-1)
-        loss = loss + self.location_losses(target, log_p, q, y_pred)
+        loss = self.location_losses(target, log_p, q, y_pred)
+        loss = loss - ops.sum(w * log_p, axis=-1)
+        if self.glimpses > 1:
+            n = ops.arange(1, self.glimpses + 1, dtype="float32")
+            c_t = self.price * n - log_p
+            loss = loss + decision_loss(ops.stop_gradient(c_t), y_pred["stop_scores"])
         return ops.mean(loss, axis=1) if self.episodes > 1 else loss
 
     def location_losses(
@@ -185,6 +190,23 @@ def stop_log_probs(scores: Tensor) -> Tensor:
     none = ops.zeros_like(log_pi[:, :1, 0])
     went_on = ops.concatenate([none, ops.cumsum(log_pi[..., 0], axis=1)], axis=1)
     return went_on + ops.concatenate([log_pi[..., 1], none], axis=1)
+
+
+def decision_loss(c_t: Tensor, scores: Tensor) -> Tensor:
+    r"""$-\sum_t |A_t| \log \pi(s_t = [A_t > 0])$; see `StoppingRAM`.
+
+    Args:
+        c_t: what stopping costs, `[..., T]`; no gradient flows into it.
+        scores: how much better stopping is scored, `[..., T - 1]`.
+    """
+    C = c_t[..., -1]  # after the last decision comes the last glimpse
+    A = [C - c_t[..., -2]]
+    for t in reversed(range(c_t.shape[-1] - 2)):
+        C = ops.where(scores[..., t + 1] > 0, c_t[..., t + 1], C)
+        A.append(C - c_t[..., t])
+    A_t = ops.stack(A[::-1], axis=-1)  # [..., T - 1]
+    wrong = ops.where(A_t > 0, -scores, scores)
+    return ops.sum(ops.abs(A_t) * ops.softplus(wrong), axis=-1)
 
 
 def returns_of_stops(R_n: Tensor, q: Tensor, b_t: Tensor, trace: float = 1.0) -> Tensor:

@@ -13,7 +13,11 @@ from keras_attend.datasets import sample_digits
 from keras_attend.evaluation import error_percent, with_arguments
 from keras_attend.layers import Retina
 from keras_attend.models import Credit, StoppingRAM, ZoomingRAM
-from keras_attend.models.ram.stopping import returns_of_stops, stop_log_probs
+from keras_attend.models.ram.stopping import (
+    decision_loss,
+    returns_of_stops,
+    stop_log_probs,
+)
 
 SMALL = {"glimpses": 4, "size": 4, "scales": 2, "units": 32, "glimpse_units": 16}
 SMALL |= {"episodes": 2, "credit": Credit(policy_weight=0.1)}
@@ -123,7 +127,7 @@ def test_loss_of_a_stop_by_hand():
 
 
 def test_enumerated_stops_by_hand():
-    """All outcomes, each as often as it happens; a location learns from later ones."""
+    """What each stop would have cost; a location learns from later answers."""
     log_q = stop_log_probs(ops.log(ops.convert_to_tensor([[[0.5, 0.5], [0.2, 0.8]]])))
     q = np.array([0.5, 0.4, 0.1])
     np.testing.assert_allclose(np.exp(ops.convert_to_numpy(log_q))[0], q, rtol=1e-5)
@@ -132,6 +136,7 @@ def test_enumerated_stops_by_hand():
         "step_logits": ops.log(
             ops.convert_to_tensor([[[0.25, 0.75], [0.75, 0.25], [0.875, 0.125]]])
         ),
+        "stop_scores": ops.log(ops.convert_to_tensor([[1.0, 4.0]])),
         "stop_log_probs": log_q,
         "baselines": ops.convert_to_tensor([[0.25, 1.0]]),
         "log_probs": ops.convert_to_tensor([[-1.0, -2.0]]),
@@ -141,9 +146,13 @@ def test_enumerated_stops_by_hand():
     for (reward, R), trace in itertools.product(rewards.items(), (1.0, 0.5)):
         credit = Credit(reward=reward, policy_weight=2.0, trace=trace)
         model = StoppingRAM(credit=credit, **arguments)
-        expected = (q * (0.25 * np.array([1, 2, 3]) - np.log(p))).sum()
         # The answers learn by what is used, and all alike.
-        expected -= ((q + 1 / 3) / 2 * np.log(p)).sum()
+        expected = -((q + 1 / 3) / 2 * np.log(p)).sum()
+        # To stop at once costs more than to go on, and stop then, as it does; to stop
+        # then costs less than the third glimpse.
+        c = 0.25 * np.array([1, 2, 3]) - np.log(p)
+        assert c[0] > c[1] and c[1] < c[2]
+        expected -= (c[0] - c[1]) * np.log(0.5) + (c[2] - c[1]) * np.log(0.8)
         # After the first location it stops at once in four cases of five.
         R_1 = 0.8 * R[1] + 0.2 * R[2]
         expected += ((0.25 - R_1) ** 2 + (1 - R[2]) ** 2) / 2
@@ -180,24 +189,42 @@ def test_locations_of_enumerated_stops_have_the_exact_gradient():
         assert value == pytest.approx((mean(up) - mean(pi)) / step, abs=1e-4)
 
 
+def test_what_a_mistaken_stop_costs():
+    """Against a loop over images; later decisions stand as the scores have them."""
+    random = np.random.default_rng(0)
+    c, d = random.normal(size=(20, 5)), random.normal(size=(20, 4))
+    expected = np.zeros(20)
+    for i in range(20):
+        for t in range(4):
+            stops = next((m for m in range(t + 1, 4) if d[i, m] > 0), 4)
+            A = c[i, stops] - c[i, t]
+            expected[i] += abs(A) * np.log1p(np.exp(-d[i, t] if A > 0 else d[i, t]))
+    found = decision_loss(*map(ops.convert_to_tensor, (c, d)))
+    np.testing.assert_allclose(ops.convert_to_numpy(found), expected, rtol=1e-5)
+
+
 def test_answers_learn_where_it_never_stops():
     """Else going on would never be worth its price."""
     log_q = np.array([[-1e-3, -7.0, -30.0]], "float32")  # it stops at once
-    logits = np.log([[[0.2, 0.8], [0.4, 0.6], [0.7, 0.3]]]).astype("float32")
+    scores = np.array([[7.0, 23.0]], "float32")
+    logits = np.log([[[0.2, 0.8], [0.4, 0.6], [0.9, 0.1]]]).astype("float32")
     model = StoppingRAM(classes=2, glimpses=3, price=0.25, decision="enumerate")
     rest = {"baselines": ops.zeros((1, 2)), "log_probs": ops.zeros((1, 2))}
 
-    def loss(logits, log_q):
+    def loss(logits, scores):
         y_pred = rest | {"step_logits": logits, "stop_log_probs": log_q}
+        y_pred["stop_scores"] = scores
         return model.sample_losses(None, ops.convert_to_tensor([0]), y_pred)
 
-    of_answers, of_stops = gradients(loss, logits, log_q)
+    of_answers, of_stops = gradients(loss, logits, scores)
     q, p = np.exp(log_q), np.exp(logits)
     w = (q + 1 / 3) / 2  # never below a sixth
     slope = p - np.array([1, 0])  # of -log p(y)
     np.testing.assert_allclose(of_answers, w[..., None] * slope, rtol=1e-4)
-    price = 0.25 * np.array([1, 2, 3])
-    np.testing.assert_allclose(of_stops, q * (price - logits[..., 0]), rtol=1e-4)
+    # However sure it is, a decision that is wrong feels what it costs.
+    c = 0.25 * np.array([1, 2, 3]) - logits[0, :, 0]
+    assert c[0] > c[1] > c[2]
+    np.testing.assert_allclose(of_stops, [[c[0] - c[1], c[1] - c[2]]], rtol=1e-2)
 
 
 @pytest.mark.long
