@@ -7,7 +7,7 @@ Makes     section5.json and section5.png in this folder, and a part of README.md
 
 The first agent takes up to 8 glimpses of a 28x28 digit and pays for each: the higher
 the price, the sooner it answers. Whether to stop is learned by draws, as the paper
-proposes. The agent takes all glimpses then, or stops at random. `--decision enumerate`
+proposes. The agent takes all glimpses then, or stops at random. `--decision supervised`
 learns it by what each stop would have cost, for as many epochs as table 1a's rows; that
 is not measured yet. (With the sum of all outcomes' losses, each as often as it happens,
 it stopped after the first glimpse, from which it then learned nothing; with answers
@@ -40,12 +40,12 @@ HERE = Path(__file__).parent
 PRICES = (0.01, 0.03, 0.1, 0.3)
 STOPPER = FINE | {"glimpses": 8}
 STOPPER |= {"credit": dataclasses.replace(WIDE_CREDIT, policy_weight=0.01)}
-# Enumerated, a policy that trains the core keeps it from learning to answer.
+# Supervised, a policy that trains the core keeps it from learning to answer.
 CREDITS = {
     "drawn": STOPPER["credit"],
-    "enumerate": dataclasses.replace(STOPPER["credit"], policy_trains_core=False),
+    "supervised": dataclasses.replace(STOPPER["credit"], policy_trains_core=False),
 }
-EPOCHS = {"drawn": 12, "enumerate": 60}
+EPOCHS = {"drawn": 12, "supervised": 60}
 ZOOMER = WIDE | {"scales": 1, "glimpses": 6, "credit": WIDE_CREDIT}
 ZOOMS, ZOOM_EPOCHS = 3, 60
 CANVAS = {"side": 60, "pieces": 0, "sizes": (0.5, 2.0)}

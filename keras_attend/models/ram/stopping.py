@@ -18,7 +18,7 @@ class StoppingRAM(RAM):
     r"""Classify an image by no more glimpses than it needs, up to $T$.
 
     ```python
-    model = ka.models.StoppingRAM(glimpses=8, price=0.03, decision="enumerate")
+    model = ka.models.StoppingRAM(glimpses=8, price=0.03, decision="supervised")
     model.compile("adam")
     model.fit(images, labels)  # uint8 [N, H, W, 1], integers [N]
     ```
@@ -31,7 +31,7 @@ class StoppingRAM(RAM):
       R' = R - \mathrm{price} \cdot n$$
 
     That is `decision="drawn"`. But all answers are known in training, and so is what
-    each decision would have cost. With `decision="enumerate"` it is learned as a
+    each decision would have cost. With `decision="supervised"` it is learned as a
     classification, in which a mistake weighs what it costs. Stopping after $t$ glimpses
     costs $c_t$, and going on $C_t$, if the later decisions stand:
 
@@ -44,17 +44,17 @@ class StoppingRAM(RAM):
     With $q(n)$ the probability of stopping after $n$ glimpses, answers are weighed by
     $w_n = (\overline{q}(n) + 1 / T) / 2$: half by how often they are given and half all
     alike. An answer by which it never stops would else never be worth going on for.
-    A location that is chosen after glimpse $t$ learns, as
-    much as it is probable that it is used, from the reward that is expected then:
+    A location that is chosen after glimpse $t$ learns, as much as it is probable that
+    it is used, from the reward that is expected then:
 
     $$G_t = k_{t+1} R_{t+1} + (1 - k_{t+1})
       \left((1 - \lambda)\, b_{t+1} + \lambda G_{t+1}\right), \qquad
       k_n = q(n) \Big/ \sum_{m \ge n} q(m)$$
 
     Args:
-        price: what a glimpse costs: drawn, in units of the reward $R$; enumerated, in
+        price: what a glimpse costs: drawn, in units of the reward $R$; supervised, in
             nats of the loss.
-        decision: "drawn" or "enumerate". The other arguments are those of `RAM`.
+        decision: "drawn" or "supervised". The other arguments are those of `RAM`.
 
     Returns a dict: what `RAM` returns, and
         glimpses_taken: `[B, M]`, int32 in 1..T, $n$, the number of glimpses until it
@@ -70,7 +70,7 @@ class StoppingRAM(RAM):
     ) -> None:
         super().__init__(*args, **kwargs)
         check_not_negative(price=price)
-        check_choice("decision", decision, ("drawn", "enumerate"))
+        check_choice("decision", decision, ("drawn", "supervised"))
         self.price, self.decision = price, decision
         # Scores of going on and of stopping: before it has learned it mostly goes on.
         bias = {"bias_initializer": keras.initializers.Constant([1.0, -1.0])}
@@ -127,7 +127,7 @@ class StoppingRAM(RAM):
         return ops.cast(choices < count[..., None], "float32")
 
     def sample_losses(self, x: Any, y: Tensor, y_pred: dict[str, Tensor]) -> Tensor:
-        """RAM's losses; enumerated, those that the class describes."""
+        """RAM's losses; supervised, those that the class describes."""
         if self.decision == "drawn":
             return super().sample_losses(x, y, y_pred)
         target = self.one_hot(y)
@@ -147,7 +147,7 @@ class StoppingRAM(RAM):
     def location_losses(
         self, target: Tensor, log_p: Tensor, q: Tensor, y_pred: dict[str, Tensor]
     ) -> Any:
-        """Enumerated, the losses of baseline and policy, `[B, (M)]`.
+        """Supervised, the losses of baseline and policy, `[B, (M)]`.
 
         Of $\\log p(y)$ and the chance to stop in each state, `[B, (M,) T]`.
         """

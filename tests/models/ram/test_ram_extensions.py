@@ -126,12 +126,12 @@ def test_loss_of_a_stop_by_hand():
     np.testing.assert_allclose(float(loss), expected, rtol=1e-5)
 
 
-def test_enumerated_stops_by_hand():
+def test_supervised_stops_by_hand():
     """What each stop would have cost; a location learns from later answers."""
     log_q = stop_log_probs(ops.log(ops.convert_to_tensor([[[0.5, 0.5], [0.2, 0.8]]])))
     q = np.array([0.5, 0.4, 0.1])
     np.testing.assert_allclose(np.exp(ops.convert_to_numpy(log_q))[0], q, rtol=1e-5)
-    arguments = {"classes": 2, "glimpses": 3, "price": 0.25, "decision": "enumerate"}
+    arguments = {"classes": 2, "glimpses": 3, "price": 0.25, "decision": "supervised"}
     y_pred = {
         "step_logits": ops.log(
             ops.convert_to_tensor([[[0.25, 0.75], [0.75, 0.25], [0.875, 0.125]]])
@@ -163,7 +163,7 @@ def test_enumerated_stops_by_hand():
         np.testing.assert_allclose(float(loss), expected, rtol=1e-5)
 
 
-def test_locations_of_enumerated_stops_have_the_exact_gradient():
+def test_locations_of_supervised_stops_have_the_exact_gradient():
     r"""$\sum_n q(n) R_n$ of a policy of two choices a step, summed over all of them."""
     rng = np.random.default_rng(0)
     pi, q = rng.uniform(0.2, 0.8, 2), np.array([0.3, 0.2, 0.5])
@@ -208,7 +208,7 @@ def test_answers_learn_where_it_never_stops():
     log_q = np.array([[-1e-3, -7.0, -30.0]], "float32")  # it stops at once
     scores = np.array([[7.0, 23.0]], "float32")
     logits = np.log([[[0.2, 0.8], [0.4, 0.6], [0.9, 0.1]]]).astype("float32")
-    model = StoppingRAM(classes=2, glimpses=3, price=0.25, decision="enumerate")
+    model = StoppingRAM(classes=2, glimpses=3, price=0.25, decision="supervised")
     rest = {"baselines": ops.zeros((1, 2)), "log_probs": ops.zeros((1, 2))}
 
     def loss(logits, scores):
@@ -228,11 +228,11 @@ def test_answers_learn_where_it_never_stops():
 
 
 @pytest.mark.long
-def test_enumerated_stops_are_learned():
+def test_supervised_stops_are_learned():
     """A glimpse that costs more than any answer is worth is not taken."""
     keras.utils.set_random_seed(0)
     small = SMALL | {"glimpses": 3, "units": 16}
-    model = StoppingRAM(price=10.0, decision="enumerate", **small)
+    model = StoppingRAM(price=10.0, decision="supervised", **small)
     model.build(model.serving_shape)
     fitted(model)
     images, labels = sample_digits()
