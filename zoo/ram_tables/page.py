@@ -19,6 +19,9 @@ COLUMNS = ["table", "row", "paper", "value", "min", "max", "n", "mc10"]
 COLUMNS += ["random_glimpses", "parameters", "epochs", "seconds", "commit", "preset"]
 SECTION_5 = HERE / "section5.json"  # what section5.py has measured
 
+# How an agent has learned to stop.
+LEARNED = {"drawn": "learned by draws", "supervised": "supervised"}
+
 
 def write(runs: Path) -> None:
     """Write everything.
@@ -138,8 +141,8 @@ def _section_5(rows: list[dict[str, Any]]) -> list[str]:
     ]
     for row in found["stop"]:
         lines.append(
-            f"| stops | {row['price']:g} | {row['glimpses']:.2f} | {row['value']:.2f} "
-            f"| {row['epochs']} |"
+            f"| stops, {LEARNED[row['decision']]} | {row['price']:g} | "
+            f"{row['glimpses']:.2f} | {row['value']:.2f} | {row['epochs']} |"
         )
     for row in ROWS:
         error = errors[row.table, row.name]
@@ -216,17 +219,22 @@ def plot_section_5(rows: list[dict[str, Any]]) -> None:
         squeeze=False,
     )
     left = axes[0, 0]
-    stops = [(row["glimpses"], row["value"], row["price"]) for row in found["stop"]]
-    taken, errors, prices = zip(*stops, strict=True)
-    left.plot(taken, errors, "o-", color="tab:orange", label="stops when it has seen")
-    for x, y, price in zip(taken, errors, prices, strict=True):
-        # The label goes below its point if another point is close above it.
-        close = any(
-            abs(x - u) < 0.5 and 0 < v - y < 3
-            for u, v in zip(taken, errors, strict=True)
-        )
-        offset = (4, -12 if close else 5)
-        left.annotate(f"{price:g}", (x, y), offset, textcoords="offset points")
+    for decision, colour in (("drawn", "tab:orange"), ("supervised", "tab:green")):
+        stops = [
+            (row["glimpses"], row["value"], row["price"])
+            for row in found["stop"]
+            if row["decision"] == decision
+        ]
+        if not stops:
+            continue
+        taken, errors, prices = zip(*stops, strict=True)
+        label = f"stops, {LEARNED[decision]}"
+        left.plot(taken, errors, "o-", color=colour, label=label)
+        for x, y, price in zip(taken, errors, prices, strict=True):
+            # The label goes below its point if another point is close above it.
+            close = any(abs(x - u) < 0.5 and 0 < v - y < 3 for u, v, _ in stops)
+            offset = (4, -12 if close else 5)
+            left.annotate(f"{price:g}", (x, y), offset, textcoords="offset points")
     points = _points(rows, "1a")
     if points:
         n, _, ours = zip(*points, strict=True)
