@@ -72,7 +72,8 @@ class GlimpseMatch(KeepsArguments, keras.layers.Layer):
 
         Args:
             glimpses: `[B, rows, cols, C]`.
-            sides: the objects', as cells give them; all have `extent` here.
+            sides: the objects' height and width, which cells give. They are not
+                used, since `extent` says them.
         """
         return self.match.describe(self.v1(glimpses))
 

@@ -164,7 +164,7 @@ def merged(known: list[dict[str, Any]], found: list[dict[str, Any]]) -> list[Any
     """Put what was measured in the place of what was known of the same agents."""
 
     def agent(row: dict[str, Any]) -> tuple[Any, ...]:
-        return row.get("decision", "drawn"), row["price"]
+        return row["decision"], row["price"]
 
     rows = {agent(row): row for row in (*known, *found)}
     return [rows[key] for key in sorted(rows)]

@@ -4,8 +4,7 @@ Paper     Kahou et al. 2015, "RATM: Recurrent Attentive Tracking Model", section
           follows people in KTH's videos (mean IoU 0.5503). This preset is trained and
           judged on other videos: do not compare the two numbers.
           `zoo/ratm_kth/recipe.py` runs the paper's experiment
-Command   pip install ".[recipes]"
-          KERAS_BACKEND=tensorflow python zoo/ratm_person/recipe.py --data FOLDER
+Command   KERAS_BACKEND=tensorflow python zoo/ratm_person/recipe.py --data FOLDER
           (FOLDER/tracking and FOLDER/tracking_test: 31 and 6 short videos of OTB, VOT,
           UAV123 and DAVIS, in OTB's layout)
 Expected  Test set: 0.651 on clips of 60 frames of five videos (the box that never moves
@@ -54,8 +53,8 @@ ABOUT: dict[str, Any] = {
     "notes": (
         "The six videos of `videos_validation` (four of them in `people_validation`) "
         "chose the settings of its training. `videos_test` was measured once, "
-        "afterwards; before it had HART's features it had 0.363 on its clips "
-        "and 0.236 on its whole videos.",
+        "afterwards. Before the features were HART's, the preset had 0.363 on its "
+        "clips and 0.236 on its whole videos.",
         "A window is chosen before its frame is seen, and is the answer, as in the "
         "paper: what moves fast is followed a frame late.",
         "V1's weights are those of EfficientNet-Lite0 (Apache-2.0; see NOTICE).",

@@ -17,11 +17,10 @@ from keras_attend.layers.cells import ZoneoutLSTMCell
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
 from keras_attend.layers.window import Window
 from keras_attend.models.hart.wide_layers import GEOMETRY, DorsalStream, VentralStream
-from keras_attend.models.hart.wide_maps import cropped, decoded, geometry, peak
+from keras_attend.models.hart.wide_maps import decoded, peak, template_of
 from keras_attend.models.hart.wide_search import (
     SMALLEST,
     SURE,
-    UNITS,
     absolute,
     believed,
     erring,
@@ -274,15 +273,8 @@ class WideHARTCell(RecurrentTrackerCell):
         return box, ops.concatenate([a[:, :2], a[:, 2:] * wider], axis=-1)
 
     def template(self, nu: Tensor, box: Tensor) -> Tensor:
-        """The ventral maps around a box, and how they lie to it, `[B, 1, P, C]`.
-
-        Args:
-            nu: of the window, `[B, N, C]`.
-            box: center row and column, height, width, `[B, 4]`, as `places` counts.
-        """
-        taken, center = cropped(nu, box[:, :2], self.grid, self.part)
-        gamma = geometry(center, box[:, 2:], self.part, UNITS / self.grid)
-        return ops.concatenate([gamma, taken], axis=-1)[:, None]
+        """The ventral maps around a box, and how they lie to it, `[B, 1, P, C]`."""
+        return template_of(nu, box, self.grid, self.part)[:, None]
 
     def renewed(self, psi: Tensor, nu: Tensor, box: Tensor, sure: Tensor) -> Tensor:
         """The templates for the next frame, flat; a box in sight renews the second."""

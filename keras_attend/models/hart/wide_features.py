@@ -9,18 +9,18 @@ from keras_attend.arguments import KeepsArguments, check_positive_integers
 from keras_attend.compat import freeze
 from keras_attend.models.hart.wide_cell import WideHARTCell
 from keras_attend.models.hart.wide_layers import GEOMETRY, DorsalStream, VentralStream
-from keras_attend.models.hart.wide_maps import cropped, decoded, geometry, peak
+from keras_attend.models.hart.wide_maps import decoded, peak, template_of
 from keras_attend.models.hart.wide_search import UNITS
 from keras_attend.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_attend")
 class HARTFeatures(KeepsArguments, keras.layers.Layer):
-    r"""Say where in a glimpse the object of the first one is, and what is there.
+    r"""Say where in a glimpse the object of the first one is, and how large.
 
     ```python
     features = HARTFeatures()
-    cell = SquareRATMCell(128, 128, 3, scale=4.0, features=features)
+    cell = SquareRATMCell(128, 64, 3, scale=4.0, features=features)
     model = RATM(cell)
     model.build()
     features.take(zoo.load("hart_person").cell)  # which has learned to see
@@ -44,7 +44,7 @@ class HARTFeatures(KeepsArguments, keras.layers.Layer):
     Returns the features `[B, 7]`. Where the layer is not trainable, no gradient
     goes to the glimpses either.
 
-    Args: those of `WideHARTCell`, which `take` needs to be the same.
+    Args: those of `WideHARTCell` of the same names; `take` needs equal ones.
     """
 
     jit_compile = False  # XLA's convolutions are slow on a CPU; see `EfficientV1`
@@ -117,18 +117,14 @@ class HARTFeatures(KeepsArguments, keras.layers.Layer):
             sides: the objects' height and width, as parts of the glimpses', `[B, 2]`.
         """
         anchor = UNITS * sides  # as `places` counts
-        nu, center = cropped(
-            self.ventral(glimpses), ops.zeros_like(anchor), self.grid, self.part
-        )
-        gamma = geometry(center, anchor, self.part, UNITS / self.grid)
-        parts = ops.concatenate([gamma, nu], axis=-1)  # [B, P, 5 + C]
-        count = self.part**2 * (GEOMETRY + self.ventral.width)
-        return ops.concatenate([ops.reshape(parts, (-1, count)), anchor], axis=-1)
+        box = ops.concatenate([ops.zeros_like(anchor), anchor], axis=-1)
+        parts = template_of(self.ventral(glimpses), box, self.grid, self.part)
+        parts = ops.reshape(parts, (-1, self.memory_size - 2))
+        return ops.concatenate([parts, anchor], axis=-1)
 
     def call(self, glimpses: Tensor, template: Tensor) -> Tensor:
         """The features `[B, 7]` of glimpses, compared with templates."""
-        count = self.memory_size - 2
-        psi, anchor = ops.split(template, [count], axis=-1)
+        psi, anchor = ops.split(template, [self.memory_size - 2], axis=-1)
         psi = ops.reshape(psi, (-1, 1, self.part**2, GEOMETRY + self.ventral.width))
         psi = ops.concatenate([psi, psi], axis=1)  # there is no recent one
         middle = ops.zeros_like(anchor)

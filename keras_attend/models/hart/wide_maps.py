@@ -128,6 +128,23 @@ def cropped(maps: Tensor, center: Tensor, g: int, p: int) -> tuple[Tensor, Tenso
     return taken, (middle - corner - p / 2) * (4.0 / g)
 
 
+def template_of(nu: Tensor, box: Tensor, g: int, p: int) -> Tensor:
+    """What is at the p by p places nearest to a box, and how they lie to it.
+
+    Args:
+        nu: maps of a window, `[B, N, C]`.
+        box: center row and column, height, width, `[B, 4]`, as `places` counts.
+        g: rows and columns of the window's grid.
+        p: of the template.
+
+    Returns:
+        `[B, p * p, 5 + C]`: `geometry`, then the maps.
+    """
+    taken, center = cropped(nu, box[:, :2], g, p)
+    gamma = geometry(center, box[:, 2:], p, 4.0 / g)
+    return ops.concatenate([gamma, taken], axis=-1)
+
+
 def peak(s: Tensor, boxes: Tensor, prior: float) -> tuple[Tensor, Tensor]:
     """The box where the location map is greatest, and how much of it is there.
 

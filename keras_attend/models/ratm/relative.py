@@ -76,7 +76,7 @@ class SquareRATMCell(RelativeRATMCell):
     def shape_of(self, box: Tensor) -> Tensor:
         """Height and width of boxes `[B, 4]`, in units of S, `[B, 2]`."""
         _, _, w, h = split_last(box, 4)
-        S = ops.sqrt(ops.maximum(w * h, 1e-6))
+        S = _size(w, h)
         return join_last([h / S, w / S])
 
     def sides_in_window(self, box: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ class SquareRATMCell(RelativeRATMCell):
     def to_attention(self, box: Tensor, size: tuple[Any, Any]) -> Tensor:
         """The attention `[B, 7]` of a square window around a box `[B, 4]`."""
         x, y, w, h = split_last(box, 4)
-        S = ops.sqrt(ops.maximum(w * h, 1e-6))
+        S = _size(w, h)
         square = join_last([x + (w - S) / 2, y + (h - S) / 2, S, S])
         return super().to_attention(square, size)
 
@@ -104,3 +104,8 @@ class SquareRATMCell(RelativeRATMCell):
         return super().move(
             a, join_last([r[0], r[1], *[growth] * 2, r[4], *[growth] * 2])
         )
+
+
+def _size(w: Tensor, h: Tensor) -> Tensor:
+    """S, the square root of a box's area."""
+    return ops.sqrt(ops.maximum(w * h, 1e-6))

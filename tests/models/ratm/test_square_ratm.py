@@ -19,9 +19,9 @@ def numpy(x):
     return ops.convert_to_numpy(x)
 
 
-def frames(random, count=2):
-    images = random.random((count, 40, 48, 3)).astype("float32")
-    return images, BOXES[:count]
+def frames(random):
+    images = random.random((2, 40, 48, 3)).astype("float32")
+    return images, BOXES
 
 
 def tracker():
