@@ -56,6 +56,11 @@ def first_call_announced(function: Callable[..., Any], what: str) -> Callable[..
     return call
 
 
+def suits_xla(part: Any) -> bool:
+    """Whether XLA suits a layer on a CPU: not if it says `jit_compile = False`."""
+    return bool(getattr(part, "jit_compile", True))
+
+
 def keeps_programs() -> bool:
     """Whether compiled programs are kept: not if `KERAS_ATTEND_KEEP` is 0."""
     return os.environ.get(KEEP, "1").lower() not in ("0", "false", "off", "no")

@@ -7,6 +7,7 @@ from keras import ops
 from keras.layers import Dense, MaxPooling2D
 
 from keras_attend.arguments import KeepsArguments
+from keras_attend.compat import freeze
 from keras_attend.layers.patch_conv import PatchConv2D
 from keras_attend.types import Tensor
 
@@ -70,7 +71,7 @@ class GlimpseCNN(KeepsArguments, keras.layers.Layer):
         self.scores.build((None, self.units))
         if not self.trainable:  # as it was saved, which Keras does not tell the parts
             for layer in (*self.convolutions, self.hidden, self.scores):
-                layer.trainable = False
+                freeze(layer)
 
     def call(self, glimpses: Tensor) -> Tensor:
         """The features `[B, F]` of glimpses."""

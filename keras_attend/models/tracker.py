@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_attend.arguments import check_shape
+from keras_attend.compiling import suits_xla
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
 from keras_attend.metrics import BoxIoU, CenterError
 from keras_attend.models.base import AttentionModel
@@ -68,7 +69,7 @@ class RecurrentTracker(AttentionModel):
     @property
     def prefers_xla(self) -> bool:
         """False where the cell says `jit_compile = False`."""
-        return bool(getattr(self.cell, "jit_compile", True))
+        return suits_xla(self.cell)
 
     @property
     def first_judged(self) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 from keras import ops, tree
 from numpy.typing import NDArray
 
+from keras_attend import compiling
 from keras_attend.compat import flat_call
 from keras_attend.layers.tracing import uncompiled
 from keras_attend.tracking import kept_graphs
@@ -226,7 +227,7 @@ def suits_xla(cell: Any, wanted: bool | None) -> bool:
     """Return whether XLA compiles a cell's step; see `Tracker`."""
     if keras.backend.backend() == "jax":
         return True
-    suited = bool(getattr(cell, "jit_compile", True)) and not _on_cpu()
+    suited = compiling.suits_xla(cell) and not _on_cpu()
     return suited if wanted is None else wanted
 
 

@@ -13,6 +13,7 @@ from keras import layers, ops
 
 from keras_attend.arguments import check_choice, check_positive_integers
 from keras_attend.boxes import convert_format
+from keras_attend.compiling import suits_xla
 from keras_attend.layers.cells import ReluLSTMCell
 from keras_attend.layers.crop import parse_size
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
@@ -135,7 +136,7 @@ class DRLTCell(RecurrentTrackerCell):
     @property
     def jit_compile(self) -> bool:
         """Whether XLA suits the observation network; see `AttentionModel.compile`."""
-        return bool(getattr(self.observation, "jit_compile", True))
+        return suits_xla(self.observation)
 
     @property
     def state_spec(self) -> Nested:

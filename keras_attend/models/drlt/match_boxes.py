@@ -12,6 +12,8 @@ import keras
 from keras import layers, ops
 
 from keras_attend.arguments import KeepsArguments, check_positive_integers
+from keras_attend.compat import freeze
+from keras_attend.compiling import suits_xla
 from keras_attend.layers.tracing import for_each
 from keras_attend.types import Shape, Tensor
 
@@ -94,7 +96,7 @@ class MatchBoxes(KeepsArguments, keras.layers.Layer):
         self.memory_size = (1 + PARTS**2) * sum(self.kinds) + 4
         self.maps, self.plain = maps, plain
         if maps is not None:
-            maps.trainable = False
+            freeze(maps)
             convolutions = [maps, layers.Conv2D(filters, 1)]
         else:
             convolutions = [
@@ -120,7 +122,7 @@ class MatchBoxes(KeepsArguments, keras.layers.Layer):
     @property
     def jit_compile(self) -> bool:
         """Whether XLA suits the network, as `maps` says."""
-        return bool(getattr(self.maps, "jit_compile", True))
+        return suits_xla(self.maps)
 
     def build(self, input_shape: Shape) -> None:
         """Make the weights for images `[N, rows, columns, C]`."""
@@ -129,7 +131,8 @@ class MatchBoxes(KeepsArguments, keras.layers.Layer):
         matches = len(self.kinds) * (1 + PARTS**2 * (1 + len(self.scales)))
         self.head.build((*maps[:-1], 2 * self.filters + matches))
         if not self.trainable:  # a loaded network may be frozen
-            self.features.trainable = self.head.trainable = False
+            freeze(self.features)
+            freeze(self.head)
 
     def remember(self, images: Tensor, location: Tensor) -> Tensor:
         """Templates `[N, memory_size]` of the objects that images show.

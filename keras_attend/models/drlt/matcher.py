@@ -12,6 +12,7 @@ from keras import ops
 
 from keras_attend.arguments import check_positive
 from keras_attend.boxes import convert_format, iou
+from keras_attend.compiling import suits_xla
 from keras_attend.layers.crop import parse_size
 from keras_attend.layers.recurrent_tracker import RecurrentTrackerCell
 from keras_attend.models.base import resized_images
@@ -44,7 +45,7 @@ class MatcherCell(RecurrentTrackerCell):
     @property
     def jit_compile(self) -> bool:
         """Whether XLA suits the observation network; see `AttentionModel.compile`."""
-        return bool(getattr(self.observation, "jit_compile", True))
+        return suits_xla(self.observation)
 
     @property
     def state_spec(self) -> Nested:

@@ -9,6 +9,7 @@ from keras.layers import Dense
 
 from keras_attend.arguments import check_choice, check_positive, check_positive_integers
 from keras_attend.boxes import window_to_box
+from keras_attend.compiling import suits_xla
 from keras_attend.layers.bilinear_glimpse import BilinearGlimpse
 from keras_attend.layers.cells import IRNNCell
 from keras_attend.layers.crop import parse_size
@@ -109,7 +110,7 @@ class RATMCell(RecurrentTrackerCell):
     @property
     def jit_compile(self) -> bool:
         """Whether XLA suits the features' network; see `AttentionModel.compile`."""
-        return bool(getattr(self.features, "jit_compile", True))
+        return suits_xla(self.features)
 
     @property
     def state_spec(self) -> Nested:
