@@ -3,7 +3,7 @@
 Paper     Zhang et al. 2017, "Deep Reinforcement Learning for Visual Object Tracking
           in Videos", version 1, table 1: IoU 0.721, 0.759 and 0.643, centres 4.13, 3.57
           and 6.54 pixels off
-Command   KERAS_BACKEND=jax python zoo/papers/drlt.py --only fixed
+Command   KERAS_BACKEND=tensorflow python zoo/papers/drlt.py --only fixed
           (also scaled, circle, noisy; `--validate` to choose settings)
 Makes     the rows' numbers in zoo/papers/measured/drlt.json; then `make papers`
 Expected  see docs/papers/drlt.md
