@@ -125,7 +125,10 @@ class Training:
             found.batches = batches(self.folder / "whole")
             self.keep()
         while len(found.kills) < self.kills and self.done() < found.batches:
-            found.kills.append(self.kill(self.kills - len(found.kills)))
+            moment = self.kill(self.kills - len(found.kills))
+            if moment is None:
+                break  # the training ended before
+            found.kills.append(moment)
             self.keep()
         if found.difference is None:
             self.live("killed", lambda log: self.done() == found.batches)
@@ -143,19 +146,19 @@ class Training:
         return batches(self.folder / "killed")
 
     def kill(self, kills):
-        """Kill a life at a random moment; return when that was."""
+        """Kill a life at a random moment; return when that was, or None."""
         found = self.found
         chance = np.random.default_rng([self.seed, len(found.kills)])
-        left = (1 - self.done() / found.batches) * found.epochs
+        left = round((1 - self.done() / found.batches) * found.epochs)
         # Epochs that this life may end, so that the kills to come find some to disturb.
-        spare = min(2, int(left / kills))
+        spare = min(2, int((left - 1) / kills + chance.random()))
         if chance.random() < 0.2:
             epoch, seconds = 0, chance.uniform(0, found.startup)
-        elif spare == 0:
-            epoch, seconds = 1, chance.uniform(0, 0.8 * min(found.first, found.later))
         else:
             epoch = int(chance.integers(1, 2 + spare))
-            seconds = chance.uniform(0, 1.2 * chance.choice([found.first, found.later]))
+            short = 0.8 * min(found.first, found.later)
+            long = 1.2 * chance.choice([found.first, found.later])
+            seconds = chance.uniform(0, short if epoch in (1 + spare, left) else long)
         since = time.monotonic() if epoch == 0 else None
 
         def over(log):
@@ -164,13 +167,13 @@ class Training:
             if since is None and begun >= epoch:
                 since = time.monotonic()
             late = since is not None and time.monotonic() - since >= seconds
-            return late or begun > epoch + spare
+            return late or begun > 1 + spare
 
-        self.live("killed", over)
-        return f"{epoch}+{seconds:.2f}s: {self.done()}"
+        killed = self.live("killed", over)
+        return f"{epoch}+{seconds:.2f}s: {self.done()}" if killed else None
 
     def live(self, name, over):
-        """Train in a child until `over(log)`, then kill it."""
+        """Train in a child until `over(log)`, then kill it; return whether it was."""
         log = self.folder / f"{name}.log"
         log.unlink(missing_ok=True)  # the last life's
         child = os.fork()
@@ -193,6 +196,7 @@ class Training:
             os.killpg(child, signal.SIGKILL)
             os.waitpid(child, 0)
         self.measure(begin, times, name)
+        return not ended
 
     def measure(self, begin, times, name):
         """Note how long a life took to start, and for an epoch."""
