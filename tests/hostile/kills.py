@@ -40,29 +40,20 @@ RECORD = Path(__file__).with_name("kills.json")  # what was found, of all recipe
 # How many trainings a recipe consists of, and what it is told besides. (`ratm_kth`
 # needs KTH's videos and trains a model a fold; `drlt_otb`, `hart_kitti` and
 # `hart_person` need torch.)
-RECIPES = {
-    "air_grid_mnist": (1, []),
-    "air_mnist": (1, []),
-    "air_noisy_mnist": (1, []),
+ONE = """
+air_grid_mnist air_mnist air_noisy_mnist drlt_mnist drlt_mnist_noisy
+drlt_mnist_scaled ram_cluttered_mnist ram_cluttered_mnist_100 ram_mnist
+ram_translated_mnist ratm_balls_last ratm_mnist ratm_mnist_multi ratm_person
+"""
+RECIPES: dict[str, tuple[int, list[str]]] = {name: (1, []) for name in ONE.split()} | {
     "air_photo_digits": (2, []),
-    "drlt_mnist": (1, []),
-    "drlt_mnist_noisy": (1, []),
-    "drlt_mnist_scaled": (1, []),
     "drlt_otb": (2, ["--tracker-epochs", "3", "--clips", "1"]),
     "hart_kitti": (3, []),
     "hart_person": (3, []),
     "hart_street": (5, []),
     "ram_catch": (3, []),
-    "ram_cluttered_mnist": (1, []),
-    "ram_cluttered_mnist_100": (1, []),
-    "ram_mnist": (1, []),
     "ram_tables": (1, ["--only", "2a_ram_6"]),
-    "ram_translated_mnist": (1, []),
     "ratm_balls": (2, []),
-    "ratm_balls_last": (1, []),
-    "ratm_mnist": (1, []),
-    "ratm_mnist_multi": (1, []),
-    "ratm_person": (1, []),
     "sequential_air_mnist": (4, []),
     "sequential_air_noisy": (4, []),
 }
