@@ -51,7 +51,7 @@ from keras_attend.training.papers import record
 from keras_attend.training.papers.rows import read_paper
 
 HERE = Path(__file__).parent
-EPOCHS = {"balls_all": 20, "balls_last": 50, "digit": 60, "two_digits": 60}
+EPOCHS = {"balls_all": 20, "balls_last": 50, "digit": 30, "two_digits": 30}
 LENGTHS = {"balls_all": 32, "balls_last": 32, "digit": 10, "two_digits": 10}
 TWO = {"distractors": 1, "walk": "bounce"}  # of the paper's generator
 # What a training's clips are judged by: the attribute of the score, by the row's key.
