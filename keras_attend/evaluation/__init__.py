@@ -79,9 +79,9 @@ that the sum of their IoUs is the greatest; an object that is missed has IoU 0.
   parts of them, the first third of each. Settings and stages of trainings were chosen
   by them, so that their numbers flatter. Four of them show people: `people_validation`.
 * `videos_test`: the six videos of `FOLDER/tracking_test` (two faces, a pedestrian, two
-  cars, a can). Nothing was trained on them or chosen by them; each preset is measured
-  by them once. Clips of 60 frames are of five of them: one of the cars is in sight for
-  50 frames.
+  cars, a can). Nothing was trained on them or chosen by them; a preset's card says how
+  often it was measured by them. Clips of 60 frames are of five of them: one of the cars
+  is in sight for 50 frames.
 * `kitti_held_out`: four short tracks on ten pictures of one KITTI video, whose labels
   are not for training. It is too small to rank trackers by.
 

@@ -116,13 +116,15 @@ def setting(results: Sequence[Result]) -> list[str]:
     origins.pop(("ours", (), "", ""), None)
     lines = []
     for (kind, differences, trained_on, chosen_on), protocols in origins.items():
-        of = ", ".join(dict.fromkeys(protocols)) if len(origins) > 1 else "These rows"
+        names = list(dict.fromkeys(protocols))
+        of = ", ".join(names) if len(origins) > 1 else "These rows"
+        are = "is" if len(origins) > 1 and len(names) == 1 else "are"
         whose = "of the paper's own setting" if kind == "paper" else "of ours"
-        more = "; it differs from the paper's:" if differences else "."
-        lines += ["", f"{of}: a setting {whose}{more}"]
+        more = ", which differs from the paper's:" if differences else "."
+        lines += ["", f"{of} {are} of a setting {whose}{more}"]
         lines += ["", *(f"* {words}" for words in differences)] if differences else []
-        data = [f"Trained on {trained_on}."] if trained_on else []
-        data += [f"Settings chosen on {chosen_on}."] if chosen_on else []
+        data = [f"The weights were trained on {trained_on}."] if trained_on else []
+        data += [f"The settings were chosen by {chosen_on}."] if chosen_on else []
         lines += ["", " ".join(data)] if data else []
     return lines
 

@@ -384,7 +384,10 @@ def test_cards_are_generated(folder, monkeypatch, capsys):
     for page in (card, (root / "README.md").read_text()):
         assert "| **0.800** (0.750 to 0.850, 5 passes) | 1.29 | most common " in page
         assert "88.65 |  |" in page  # a greater error: nothing is lost to it
-        assert "These rows: a setting of ours; it differs from the paper's:" in page
+        assert (
+            "These rows are of a setting of ours, which differs from the paper's:"
+            in page
+        )
         assert "\n* another network\n" in page
     table = (root / "results.csv").read_text().splitlines()
     assert [row.split(",")[3] for row in table[1:]] == [

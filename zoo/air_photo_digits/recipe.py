@@ -46,8 +46,8 @@ PICTURES = DrawnPictures(64, background="photo", color=True)
 NOTES = (
     (
         "The test pictures are crops of 15 photographs, and those of the "
-        "training of 58: scikit-image's samples, and stills of videos. Who "
-        "has others measures other numbers."
+        "training of 58: scikit-image's samples, and stills of videos. With "
+        "other photographs the numbers differ."
     ),
     (
         "It learned on black pictures first what objects look like, and is "

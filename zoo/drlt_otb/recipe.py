@@ -34,13 +34,14 @@ them. The second stage computes its candidates of each frame once, keeps them, a
 trains the LSTM by REINFORCE on windows of 20 frames.
 
 What decides (mean overlap in whole videos, then in the six unseen ones):
- 1. Features. The best match alone has 0.572 and 0.508. With features that were learned
+ 1. Features. The best match alone has 0.571 and 0.508. With features that were learned
     from these videos, in six times as many epochs, it had 0.593 in whole videos, and
     the whole tracker no more than 0.293 in unseen ones.
  2. The reward. Overlap from the beginning gives 0.590 and 0.534; with the distance in
-    the first half, as in the paper, 0.580 and 0.526 (two to four seeds each, on JAX).
+    the first half, as in the paper, 0.580 and 0.526 (two to four seeds each, on JAX;
+    the preset was trained on TensorFlow).
  3. How the LSTM begins. If it begins with a mean that may stay where it is, 0.575 and
-    0.529: no training of this length makes up for that.
+    0.529; therefore it begins with a bias against that (`STAY`).
  4. What is lacking is the boxes' size: with their true sides the best matches would
     have 0.723 and 0.573. The sides that are learned hardly differ from the first ones.
     A smaller factor of the boxes' outputs did not help; votes of eleven sizes go with

@@ -19,7 +19,8 @@ Expected  Test set: 0.773 on clips of 60 frames of five real videos (the box tha
           (0.778). Four short tracks of a KITTI video: 0.811 (0.466, 0.750, 0.586,
           0.670).
           Four to five hours on one CPU core for a seed (less if the other cores rest),
-          and an hour to measure. This is one seed: `--seeds 1`
+          and an hour to measure. This is one seed (`--seeds 1`); without that three are
+          trained
 
 The three stages are described in keras_attend/training/wide_trackers.py. Killed at any
 moment, the same command with `--resume` goes on.
@@ -60,9 +61,9 @@ ABOUT: dict[str, Any] = {
     ),
     "paper": "Kosiorek et al. 2017, with another V1 and on other videos",
     "notes": (
-        "Its name is older than its training: it learned from 25 videos of OTB, VOT, "
-        "UAV123 and DAVIS, from clips that are rendered along KITTI's labels, and from "
-        "still pictures of KITTI's streets.",
+        "In spite of its name it saw no video of KITTI. It learned from 25 videos of "
+        "OTB, VOT, UAV123 and DAVIS, from clips that are rendered along KITTI's "
+        "labels, and from still pictures of KITTI's streets.",
         "V1's weights are those of EfficientNet-Lite0 (Apache-2.0; see NOTICE).",
         "The six videos of `videos_validation` chose the settings of its training and "
         "the thresholds of its search. "

@@ -1,4 +1,4 @@
-"""hart_person: HART with a small window and a V1 from ImageNet follows people.
+"""hart_person: HART with small glimpses and a V1 from ImageNet follows people.
 
 Paper     Kosiorek et al. 2017, "Hierarchical Attentive Recurrent Tracking", section
           5.1, follows people in KTH's videos (mean IoU 0.7711). This preset is trained
@@ -22,8 +22,8 @@ keras_attend/training/wide_trackers.py. Killed at any moment, the same command w
 `--resume` goes on.
 
 What decides (mean IoU on clips of the four videos of people): V1 from ImageNet and the
-wide window. The HART of before, with glimpses of 28x28 pixels and a V1 of its own, had
-0.569.
+wide window. `HART`, with glimpses of 28x28 pixels and a V1 that is trained from random
+weights, had 0.569.
 """
 
 from pathlib import Path
@@ -37,16 +37,16 @@ from keras_attend.training.rendered_sets import training_streets
 HERE = Path(__file__).parent
 ABOUT: dict[str, Any] = {
     "description": (
-        "HART with a small window, of 128x128 pixels, follows people (trained on 25 "
+        "HART with small glimpses, of 128x128 pixels, follows people (trained on 25 "
         "short videos of people and other things, not on KTH's; the picture shows "
         "DAVIS's parkour, CC BY 4.0)"
     ),
     "paper": "Kosiorek et al. 2017, section 5.1, on other videos and with another V1",
     "notes": (
         "The six videos of `videos_validation` (four of them in `people_validation`) "
-        "chose the settings of its training. `videos_test` was measured afterwards, "
-        "and once more when `hart_kitti`'s validation had moved the thresholds of the "
-        "search (before: 0.764 on clips, 0.636 on whole videos).",
+        "chose the settings of its training. `videos_test` was measured twice "
+        "afterwards: the second time after validation had changed two thresholds of "
+        "the search (before: 0.764 on clips, 0.636 on whole videos).",
         "V1's weights are those of EfficientNet-Lite0 (Apache-2.0; see NOTICE).",
     ),
 }

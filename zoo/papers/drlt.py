@@ -12,7 +12,7 @@ Two convolutions of 8 and 16 filters of 5x5 pixels, a dense layer of 256 rectifi
 units, an LSTM of 256 whose tanh are rectifiers; the location in pixels with a deviation
 of 1; REINFORCE with the error's reward alone, five episodes, windows of ten frames that
 begin with an empty memory. 500 videos of 20 frames train the model as they are, 100 of
-100 frames judge it. Nothing tells it where its digit is, but in the noisy set, where
+100 frames judge it. Nothing tells it where its digit is, except in the noisy set, where
 two digits are alike: a tracker that follows one of them, at random and perfectly, has
 an IoU of 0.612 there (paper: 0.643), so that the first box says which one is meant. The
 paper says a location by its centre, by a circle or by a box: here a digit of a fixed

@@ -1,4 +1,4 @@
-"""HART on KTH, for who has its videos: section 5.1 of the paper.
+"""HART on KTH, for those who have its videos: section 5.1 of the paper.
 
 Paper     Kosiorek et al. 2017, "Hierarchical Attentive Recurrent Tracking", section
           5.1: mean IoU 0.7711 over KTH's people

@@ -23,13 +23,13 @@ trained on, but they chose settings. After a kill, the same command with `--resu
 on.
 
 What decides (mean IoU on the four videos of `--validate`): the features. With small
-convolutions that learn to match by these 25 videos alone, the preset of before had
-0.434 on the validation videos of people and 0.363 on the test clips. What the recurrent
-network adds is little: if each step simply goes to the box that the features name,
-the four videos have 0.534, and trained for 400 batches 0.531. As in the paper, a window
-is chosen before its frame is seen. `hart_person`, which finds the box in the frame
-itself, has 0.707 where this has 0.633. With the 112 numbers of the dorsal stream's maps
-among the features, and a fifth of the rate, it had 0.202 after as many batches.
+convolutions that learn to match by these 25 videos alone, RATM had 0.434 on the
+validation videos of people and 0.363 on the test clips. What the recurrent network adds
+is little: if each step simply goes to the box that the features name, the four videos
+have 0.534, and trained for 400 batches 0.531. As in the paper, a window is chosen
+before its frame is seen. `hart_person`, which finds the box in the frame itself, has
+0.707 where this has 0.633. With the 112 numbers of the dorsal stream's maps among the
+features, and a fifth of the rate, it had 0.202 after as many batches.
 """
 
 from pathlib import Path
@@ -53,8 +53,8 @@ ABOUT: dict[str, Any] = {
     "notes": (
         "The six videos of `videos_validation` (four of them in `people_validation`) "
         "chose the settings of its training. `videos_test` was measured once, "
-        "afterwards. Before the features were HART's, the preset had 0.363 on its "
-        "clips and 0.236 on its whole videos.",
+        "afterwards. With small convolutions in place of HART's streams it had 0.363 "
+        "on its clips and 0.236 on its whole videos.",
         "A window is chosen before its frame is seen, and is the answer, as in the "
         "paper: what moves fast is followed a frame late.",
         "V1's weights are those of EfficientNet-Lite0 (Apache-2.0; see NOTICE).",

@@ -76,7 +76,8 @@ def main() -> None:
         STAGES,
         args,
         seeds=3,
-        paper="Eslami et al. 2016, for videos as planned in Kosiorek 2017",
+        paper="Eslami et al. 2016, for videos as planned in a status report by HART's "
+        "first author (2017, unpublished)",
         description="Finds, follows and imagines 0 to 2 moving digits without a label",
         input="frames [B, T, 50, 50, 1], uint8 or float in 0..1, of digits on black",
         use="following bright objects on black that nobody has marked",

@@ -59,7 +59,8 @@ def main() -> None:
         STAGES,
         args,
         seeds=3,
-        paper="Eslami et al. 2016, for videos as planned in Kosiorek 2017",
+        paper="Eslami et al. 2016, for videos as planned in a status report by HART's "
+        "first author (2017, unpublished)",
         description="Follows and imagines moving digits in noise, without a label",
         input="frames [B, T, 50, 50, 1], uint8 or float in 0..1, of digits in noise",
         use="following bright objects in noise that nobody has marked",

@@ -38,9 +38,9 @@ class Foresight(KeepsArguments, keras.Model):
       \mathrm{huber}\!\left(\frac{\hat z^{(t)}_{t+k,n} - z_{t+k,n}}{\sigma}\right)$$
 
     over the objects that are there, where $\hat z^{(t)}_{t+k}$ is what is imagined for
-    frame t + k by who has seen the frames up to t, and $\sigma$ is `FINE`. The
-    likelihood asks for one frame ahead alone; an error of a step grows K times over K
-    frames.
+    frame t + k by the model that has seen the frames up to t, and $\sigma$ is `FINE`.
+    The likelihood asks for one frame ahead alone; an error of a step grows K times over
+    K frames.
 
     Args:
         dynamics: is trained, and nothing else.

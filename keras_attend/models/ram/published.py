@@ -22,7 +22,7 @@ class PublishedRAM(RAM):
     model.fit(images, labels)  # uint8 [N, H, W, 1], integers [N]
     ```
 
-    It reproduces that code's trained weights and their error. The paper has none of
+    With that code's trained weights it has that code's error. The paper has none of
     these four:
 
     1. Pixels are normalised by MNIST's mean and deviation, so that the zeros beyond

@@ -43,7 +43,8 @@ class StoppingRAM(RAM):
     No gradient flows through what has a bar; decisions see $h_t$ and do not change it.
     With $q(n)$ the probability of stopping after $n$ glimpses, answers are weighed by
     $w_n = (\overline{q}(n) + 1 / T) / 2$: half by how often they are given and half all
-    alike. An answer by which it never stops would else never be worth going on for.
+    alike. Without the second half, an answer with which it never stops would not be
+    trained, and it would never pay to go on to that answer.
     A location that is chosen after glimpse $t$ learns, as much as it is probable that
     it is used, from the reward that is expected then:
 

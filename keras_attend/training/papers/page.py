@@ -115,7 +115,9 @@ class PaperPage:
             return self.score(row, score, section)
         if row.no_data:
             return f"not measured: no data ({self.told(row.no_data)})"
-        return "not measured yet" if row.paper is not None else ""
+        if row.paper is None and not row.command:
+            return ""
+        return "not measured yet" if row.command else "not measured: no program does"
 
     def score(self, row: Row, score: Score, section: Section) -> str:
         """Return a number with its spread; bold if it reaches the paper's."""
