@@ -172,7 +172,7 @@ def small(tmp_path):
                     **section,
                 }
             ],
-            "figures": [{"name": "Figure 1", "words": "A drawing."}],
+            "figures": [{"name": "Figure 1", "words": "A drawing."}, FIGURE],
         }
         (folder / "ram.json").write_text(json.dumps(content))
         zoo_folder = folder.parent
@@ -180,6 +180,17 @@ def small(tmp_path):
 
     write.folder = folder
     return write
+
+
+FIGURE = {"name": "Figure 2", "words": "Boxes.", "paper_picture": "boxes.png"}
+
+
+def test_a_figure_in_the_papers_setting(small):
+    """It is shown as soon as it is drawn."""
+    assert "Boxes.\n\nIn the paper's setting it is not drawn yet.\n" in small({})
+    (small.folder.parents[1] / "boxes.png").touch()
+    shown = "![Figure 2, in the paper's setting](../../boxes.png)"
+    assert f"In the paper's setting, by us:\n\n{shown}\n" in small({})
 
 
 def of_a(page):

@@ -5,7 +5,8 @@ Paper     Zhang et al. 2017, "Deep Reinforcement Learning for Visual Object Trac
           and 6.54 pixels off
 Command   KERAS_BACKEND=tensorflow python zoo/papers/drlt.py --only fixed
           (also scaled, circle, noisy; `--validate` to choose settings)
-Makes     the rows' numbers in zoo/papers/measured/drlt.json; then `make papers`
+Makes     the rows' numbers in zoo/papers/measured/drlt.json, and of "noisy" a picture,
+          drlt_digits.png; then `make papers`
 Expected  see docs/papers/drlt.md
 
 Two convolutions of 8 and 16 filters of 5x5 pixels, a dense layer of 256 rectified
@@ -32,7 +33,7 @@ from typing import Any
 import keras
 
 import keras_attend as ka
-from keras_attend import training
+from keras_attend import plots, training
 from keras_attend.callbacks import Checkpoint
 from keras_attend.datasets import (
     TEST_SEED,
@@ -121,6 +122,10 @@ def main() -> None:
             *mnist(split), 25, 4, frames=100, seed=seed, **DIGITS[task]
         )
         score = ka.evaluation.score_clips(model, judge)
+        if task == "noisy" and not args.validate:
+            x, y = judge[0]
+            picture = args.out / "drlt_digits.png"
+            plots.plot_track(model, x["frames"][0], y["boxes"][0], path=picture)
         for name, metric, value in (
             ("iou", "mean_iou", score.mean_iou_with_first),
             ("px", "center_error_px", score.center_error),

@@ -4,7 +4,8 @@ Paper     Mnih et al. 2014, "Recurrent Models of Visual Attention", arXiv:1406.6
           tables 1a, 1b, 2a and 2b: 24 rows
 Command   KERAS_BACKEND=jax python zoo/papers/ram.py --only 1a_ram_6
           (`--only 1a` for the rows of a table; `--validate` to choose settings)
-Makes     the row's number in zoo/papers/measured/ram.json; then `make papers`
+Makes     the row's number in zoo/papers/measured/ram.json, and of 2a_ram_8 a picture of
+          its gaze, ram_gaze.png; then `make papers`
 Expected  see docs/papers/ram.md
 
 As the paper has it: a linear location network, a reward of 1 for a right answer, a
@@ -27,7 +28,7 @@ from typing import Any
 import keras
 
 import keras_attend as ka
-from keras_attend import training
+from keras_attend import plots, training
 from keras_attend.callbacks import Checkpoint
 from keras_attend.datasets import ClutteredDigits, Digits, cluttered_mnist, mnist
 from keras_attend.evaluation.rows import row as result_row
@@ -61,6 +62,7 @@ RATES = {"2a": 2e-3, "2b": 2e-3}  # of RAMs, else 1e-3
 DROPOUT = {"1a": 0.3}  # of the networks that see digits as they are, epoch by epoch
 WIDTHS = {"2b": 86}  # of the convolutional network's dense layer, else 256
 POLICY_WEIGHT = 0.1
+SHOWN = "2a_ram_8"  # whose gaze is drawn, as figure 3
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,9 @@ def main() -> None:
             found = ka.evaluation.error_percent(model, images, labels)
             errors.append(float(found.mean()) if args.seeds > 1 else found)
             seconds += Checkpoint.seconds_spent(path)
+        if task.row.key == SHOWN and not (args.validate or args.epochs):
+            shown, path = (images[:4], labels[:4]), args.out / "ram_gaze.png"
+            plots.plot_glimpses(model, *shown, path=path)
         values = errors if args.seeds > 1 else errors[0]
         written = result_row(
             "error_percent",

@@ -5,7 +5,8 @@ Paper     Kahou et al. 2015, "RATM: Recurrent Attentive Tracking Model", section
           0.669 (on all frames), 0.635 (one digit), 0.516 (two digits)
 Command   KERAS_BACKEND=jax python zoo/papers/ratm.py --only balls_all
           (also balls_last, digit, two_digits; `--validate` to choose settings)
-Makes     the rows' numbers in zoo/papers/measured/ratm.json; then `make papers`
+Makes     the rows' numbers in zoo/papers/measured/ratm.json, and beside this file
+          pictures of "balls_all" and "digit"; then `make papers`
 Expected  see docs/papers/ratm.md
 
 Balls are tracked by pixels alone: a glimpse of 5x5 pixels, 64 rectified units, the
@@ -35,7 +36,7 @@ from typing import Any
 import keras
 
 import keras_attend as ka
-from keras_attend import training
+from keras_attend import plots, training
 from keras_attend.callbacks import Checkpoint, LengthCurriculum
 from keras_attend.datasets import (
     TEST_SEED,
@@ -53,6 +54,7 @@ from keras_attend.training.papers.rows import read_paper
 HERE = Path(__file__).parent
 EPOCHS = {"balls_all": 20, "balls_last": 50, "digit": 30, "two_digits": 30}
 LENGTHS = {"balls_all": 32, "balls_last": 32, "digit": 10, "two_digits": 10}
+PICTURES = {"balls_all": "ratm_balls.png", "digit": "ratm_digits.png"}
 TWO = {"distractors": 1, "walk": "bounce"}  # of the paper's generator
 # What a training's clips are judged by: the attribute of the score, by the row's key.
 ROWS = {
@@ -166,6 +168,10 @@ def main() -> None:
         split = "validation" if args.validate else "test"
         judge = clips(task, split, args.seed, 100, 5 if args.validate else 20)
         score = ka.evaluation.score_clips(model, judge)
+        if task in PICTURES and not (args.validate or args.epochs):
+            x, y = judge[0]
+            picture = args.out / PICTURES[task]
+            plots.plot_track(model, x["frames"][0], y["boxes"][0], path=picture)
         for key, attribute in ROWS[task].items():
             suffix = "last" if attribute == "last_iou" else "with_first"
             written = result_row(

@@ -46,9 +46,7 @@ class PaperPage:
             lines += self.table(section)
         lines += ["", "## Figures", ""]
         for figure in paper.figures:
-            lines += [f"### {figure['name']}", "", self.told(figure["words"]), ""]
-            if picture := figure.get("picture"):
-                lines += [f"![{figure['name']}]({UP}{picture})", ""]
+            lines += self.figure(figure)
         lines += ["## What differs", ""]
         lines += [f"{i}. {words}" for i, words in enumerate(self.differences, start=1)]
         lines += [
@@ -57,6 +55,20 @@ class PaperPage:
             "[fidelity](../fidelity.md).",
         ]
         return "\n".join(lines) + "\n"
+
+    def figure(self, figure: dict[str, str]) -> list[str]:
+        """Return a figure's words and its pictures, in our setting and the paper's."""
+        name = figure["name"]
+        lines = [f"### {name}", "", self.told(figure["words"]), ""]
+        if picture := figure.get("picture"):
+            lines += [f"![{name}]({UP}{picture})", ""]
+        if picture := figure.get("paper_picture"):
+            if (self.sources.root / picture).is_file():
+                lines += ["In the paper's setting, by us:", ""]
+                lines += [f"![{name}, in the paper's setting]({UP}{picture})", ""]
+            else:
+                lines += ["In the paper's setting it is not drawn yet.", ""]
+        return lines
 
     def told(self, words: str) -> str:
         """Return words with the numbers that they name."""

@@ -101,7 +101,11 @@ class Section:
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper: its tables, and its figures as `{"name", "words", "picture"}`."""
+    """A paper: its tables and its figures.
+
+    A figure has a name and words, and may have a `picture` in our setting and a
+    `paper_picture` in the paper's, which need not be drawn yet.
+    """
 
     key: str
     title: str
