@@ -10,7 +10,12 @@ from keras_attend.plots.glimpses import plot_glimpses
 from keras_attend.plots.history import plot_history
 from keras_attend.plots.objects import plot_objects
 from keras_attend.plots.steps import plot_steps
-from keras_attend.plots.tracks import plot_iou, plot_one_pass, plot_track
+from keras_attend.plots.tracks import (
+    plot_iou,
+    plot_one_pass,
+    plot_success,
+    plot_track,
+)
 
 __all__ = [
     "animate_games",
@@ -21,5 +26,6 @@ __all__ = [
     "plot_objects",
     "plot_one_pass",
     "plot_steps",
+    "plot_success",
     "plot_track",
 ]

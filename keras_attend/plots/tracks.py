@@ -163,6 +163,35 @@ def plot_one_pass(
     return finish(figure, path)
 
 
+def plot_success(
+    curves: Mapping[str, Any], *, path: str | Path | None = None, title: str = ""
+) -> Any:
+    """Draw OTB's success plot, a line for each kind of tracker, trained several times.
+
+    Args:
+        curves: by the kind's name the `success_curve`s `[N, 21]` of its N trainings, of
+            which the mean and the range are drawn.
+        path: the file to write the picture to, if any.
+        title: the picture's title.
+    """
+    plt = pyplot()
+    if not curves:
+        raise ValueError(f"`curves` must hold at least one kind. Received: {curves}")
+    figure, axis = plt.subplots(figsize=(5, 3.4), layout="constrained")
+    for name, trainings in curves.items():
+        shares = np.atleast_2d(np.asarray(trainings, "float64"))
+        above = np.linspace(0, 1, shares.shape[1])
+        label = f"{name} ({shares.mean():.3f})"
+        (line,) = axis.plot(above, shares.mean(0), label=label)
+        ends, colour = (shares.min(0), shares.max(0)), line.get_color()
+        axis.fill_between(above, *ends, color=colour, alpha=0.2)
+    axis.set(xlabel="IoU above", ylabel="share of frames", ylim=(0, 1), title=title)
+    axis.grid(alpha=0.3)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False)
+    return finish(figure, path)
+
+
 def _rows(seen: Mapping[str, Any]) -> dict[str, Any]:
     """Return the rows of pictures `[T, rows, cols, C]` below the frames, by name."""
     if "glimpse" not in seen:

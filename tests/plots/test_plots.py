@@ -210,6 +210,22 @@ def test_plot_one_pass(tmp_path):
         plots.plot_one_pass({})
 
 
+def test_plot_success(tmp_path):
+    """The mean of the trainings is a line, their range an area around it."""
+    curve = np.linspace(1, 0, 21)
+    path = tmp_path / "success.png"
+    figure = plots.plot_success({"T = 2": [curve, curve / 2]}, path=path)
+    (axis,) = figure.axes
+    assert axis.get_legend().get_texts()[0].get_text() == "T = 2 (0.375)"
+    np.testing.assert_allclose(axis.get_lines()[0].get_ydata(), 0.75 * curve)
+    (area,) = axis.collections
+    heights = area.get_paths()[0].vertices[:, 1]
+    assert heights.max() == 1 and {0.5, 1.0} <= set(heights)
+    assert path.stat().st_size > 1000
+    with pytest.raises(ValueError, match="at least one"):
+        plots.plot_success({})
+
+
 @pytest.mark.long
 def test_plot_followed(tmp_path):
     """The video, what is drawn, what is imagined and a future; boxes of the objects."""

@@ -103,30 +103,11 @@ def main() -> None:
     }
     scores |= {name: one_pass(track, videos) for name, track in others.items()}
     plots.plot_one_pass(scores, path=args.out / "figure2.png", title="One pass")
-    draw_figure4(found, args.out / "figure4.png")
+    curves = {f"T = {T}": [s.success_curve for s in found[T]] for T in found}
+    plots.plot_success(curves, path=args.out / "figure4.png")
     model = keras.saving.load_model(args.runs / f"thirds_{args.seed}.keras")
     shown = next(v for v in videos if v.name == "davis_parkour")
     write(args.out, scores, found, speeds(model, shown))
-
-
-def draw_figure4(found: dict[int, list[OnePass]], path: Path) -> None:
-    """Draw the success plot of each T: the mean over seeds, and their range."""
-    plt = plots.common.pyplot()
-    figure, axis = plt.subplots(figsize=(5, 3.4), layout="constrained")
-    thresholds = np.linspace(0, 1, 21)
-    for window, scores in found.items():
-        curves = np.array([score.success_curve for score in scores])
-        label = f"T = {window} ({curves.mean():.3f})"
-        (line,) = axis.plot(thresholds, curves.mean(0), label=label)
-        colour = line.get_color()
-        axis.fill_between(
-            thresholds, curves.min(0), curves.max(0), color=colour, alpha=0.2
-        )
-    axis.set(xlabel="IoU above", ylabel="share of frames", ylim=(0, 1))
-    axis.grid(alpha=0.3)
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False)
-    plots.common.finish(figure, path)
 
 
 def write(

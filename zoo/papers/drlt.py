@@ -80,7 +80,8 @@ def make(task: str, batches: int, args: argparse.Namespace) -> keras.Model:
         core="relu",
     )
     model = ka.models.DRLT(cell, episodes=5, std=0.01)  # one pixel of 100
-    model.compile(training.falling_rate(batches, rate=args.rate))
+    decay = args.decay or None
+    model.compile(training.falling_rate(batches, rate=args.rate, weight_decay=decay))
     return model
 
 
@@ -96,7 +97,8 @@ def videos(task: str, args: argparse.Namespace) -> GivenClips:
         for frames, boxes in zip(x["frames"], y["boxes"], strict=True)
     ]
     windows = LENGTH // WINDOW
-    return GivenClips(given, 16, frames=WINDOW, windows=windows, seed=args.seed)
+    more: dict[str, Any] = {"shift": args.shift, "seed": args.seed}
+    return GivenClips(given, 16, frames=WINDOW, windows=windows, **more)
 
 
 def main() -> None:
@@ -105,6 +107,8 @@ def main() -> None:
     parser.set_defaults(runs=Path("runs") / "papers_drlt")
     parser.add_argument("--only", choices=tuple(DIGITS))
     parser.add_argument("--rate", type=float, default=3e-4)
+    parser.add_argument("--decay", type=float, default=0.0, help="of the weights")
+    parser.add_argument("--shift", action="store_true", help="the videos' pictures")
     args = training.parse(parser)
     papers = {row.key: row for row in read_paper(HERE.parent, "drlt").rows}
     for task in [args.only] if args.only else DIGITS:

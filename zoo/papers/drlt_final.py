@@ -9,8 +9,9 @@ Command   pip install ".[recipes]"
           (FOLDER/tracking: 31 short videos of OTB, VOT, UAV123 and DAVIS, in OTB's
           layout; `--only T_5` or `--only unseen` for a part; `--validate` to choose
           settings)
-Makes     the rows' numbers in zoo/papers/measured/drlt.json, and what it has in each
-          video in zoo/papers/measured/drlt_videos.csv; then `make papers`
+Makes     the rows' numbers in zoo/papers/measured/drlt.json, and beside it what it has
+          in each video, drlt_videos.csv, and success curves, drlt_curves.json; figures
+          2 and 4 in drlt_figure2.png and drlt_figure4.png; then `make papers`
 Expected  see docs/papers/drlt.md
 
 As the paper has it: features of the whole frame by a network that was trained on other
@@ -31,6 +32,7 @@ on the first thirds of the other 25.
 
 import argparse
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,9 +41,10 @@ import keras
 import numpy as np
 
 import keras_attend as ka
-from keras_attend import training
+from keras_attend import disk, plots, training
 from keras_attend.callbacks import Checkpoint, RewardSwitch
 from keras_attend.datasets import GivenClips, Sequence, otb, read_frames
+from keras_attend.evaluation import OnePass
 from keras_attend.evaluation.rows import row as result_row
 from keras_attend.layers import EfficientV1
 from keras_attend.training import imagenet
@@ -50,6 +53,7 @@ from keras_attend.training.papers import record
 from keras_attend.training.papers.rows import read_paper
 
 HERE = Path(__file__).parent
+CURVES = HERE / "measured" / "drlt_curves.json"
 SIDE = 224  # of what the network sees, in pixels
 UNITS = 512
 EPISODES, STD = 5, 0.01
@@ -154,6 +158,19 @@ def write_videos(name: str, scores: list[Any], path: Path) -> None:
         writer.writerows(rows.values())
 
 
+def draw(name: str, scores: list[OnePass], videos: list[Sequence]) -> None:
+    """Draw figure 4 of what was measured so far, and figure 2 of the greatest T."""
+    curves = json.loads(CURVES.read_text()) if CURVES.is_file() else {}
+    curves[name] = [s.success_curve.round(4).tolist() for s in scores]
+    disk.write(CURVES, json.dumps(curves, indent=1) + "\n")
+    known = {f"T = {T}": curves[f"T_{T}"] for T in LENGTHS if f"T_{T}" in curves}
+    plots.plot_success(known, path=HERE / "drlt_figure4.png")
+    if name == f"T_{LENGTHS[-1]}":
+        still = ka.evaluation.one_pass(ka.evaluation.static_box, videos)
+        shown = {"DRLT": scores[0], "static box": still}
+        plots.plot_one_pass(shown, path=HERE / "drlt_figure2.png", title="One pass")
+
+
 def main() -> None:
     """Train what is asked for, measure and record its rows."""
     parser = training.parser(__doc__, HERE, epochs=EPOCHS)
@@ -185,6 +202,7 @@ def main() -> None:
             judged[part] = [ka.evaluation.one_pass(track, shown) for track in tracks]
         if not (unseen or shortened):
             write_videos(name, judged[whole], HERE / "measured" / "drlt_videos.csv")
+            draw(name, judged[whole], videos)
         for key, row in ROWS[name].items():
             scores = judged[row.part]
             written = result_row(
