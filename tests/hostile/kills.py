@@ -256,12 +256,12 @@ def table(runs, kills):
     return right
 
 
-def record(runs):
-    """Put what the folder of `--runs` holds into `RECORD`, beside what is there."""
+def record(runs, kills):
+    """Put what is done in the folder of `--runs` into `RECORD`, beside the rest."""
     known = json.loads(RECORD.read_text()) if RECORD.exists() else {}
     for notes in runs.glob("*/found.json"):
         found = Found(**json.loads(notes.read_text()))
-        if found.difference is not None:
+        if found.difference is not None and len(found.kills) >= kills:
             known[notes.parent.name] = {
                 "batches": found.batches,
                 "epochs": found.epochs,
@@ -287,7 +287,7 @@ def main():
     args = parser.parse_args()
     args.runs = args.runs.resolve()
     if args.record:
-        record(args.runs)
+        record(args.runs, args.kills)
     for recipe in () if args.table or args.record else args.recipes or RECIPES:
         for by in (args.by,) if args.by else ("steps", "epochs"):
             Training(recipe, by, args).run()

@@ -53,7 +53,7 @@ def plot_paper(paper: Paper, sources: Sources, path: Path) -> Any:
                 axis.plot(*zip(*points, strict=True), ls="", label=name, **STYLES[name])
         axis.set_yticks(places, [row.name for row in rows], fontsize=8)
         axis.set_ylim(0.4, len(rows) + 0.6)
-        axis.set_xlim(left=0)
+        axis.set_xlim(0, 1.04 * axis.dataLim.x1)  # no point is cut by the edge
         axis.set_title(f"{section.heading}: {METRICS[metric].words}", fontsize=9)
         axis.grid(alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
