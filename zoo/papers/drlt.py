@@ -61,6 +61,7 @@ DIFFERENCES = {
         "the first box is given, for nothing else says which of two digits is meant",
     ),
 }
+SHIFTED = "the 500 videos are shifted on their canvas in each epoch"
 PROTOCOLS = {
     "fixed": "walking_digit",
     "scaled": "scaled_digit",
@@ -142,7 +143,7 @@ def main() -> None:
                 papers[key].paper,
                 {},
                 setting="paper",
-                differences=DIFFERENCES.get(task, ()),
+                differences=DIFFERENCES.get(task, ()) + (SHIFTED,) * args.shift,
                 trained_on="500 videos of MNIST's training digits",
                 chosen_on="videos of its last 6,000 digits",
             )
