@@ -172,7 +172,7 @@ class Training:
             runs = ["--runs", str(self.folder / name)]
             become(ZOO / self.recipe / "recipe.py", [*self.flags, *runs], log)
         os.setpgid(child, child)  # the child does too: whoever comes first
-        begin, epochs, times = time.monotonic(), 0, []
+        begin, epochs, times, ended = time.monotonic(), 0, [], 0
         while not over(content := log.read_bytes() if log.exists() else b""):
             if len(EPOCH.findall(content)) > epochs:
                 epochs = len(EPOCH.findall(content))
