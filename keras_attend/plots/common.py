@@ -36,6 +36,12 @@ def outline(axis: Any, box: Sequence[float], color: str) -> None:
     axis.add_patch(pyplot().Rectangle(corner, width, height, **look))
 
 
+def plain(axis: Any) -> None:
+    """Give a diagram's axes a thin grid, and no frame at the top and the right."""
+    axis.grid(alpha=0.3)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
 def finish(figure: Any, path: str | Path | None) -> Any:
     """Write the figure to `path`, if one is given, and return it."""
     if path is not None:

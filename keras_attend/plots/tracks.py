@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_attend.boxes import window_to_box
-from keras_attend.plots.common import FIRST, LAST, PATH, finish, pyplot, show
+from keras_attend.plots.common import FIRST, LAST, PATH, finish, plain, pyplot, show
 
 COLOURS = 10  # matplotlib's; more lines than these use the same colours again
 BOX, TRUE_BOX, WINDOW = "the tracker's box", "the true box", "its window"
@@ -123,8 +123,7 @@ def plot_iou(
         style = "--" if number >= COLOURS else "-"
         axis.plot(np.arange(1, 1 + len(curve)), curve, style, label=label)
     axis.set(xlabel="frame", ylabel="mean IoU", ylim=(0, 1), title=title)
-    axis.grid(alpha=0.3)
-    axis.spines[["top", "right"]].set_visible(False)
+    plain(axis)
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
     return finish(figure, path)
 
@@ -155,8 +154,7 @@ def plot_one_pass(
     axes[1].set(xlabel="centre off by at most (pixels)", title="precision")
     for axis in axes:
         axis.set_ylim(0, 1)
-        axis.grid(alpha=0.3)
-        axis.spines[["top", "right"]].set_visible(False)
+        plain(axis)
     axes[0].legend(frameon=False, fontsize="small")
     axes[1].legend(frameon=False, fontsize="small", loc="lower right")
     figure.suptitle(title)
@@ -186,8 +184,7 @@ def plot_success(
         ends, colour = (shares.min(0), shares.max(0)), line.get_color()
         axis.fill_between(above, *ends, color=colour, alpha=0.2)
     axis.set(xlabel="IoU above", ylabel="share of frames", ylim=(0, 1), title=title)
-    axis.grid(alpha=0.3)
-    axis.spines[["top", "right"]].set_visible(False)
+    plain(axis)
     axis.legend(frameon=False)
     return finish(figure, path)
 

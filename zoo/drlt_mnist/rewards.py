@@ -85,8 +85,7 @@ def main() -> None:
         axis.plot(range(1, 1 + len(values)), values, style, color=colour, label=name)
     axis.axvline(args.epochs * 2 // 3 + 0.5, color="0.7", lw=1)
     axis.set(xlabel="epoch", ylabel="IoU in training", ylim=(0, 1))
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.grid(alpha=0.3)
+    plots.common.plain(axis)
     axis.legend(frameon=False, fontsize=9)
     plots.common.finish(figure, args.out / "rewards.png")
 

@@ -180,8 +180,7 @@ def draw_curves(curves: dict[str, list[float]], path: Path) -> None:
         if key in curves:
             axis.plot(range(1, 1 + len(curves[key])), curves[key], label=names[key])
     axis.set(xlabel="frame", ylabel="mean IoU", ylim=(0, 1))
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.grid(alpha=0.3)
+    plots.common.plain(axis)
     axis.legend(frameon=False)
     plots.common.finish(figure, path)
 

@@ -90,8 +90,7 @@ def write(found: dict[str, Any]) -> None:
         axis.plot(range(1, 1 + len(means)), means, "o-", ms=4, label=name)
     axis.set(xlabel="glimpses", ylabel="test error (%)", yscale="log")
     axis.set_yticks([1, 3, 10, 30, 90], ["1", "3", "10", "30", "90"])
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.grid(alpha=0.3)
+    plots.common.plain(axis)
     axis.legend(frameon=False, fontsize=9)
     plots.common.finish(figure, HERE / "worth.png")
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from keras_attend.plots.common import finish, pyplot
+from keras_attend.plots.common import finish, plain, pyplot
 from keras_attend.training.papers.rows import Paper, Section, Sources
 from keras_attend.zoo.results import METRICS
 
@@ -55,8 +55,7 @@ def plot_paper(paper: Paper, sources: Sources, path: Path) -> Any:
         axis.set_ylim(0.4, len(rows) + 0.6)
         axis.set_xlim(0, 1.04 * axis.dataLim.x1)  # no point is cut by the edge
         axis.set_title(f"{section.heading}: {METRICS[metric].words}", fontsize=9)
-        axis.grid(alpha=0.3)
-        axis.spines[["top", "right"]].set_visible(False)
+        plain(axis)
     axes[0, 0].legend(
         frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1)
     )
